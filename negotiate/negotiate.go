@@ -1,0 +1,152 @@
+// Package negotiate owns the first request of a SignalR client: which protocol
+// version, connection id, connection token and transports it may use, or which
+// other server it should go to (reference 1).
+package negotiate
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// MaxVersion is the newest negotiate version this package answers. Higher
+// versions asked for are clamped to it (reference 1.2).
+const MaxVersion = 1
+
+// Transport is one entry of the transports a server offers (reference 1.3).
+type Transport struct {
+	// Name is "WebSockets", "ServerSentEvents" or "LongPolling".
+	Name string `json:"transport"`
+	// TransferFormats lists "Text", "Binary" or both.
+	TransferFormats []string `json:"transferFormats"`
+}
+
+// Redirect sends a client to another server, where it negotiates again
+// (reference 1.4).
+type Redirect struct {
+	// URL is the address of the hub to go to.
+	URL string
+	// AccessToken, if not empty, replaces the client's own token there.
+	AccessToken string
+}
+
+// Grant is what a successful negotiation promises to the client.
+type Grant struct {
+	// Version is the negotiate version in force, 0 or 1.
+	Version int
+	// ConnectionID is the public id of the connection.
+	ConnectionID string
+	// ConnectionToken is the secret that later requests carry as their id.
+	// Under version 0 it equals ConnectionID and is not sent.
+	ConnectionToken string
+	// StatefulReconnect says that the client asked for stateful reconnect
+	// and may use it.
+	StatefulReconnect bool
+}
+
+// Handler answers negotiate requests. Its fields must not change after the
+// first request; ServeHTTP is safe for concurrent use.
+type Handler struct {
+	// MinimumVersion is the lowest version accepted; 0 accepts all.
+	MinimumVersion int
+	// Transports are offered in this order.
+	Transports []Transport
+	// StatefulReconnect permits clients to ask for stateful reconnect.
+	StatefulReconnect bool
+	// Redirect, if not nil, is asked first. A nil answer means that this
+	// server serves the client itself; an error is answered with status 500.
+	Redirect func(*http.Request) (*Redirect, error)
+	// Register records the connection granted, before the client hears of
+	// it. An error is answered with status 503: the client may try again.
+	Register func(*http.Request, Grant) error
+}
+
+// response is the body of an answer. Fields keep the order of the reference
+// server; the order has no meaning to clients.
+type response struct {
+	Error             string      `json:"error,omitempty"`
+	StatefulReconnect bool        `json:"useStatefulReconnect,omitempty"`
+	Version           *int        `json:"negotiateVersion,omitempty"`
+	URL               string      `json:"url,omitempty"`
+	AccessToken       string      `json:"accessToken,omitempty"`
+	ConnectionID      string      `json:"connectionId,omitempty"`
+	ConnectionToken   string      `json:"connectionToken,omitempty"`
+	Transports        []Transport `json:"availableTransports,omitempty"`
+}
+
+// ServeHTTP answers one negotiate request. Any method but POST gets 405
+// (reference 1.5); a version that cannot be served gets 200 with an error text
+// and no connection (reference 1.2).
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Content-Type", "text/plain")
+		w.Header().Set("Allow", http.MethodPost)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	if h.Redirect != nil {
+		to, err := h.Redirect(r)
+		if err != nil {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		if to != nil {
+			reply(w, response{URL: to.URL, AccessToken: to.AccessToken})
+			return
+		}
+	}
+	version, errText := h.version(r)
+	if errText != "" {
+		reply(w, response{Error: errText})
+		return
+	}
+	grant := NewGrant(version)
+	grant.StatefulReconnect = h.StatefulReconnect && wantsStatefulReconnect(r)
+	if err := h.Register(r, grant); err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	answer := response{
+		StatefulReconnect: grant.StatefulReconnect,
+		Version:           &grant.Version,
+		ConnectionID:      grant.ConnectionID,
+		Transports:        h.Transports,
+	}
+	if grant.Version > 0 {
+		answer.ConnectionToken = grant.ConnectionToken
+	}
+	reply(w, answer)
+}
+
+// version chooses the version to answer with, or the text of the refusal.
+func (h *Handler) version(r *http.Request) (version int, errText string) {
+	if asked, ok := QueryValue(r, "negotiateVersion"); ok {
+		n, err := strconv.Atoi(asked)
+		if err != nil {
+			return 0, "The client requested a non-integer protocol version."
+		}
+		version = n
+	}
+	if version < h.MinimumVersion || version < 0 {
+		return 0, fmt.Sprintf("The client requested version '%d', but the server does not support this version.", version)
+	}
+	return min(version, MaxVersion), ""
+}
+
+func wantsStatefulReconnect(r *http.Request) bool {
+	asked, _ := QueryValue(r, "useStatefulReconnect")
+	return strings.EqualFold(asked, "true")
+}
+
+func reply(w http.ResponseWriter, answer response) {
+	body, err := json.Marshal(answer)
+	if err != nil { // only strings and numbers in it: cannot happen
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // a client that went away needs no answer
+}
