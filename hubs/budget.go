@@ -1,0 +1,56 @@
+package hubs
+
+import "sync"
+
+// budget holds a client back while too many of its bytes wait. It is safe for
+// concurrent use.
+type budget struct {
+	mu     sync.Mutex
+	used   int
+	limit  int
+	closed bool
+	room   chan struct{} // closed when there is room again; nil: nobody waits
+}
+
+// add counts n bytes more, or fewer.
+func (b *budget) add(n int) {
+	if n == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used += n
+	if b.used <= b.limit {
+		b.wake()
+	}
+}
+
+// wait returns when no more than the limit is in use, or the budget is closed.
+func (b *budget) wait() {
+	b.mu.Lock()
+	for b.used > b.limit && !b.closed {
+		if b.room == nil {
+			b.room = make(chan struct{})
+		}
+		room := b.room
+		b.mu.Unlock()
+		<-room
+		b.mu.Lock()
+	}
+	b.mu.Unlock()
+}
+
+// close ends all waiting.
+func (b *budget) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+	b.wake()
+}
+
+func (b *budget) wake() {
+	if b.room != nil {
+		close(b.room)
+		b.room = nil
+	}
+}

@@ -1,0 +1,189 @@
+package hubs
+
+import (
+	"context"
+	"errors"
+	"slices"
+)
+
+// Clients selects clients of a hub (reference 6.9). It is safe for concurrent
+// use.
+type Clients struct{ hub *Hub }
+
+// All selects every client.
+func (c Clients) All() Target { return Target{hub: c.hub, selector: selectAll} }
+
+// AllExcept selects every client but those with the given connection ids.
+func (c Clients) AllExcept(connectionIDs ...string) Target {
+	return Target{hub: c.hub, selector: selectAll, except: connectionIDs}
+}
+
+// Client selects one client by its connection id.
+func (c Clients) Client(connectionID string) Target {
+	return c.Clients(connectionID)
+}
+
+// Clients selects clients by their connection ids, each once.
+func (c Clients) Clients(connectionIDs ...string) Target {
+	return Target{hub: c.hub, selector: selectConnections, names: distinct(connectionIDs)}
+}
+
+// Group selects the members of a group.
+func (c Clients) Group(group string) Target { return c.Groups(group) }
+
+// Groups selects the members of several groups. A member of two of them gets a
+// message twice.
+func (c Clients) Groups(groups ...string) Target {
+	return Target{hub: c.hub, selector: selectGroups, names: groups}
+}
+
+// GroupExcept selects the members of a group but those with the given connection
+// ids.
+func (c Clients) GroupExcept(group string, connectionIDs ...string) Target {
+	return Target{hub: c.hub, selector: selectGroups, names: []string{group}, except: connectionIDs}
+}
+
+// User selects all connections of a user.
+func (c Clients) User(userID string) Target { return c.Users(userID) }
+
+// Users selects all connections of several users.
+func (c Clients) Users(userIDs ...string) Target {
+	return Target{hub: c.hub, selector: selectUsers, names: distinct(userIDs)}
+}
+
+// CallerClients selects clients from within a hub method. It is safe for
+// concurrent use.
+type CallerClients struct {
+	Clients
+	caller *Context
+}
+
+// Caller selects the client that made the call. A send to it waits while the
+// client's outbox is full.
+func (c CallerClients) Caller() Target {
+	return Target{hub: c.hub, selector: selectConnections, names: []string{c.caller.ConnectionID()}, caller: c.caller}
+}
+
+// Others selects every client but the caller.
+func (c CallerClients) Others() Target { return c.AllExcept(c.caller.ConnectionID()) }
+
+// OthersInGroup selects the members of a group but the caller.
+func (c CallerClients) OthersInGroup(group string) Target {
+	return c.GroupExcept(group, c.caller.ConnectionID())
+}
+
+func distinct(names []string) []string {
+	if len(names) < 2 {
+		return names
+	}
+	names = slices.Clone(names)
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+type selector uint8
+
+const (
+	selectAll selector = iota + 1
+	selectConnections
+	selectGroups
+	selectUsers
+)
+
+// Target is a choice of clients. Whether any client matches is found out only
+// when it is used. It is safe for concurrent use.
+type Target struct {
+	hub      *Hub
+	selector selector
+	names    []string // connections, groups or users
+	except   []string // connections
+	caller   *Context // the target is this call's own connection
+}
+
+var errNoTarget = errors.New("hubs: the target is empty: get one from Clients")
+
+// excludes reports whether a session is left out.
+func (t *Target) excludes(s *session) bool {
+	return len(t.except) > 0 && slices.Contains(t.except, s.conn.ID())
+}
+
+// Send calls a method of the clients, without an answer. What one goroutine sends
+// to one client arrives in that order, and before the answer of the call that it
+// was sent in.
+//
+// Send returns when the message is queued, without waiting for any client but
+// the caller of the current call, if that is the target: a client that does not
+// read in time is disconnected instead ([transports.ErrSlowClient]). That nobody
+// matches, or has gone, is not an error. Arguments that cannot be encoded are.
+func (t Target) Send(ctx context.Context, method string, args ...any) error {
+	if t.hub == nil {
+		return errNoTarget
+	}
+	if method == "" {
+		return errors.New("hubs: a client method needs a name")
+	}
+	m := &broadcast{hub: t.hub, method: method, args: args}
+	if t.caller != nil {
+		s := t.caller.session
+		frame, err := m.frame(s.encoding)
+		if err != nil {
+			return err
+		}
+		if err := s.sendWhenReady(ctx, frame); ctx.Err() != nil {
+			return err
+		}
+		return nil
+	}
+	// The first encoding shows whether the arguments can be encoded, whoever
+	// is there.
+	if _, err := m.frame(t.hub.encodings[0]); err != nil {
+		return err
+	}
+	var failure error
+	t.hub.registry.each(&t, func(s *session) {
+		frame, err := m.frame(s.encoding)
+		if err != nil {
+			failure = err
+			return
+		}
+		s.send(frame)
+	})
+	return failure
+}
+
+// Abort ends the connections of the clients, after what has been sent to them so
+// far. They do not reconnect by themselves.
+func (t Target) Abort(ctx context.Context) error {
+	if t.hub == nil {
+		return errNoTarget
+	}
+	var sessions []*session
+	t.hub.registry.each(&t, func(s *session) { sessions = append(sessions, s) })
+	for _, s := range sessions {
+		s.abort()
+	}
+	return nil
+}
+
+// broadcast is one message to any number of clients. It is encoded once for each
+// protocol that one of them uses.
+type broadcast struct {
+	hub    *Hub
+	method string
+	args   []any
+	frames [][]byte // by encoding.index
+}
+
+func (b *broadcast) frame(e *encoding) ([]byte, error) {
+	if b.frames == nil {
+		b.frames = make([][]byte, len(b.hub.encodings))
+	}
+	if b.frames[e.index] == nil {
+		frame, err := e.invocation("", b.method, b.args)
+		if err != nil {
+			return nil, err
+		}
+		b.frames[e.index] = frame
+	}
+	return b.frames[e.index], nil
+}

@@ -1,0 +1,125 @@
+package hubs
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-signalr/signalr/transports"
+)
+
+// Context is what a hub method knows of the call and of the connection it came
+// by. It is a context.Context that is done when the client cancels the call,
+// when the method has returned, or when the connection ends; its values are
+// those of the connection's request. It is safe for concurrent use. After the
+// method has returned only its accessors are of use.
+type Context struct {
+	session *session
+	call    *call // nil in OnConnected and OnDisconnected
+
+	mu      sync.Mutex
+	derived context.Context // made when somebody asks
+	stop    context.CancelCauseFunc
+	ended   error // why it is done, nil while it is not
+}
+
+var _ context.Context = (*Context)(nil)
+
+// ConnectionID returns the public id of the connection, by which others can
+// reach it.
+func (c *Context) ConnectionID() string { return c.session.conn.ID() }
+
+// UserID returns the id of the connection's user, empty if it has none.
+func (c *Context) UserID() string { return c.session.userID }
+
+// Request returns the first request of the connection's transport: the WebSocket
+// upgrade, the event stream's GET or the first poll. Its body must not be read.
+func (c *Context) Request() *http.Request { return c.session.conn.Request() }
+
+// Transport returns the transport of the connection.
+func (c *Context) Transport() transports.Kind { return c.session.conn.Transport() }
+
+// Items returns values that the application keeps for as long as the connection
+// lives.
+func (c *Context) Items() *sync.Map {
+	if items := c.session.items.Load(); items != nil {
+		return items
+	}
+	c.session.items.CompareAndSwap(nil, new(sync.Map))
+	return c.session.items.Load()
+}
+
+// Hub returns the hub.
+func (c *Context) Hub() *Hub { return c.session.hub }
+
+// Clients returns the clients of the hub, and among them the caller.
+func (c *Context) Clients() CallerClients {
+	return CallerClients{Clients: c.session.hub.Clients(), caller: c}
+}
+
+// Groups returns the groups of the hub.
+func (c *Context) Groups() Groups { return c.session.hub.Groups() }
+
+// Abort ends the connection after what has been sent to it so far. The client
+// does not reconnect by itself.
+func (c *Context) Abort() { c.session.abort() }
+
+// Deadline reports that there is none.
+func (c *Context) Deadline() (time.Time, bool) { return time.Time{}, false }
+
+// Done returns a channel that is closed when the context is done.
+func (c *Context) Done() <-chan struct{} { return c.context().Done() }
+
+// Err returns nil until the context is done, then [context.Canceled].
+func (c *Context) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended != nil {
+		return context.Canceled
+	}
+	return c.session.ctx.Err()
+}
+
+// callKey finds the *Context among the parents of a context.
+type callKey struct{}
+
+// Value returns a value of the connection's request.
+func (c *Context) Value(key any) any {
+	if key == (callKey{}) {
+		return c
+	}
+	c.mu.Lock()
+	derived := c.derived
+	c.mu.Unlock()
+	if derived != nil { // context.WithCancel and the like look for its insides here
+		return derived.Value(key)
+	}
+	return c.session.ctx.Value(key)
+}
+
+// context returns a context that end ends. Most calls never need it.
+func (c *Context) context() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.derived == nil {
+		c.derived, c.stop = context.WithCancelCause(c.session.ctx)
+		if c.ended != nil {
+			c.stop(c.ended)
+		}
+	}
+	return c.derived
+}
+
+// end makes the context done; the first cause stays.
+func (c *Context) end(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended != nil {
+		return
+	}
+	c.ended = cause
+	if c.stop != nil {
+		c.stop(cause)
+	}
+}

@@ -1,0 +1,118 @@
+package hubs
+
+import (
+	"sync"
+
+	"github.com/go-signalr/signalr/protocol"
+)
+
+// encoding is one hub protocol as a hub uses it: it makes whole frames out of
+// values. It is safe for concurrent use.
+type encoding struct {
+	protocol protocol.Protocol
+	index    int    // in the hub's list
+	ping     []byte // the frame, shared by all connections
+
+	scratches sync.Pool // *scratch
+}
+
+func newEncodings(protocols []protocol.Protocol) ([]*encoding, error) {
+	var encodings []*encoding
+	for i, p := range protocols {
+		ping, err := p.Append(nil, &protocol.Ping{})
+		if err != nil {
+			return nil, err
+		}
+		encodings = append(encodings, &encoding{protocol: p, index: i, ping: ping})
+	}
+	return encodings, nil
+}
+
+// scratch is memory for values between their encoding and that of the message
+// around them.
+type scratch struct {
+	buf  []byte
+	ends []int
+	raws []protocol.Raw
+}
+
+// maxScratch bounds the memory that a scratch keeps while it is not in use.
+const maxScratch = 64 << 10
+
+func (e *encoding) scratch() *scratch {
+	if s, ok := e.scratches.Get().(*scratch); ok {
+		return s
+	}
+	return new(scratch)
+}
+
+func (e *encoding) release(s *scratch) {
+	if cap(s.buf) <= maxScratch {
+		s.buf = s.buf[:0]
+		s.ends = s.ends[:0]
+		clear(s.raws)
+		s.raws = s.raws[:0]
+		e.scratches.Put(s)
+	}
+}
+
+// values encodes values one behind the other.
+func (s *scratch) values(p protocol.Protocol, values ...any) ([]protocol.Raw, error) {
+	var err error
+	for _, v := range values {
+		if s.buf, err = p.AppendValue(s.buf, v); err != nil {
+			return nil, err
+		}
+		s.ends = append(s.ends, len(s.buf))
+	}
+	start := 0
+	for _, end := range s.ends {
+		s.raws = append(s.raws, s.buf[start:end:end])
+		start = end
+	}
+	return s.raws, nil
+}
+
+// frameOverhead is about what a message adds to its values, its method's name
+// and id excluded.
+const frameOverhead = 64
+
+// invocation returns the frame of a call to a client; id is empty unless the
+// client is to answer.
+func (e *encoding) invocation(id, target string, args []any) ([]byte, error) {
+	s := e.scratch()
+	defer e.release(s)
+	raws, err := s.values(e.protocol, args...)
+	if err != nil {
+		return nil, err
+	}
+	frame := make([]byte, 0, len(s.buf)+len(args)+len(target)+len(id)+frameOverhead)
+	return e.protocol.Append(frame, &protocol.Invocation{InvocationID: id, Target: target, Arguments: raws})
+}
+
+// streamItem returns the frame of one item of a stream.
+func (e *encoding) streamItem(id string, item any) ([]byte, error) {
+	s := e.scratch()
+	defer e.release(s)
+	raws, err := s.values(e.protocol, item)
+	if err != nil {
+		return nil, err
+	}
+	frame := make([]byte, 0, len(s.buf)+len(id)+frameOverhead)
+	return e.protocol.Append(frame, &protocol.StreamItem{InvocationID: id, Item: raws[0]})
+}
+
+// result returns the frame of a successful answer.
+func (e *encoding) result(id string, result any) ([]byte, error) {
+	s := e.scratch()
+	defer e.release(s)
+	raws, err := s.values(e.protocol, result)
+	if err != nil {
+		return nil, err
+	}
+	frame := make([]byte, 0, len(s.buf)+len(id)+frameOverhead)
+	return e.protocol.Append(frame, &protocol.Completion{InvocationID: id, Result: raws[0]})
+}
+
+// message returns the frame of a message without values.
+func (e *encoding) message(m protocol.Message) ([]byte, error) { return e.protocol.Append(nil, m) }

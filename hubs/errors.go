@@ -1,0 +1,101 @@
+package hubs
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/go-signalr/signalr/protocol"
+)
+
+// Error is an error whose text is meant for the client. Every other error of a
+// hub method reaches the client only as a general text, unless the hub has
+// [WithDetailedErrors]: do not put into an Error what the client must not know.
+type Error struct {
+	text string
+	err  error
+}
+
+// NewError returns an error with a text for the client.
+func NewError(text string) *Error { return &Error{text: text} }
+
+// Errorf returns an error with a formatted text for the client. With %w it also
+// wraps an error, whose text then reaches the client as part of the whole.
+func Errorf(format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{text: err.Error(), err: errors.Unwrap(err)}
+}
+
+// Error returns the text for the client.
+func (e *Error) Error() string { return e.text }
+
+// Unwrap returns the error wrapped with %w, or nil.
+func (e *Error) Unwrap() error { return e.err }
+
+// Causes for which a hub ends a connection, as passed to OnDisconnected. Bytes
+// that are no messages arrive there as *protocol.Error, too long messages as
+// *protocol.SizeError, a client that reads too slowly as
+// transports.ErrSlowClient or transports.ErrWriteTimeout, and a client's own
+// reason as *Error.
+var (
+	// ErrClientTimeout means that the client sent nothing, not even a ping,
+	// for the client timeout.
+	ErrClientTimeout error = &namedError{"OperationCanceledException",
+		"Client hasn't sent a message/ping within the configured ClientTimeoutInterval."}
+	// errTruncated ends a connection that closed inside a message.
+	errTruncated error = &namedError{invalidData, "Connection terminated while reading a message."}
+)
+
+// The reference server's names of what its clients show with detailed errors.
+const (
+	hubException = "HubException"
+	invalidData  = "InvalidDataException"
+)
+
+// namedError is an error with a name in the reference server.
+type namedError struct{ name, text string }
+
+func (e *namedError) Error() string { return e.text }
+
+// detail returns what a client may see of an error after the general text:
+// " {type}: {text}", or nothing (reference 6.3).
+func detail(err error, detailed bool) string {
+	if hubError := (*Error)(nil); errors.As(err, &hubError) {
+		return " " + hubException + ": " + hubError.text
+	}
+	if !detailed || err == nil {
+		return ""
+	}
+	return " " + typeName(err) + ": " + err.Error()
+}
+
+// typeName returns the short name of an error's type, or "Error" when the type
+// is not exported and so has no name for others.
+func typeName(err error) string {
+	var (
+		named     *namedError
+		malformed *protocol.Error
+		tooLong   *protocol.SizeError
+	)
+	switch {
+	case errors.As(err, &named):
+		return named.name
+	case errors.As(err, &malformed), errors.As(err, &tooLong):
+		return invalidData
+	}
+	t := reflect.TypeOf(err)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if first, _ := utf8.DecodeRuneInString(t.Name()); unicode.IsUpper(first) {
+		return t.Name()
+	}
+	return "Error"
+}
+
+// panicError is a panic in the application's code.
+type panicError struct{ value any }
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }

@@ -1,0 +1,138 @@
+// Package hubs serves SignalR hubs: methods that clients call, and the clients,
+// groups and users that a program sends to. A [Hub] is an http.Handler:
+//
+//	type Chat struct{}
+//
+//	func (*Chat) Send(c *hubs.Context, message string) error {
+//		return c.Clients().All().Send(c, "messageReceived", message)
+//	}
+//
+//	chat, err := hubs.New(&Chat{})
+//	http.Handle("/chat", chat)
+//	http.Handle("/chat/", chat)
+package hubs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"reflect"
+
+	"github.com/go-signalr/signalr/protocol"
+	"github.com/go-signalr/signalr/transports"
+)
+
+// Names of the methods that the hub itself calls.
+const (
+	onConnectedName    = "OnConnected"
+	onDisconnectedName = "OnDisconnected"
+)
+
+// Hub serves the clients of one hub. It is safe for concurrent use.
+type Hub struct {
+	config    *config
+	logger    *slog.Logger
+	methods   *methodTable
+	protocols []protocol.Protocol
+	encodings []*encoding // in the order of protocols
+	endpoint  *transports.Endpoint
+	registry  registry
+	results   resultTable
+}
+
+// New returns a hub. Clients can call exactly the exported methods of impl whose
+// first parameter is a *[Context], and the functions registered with [Handle1]
+// and its like; impl may be nil if there are only those. impl is shared by all
+// calls, which run concurrently.
+//
+// A method returns nothing, an error, a value, or a value and an error. A value
+// of type iter.Seq2[T, error] or <-chan T is a stream to the client, and a
+// parameter of such a type is a stream from the client. A variadic parameter
+// takes any number of arguments.
+//
+// impl may also have the methods
+//
+//	OnConnected(c *hubs.Context) error
+//	OnDisconnected(c *hubs.Context, cause error)
+//
+// OnConnected runs before the calls of a new client; an error refuses the
+// client. OnDisconnected runs once for each client whose OnConnected succeeded,
+// after its calls have returned; cause is nil unless something failed.
+//
+// Every method with a wrong signature and every option with a wrong value is
+// reported in the error.
+func New(impl any, opts ...Option) (*Hub, error) {
+	config, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	h := &Hub{config: config, protocols: config.protocols}
+	h.registry.init()
+	h.results.init()
+
+	var reflected []*method
+	var errs []error
+	if impl != nil {
+		v := reflect.ValueOf(impl)
+		if config.name == "" {
+			config.name = reflect.Indirect(v).Type().Name()
+		}
+		reflected, err = reflectMethods(v)
+		errs = append(errs, err, h.lifecycle(impl))
+	}
+	h.methods, err = newMethodTable(config.typed, reflected)
+	errs = append(errs, err)
+	if h.encodings, err = newEncodings(config.protocols); err != nil {
+		errs = append(errs, err)
+	}
+	if config.name == "" {
+		config.name = "hub"
+	}
+	h.logger = config.logger.With("hub", config.name)
+	h.endpoint, err = transports.NewEndpoint(h, append([]transports.Option{transports.WithLogger(h.logger)}, config.endpoint...)...)
+	if err = errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// lifecycle finds the methods that the hub itself calls.
+func (h *Hub) lifecycle(impl any) error {
+	var errs []error
+	if m, ok := impl.(interface{ OnConnected(*Context) error }); ok {
+		h.config.onConnected = m.OnConnected
+	} else if _, ok := reflect.TypeOf(impl).MethodByName(onConnectedName); ok {
+		errs = append(errs, fmt.Errorf("hubs: method %T.OnConnected must be func(*hubs.Context) error", impl))
+	}
+	if m, ok := impl.(interface{ OnDisconnected(*Context, error) }); ok {
+		h.config.onDisconnected = m.OnDisconnected
+	} else if _, ok := reflect.TypeOf(impl).MethodByName(onDisconnectedName); ok {
+		errs = append(errs, fmt.Errorf("hubs: method %T.OnDisconnected must be func(*hubs.Context, error)", impl))
+	}
+	return errors.Join(errs...)
+}
+
+// ServeHTTP serves the requests of the hub's clients. The hub must be reachable
+// at a path and at that path's "/negotiate".
+func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.endpoint.ServeHTTP(w, r) }
+
+// Connect implements [transports.Handler]; programs have no use for it.
+func (h *Hub) Connect(c *transports.Connection) transports.Receiver { return newSession(h, c) }
+
+// Clients returns the clients of the hub, to send to from anywhere in the
+// program.
+func (h *Hub) Clients() Clients { return Clients{h} }
+
+// Groups returns the groups of the hub.
+func (h *Hub) Groups() Groups { return Groups{h} }
+
+// Stats returns the counters of the hub's transports.
+func (h *Hub) Stats() transports.Stats { return h.endpoint.Stats() }
+
+// Shutdown tells all clients to reconnect elsewhere, refuses new ones, and waits
+// until all calls and OnDisconnected have returned and the connections are gone.
+// When ctx is done first, the connections left are aborted and ctx's error is
+// returned.
+func (h *Hub) Shutdown(ctx context.Context) error { return h.endpoint.Shutdown(ctx) }

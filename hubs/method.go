@@ -1,0 +1,154 @@
+package hubs
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+
+	"github.com/go-signalr/signalr/protocol"
+)
+
+// method is one entry of a hub's method table. It is filled from the methods of
+// the implementation (reflect.go) and from typed functions (handle.go).
+type method struct {
+	name     string
+	args     int  // arguments expected; with variadic, the minimum
+	variadic bool // more arguments are welcome
+	uploads  int  // streams expected from the client
+	streams  bool // the result is a stream
+	// bind decodes the arguments of one invocation.
+	bind func(*binder) (invoker, error)
+}
+
+// invoker is a method with its arguments. The result of a streaming method is an
+// iter.Seq2[any, error].
+type invoker interface {
+	invoke(*Context) (any, error)
+}
+
+// resultStream is the result of a streaming method.
+type resultStream = iter.Seq2[any, error]
+
+// methodTable finds methods by name, without regard to case (reference 6.2).
+type methodTable struct {
+	exact map[string]*method // by the names as they were registered
+	lower map[string]*method
+}
+
+func (t *methodTable) find(target string) *method {
+	if m := t.exact[target]; m != nil {
+		return m
+	}
+	return t.lower[strings.ToLower(target)]
+}
+
+// newMethodTable joins methods; a typed function goes before a method of the
+// implementation with the same name.
+func newMethodTable(typed, reflected []*method) (*methodTable, error) {
+	t := &methodTable{exact: map[string]*method{}, lower: map[string]*method{}}
+	var errs []error
+	for _, m := range typed {
+		lower := strings.ToLower(m.name)
+		switch {
+		case m.name == "":
+			errs = append(errs, errors.New("hubs: a method needs a name"))
+		case t.lower[lower] != nil:
+			errs = append(errs, fmt.Errorf("hubs: method %q is registered twice: names differ by more than case", m.name))
+		}
+		t.exact[m.name], t.lower[lower] = m, m
+	}
+	for _, m := range reflected {
+		lower := strings.ToLower(m.name)
+		switch other := t.lower[lower]; {
+		case other == nil:
+			t.exact[m.name], t.lower[lower] = m, m
+		case t.exact[m.name] == nil:
+			errs = append(errs, fmt.Errorf("hubs: methods %q and %q differ only in case", other.name, m.name))
+		}
+	}
+	return t, errors.Join(errs...)
+}
+
+// binder hands the arguments and streams of one invocation to its method.
+type binder struct {
+	session   *session
+	arguments []protocol.Raw
+	uploads   []*upload
+}
+
+var (
+	errBinding = &namedError{invalidData, "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."}
+	errNoSuch  = NewError("Method does not exist.")
+)
+
+// argument decodes the next argument.
+func (b *binder) argument(into any) error {
+	raw := b.arguments[0]
+	b.arguments = b.arguments[1:]
+	if err := b.session.encoding.protocol.Unmarshal(raw, into); err != nil {
+		return errBinding
+	}
+	return nil
+}
+
+// upload returns the next stream.
+func (b *binder) upload() *upload {
+	u := b.uploads[0]
+	b.uploads = b.uploads[1:]
+	return u
+}
+
+// bindInvocation finds the method of an invocation and decodes its arguments.
+// The error is one for the client. The order of the checks is the reference
+// server's (6.3).
+func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
+	m := s.hub.methods.find(inv.Target)
+	if m == nil {
+		return nil, &refusal{"Failed to invoke '" + inv.Target + "' due to an error on the server.", errNoSuch}
+	}
+	if n := len(inv.Arguments); n != m.args && (n < m.args || !m.variadic) {
+		return nil, refuseBinding(m, &namedError{invalidData,
+			fmt.Sprintf("Invocation provides %d argument(s) but target expects %d.", n, m.args)})
+	}
+	switch {
+	case inv.Stream && !m.streams:
+		return nil, &refusal{"The client attempted to invoke the non-streaming '" + m.name + "' method with a streaming invocation.", nil}
+	case !inv.Stream && m.streams:
+		return nil, &refusal{"The client attempted to invoke the streaming '" + m.name + "' method with a non-streaming invocation.", nil}
+	case len(inv.StreamIDs) != m.uploads:
+		return nil, &refusal{"An unexpected error occurred invoking '" + m.name + "' on the server.",
+			Errorf("Client sent %d stream(s), Hub method expects %d.", len(inv.StreamIDs), m.uploads)}
+	}
+	c := &call{method: m, id: inv.InvocationID}
+	c.Context.session, c.Context.call = s, c
+	for _, id := range inv.StreamIDs {
+		c.uploads = append(c.uploads, newUpload(c, id))
+	}
+	var err error
+	if c.invoker, err = s.bindArguments(m, inv.Arguments, c.uploads); err != nil {
+		return nil, refuseBinding(m, err)
+	}
+	return c, nil
+}
+
+// bindArguments contains panics of the application's own unmarshalers.
+func (s *session) bindArguments(m *method, arguments []protocol.Raw, uploads []*upload) (_ invoker, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic(m.name, v)
+			err = errBinding
+		}
+	}()
+	return m.bind(&binder{session: s, arguments: arguments, uploads: uploads})
+}
+
+func refuseBinding(m *method, err error) *refusal {
+	return &refusal{"Failed to invoke '" + m.name + "' due to an error on the server.", err}
+}
+
+// refusal is an error answer: a general text, and the error that may explain it.
+type refusal struct {
+	text string
+	err  error
+}

@@ -1,0 +1,215 @@
+package hubs
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-signalr/signalr/protocol"
+	"github.com/go-signalr/signalr/transports"
+)
+
+// Defaults of the options, those of the reference server where it has them
+// (reference 10).
+const (
+	DefaultHandshakeTimeout           = 15 * time.Second
+	DefaultKeepAliveInterval          = 15 * time.Second
+	DefaultClientTimeout              = 30 * time.Second
+	DefaultMaximumReceiveMessageSize  = 32 << 10
+	DefaultMaximumParallelInvocations = 1
+	DefaultStreamBufferCapacity       = 10
+	DefaultMaximumStreams             = 4096
+	DefaultInputBufferSize            = 64 << 10
+)
+
+// Option configures a [Hub].
+type Option func(*config) error
+
+type config struct {
+	name             string
+	logger           *slog.Logger
+	detailedErrors   bool
+	protocols        []protocol.Protocol
+	userID           func(*http.Request) string
+	handshakeTimeout time.Duration
+	keepAlive        time.Duration
+	clientTimeout    time.Duration
+	maxMessageSize   int // 0: unlimited
+	parallelCalls    int
+	streamCapacity   int
+	maxStreams       int
+	inputBuffer      int
+	endpoint         []transports.Option
+	typed            []*method
+	onConnected      func(*Context) error
+	onDisconnected   func(*Context, error)
+}
+
+func newConfig(opts []Option) (*config, error) {
+	c := &config{
+		logger:           slog.Default(),
+		protocols:        []protocol.Protocol{protocol.NewJSON()},
+		userID:           func(*http.Request) string { return "" },
+		handshakeTimeout: DefaultHandshakeTimeout,
+		keepAlive:        DefaultKeepAliveInterval,
+		clientTimeout:    DefaultClientTimeout,
+		maxMessageSize:   DefaultMaximumReceiveMessageSize,
+		parallelCalls:    DefaultMaximumParallelInvocations,
+		streamCapacity:   DefaultStreamBufferCapacity,
+		maxStreams:       DefaultMaximumStreams,
+		inputBuffer:      DefaultInputBufferSize,
+	}
+	for _, opt := range opts {
+		if err := opt(c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func positive[T int | time.Duration](name string, value T, field *T) error {
+	if value <= 0 {
+		return fmt.Errorf("hubs: %s must be positive, not %v", name, value)
+	}
+	*field = value
+	return nil
+}
+
+// WithName names the hub in logs. The default is the name of the type that
+// implements it.
+func WithName(name string) Option {
+	return func(c *config) error {
+		c.name = name
+		return nil
+	}
+}
+
+// WithLogger sets where the hub and its transports log. The default is
+// [slog.Default]. Payloads and tokens are never logged.
+func WithLogger(logger *slog.Logger) Option {
+	return func(c *config) error {
+		if logger == nil {
+			return fmt.Errorf("hubs: the logger must not be nil")
+		}
+		c.logger = logger
+		return nil
+	}
+}
+
+// WithDetailedErrors sends the type and text of every error to clients. It is
+// meant for development: the texts may hold what clients must not know.
+func WithDetailedErrors() Option {
+	return func(c *config) error {
+		c.detailedErrors = true
+		return nil
+	}
+}
+
+// WithProtocols sets the hub protocols that clients may choose from. The
+// default is JSON.
+func WithProtocols(protocols ...protocol.Protocol) Option {
+	return func(c *config) error {
+		if len(protocols) == 0 {
+			return fmt.Errorf("hubs: at least one protocol is needed")
+		}
+		c.protocols = protocols
+		return nil
+	}
+}
+
+// WithUserID sets how a connection's user is found: from the transport's first
+// request, once per connection. An empty id means that the connection belongs to
+// no user, which is the default for all.
+func WithUserID(userID func(*http.Request) string) Option {
+	return func(c *config) error {
+		c.userID = userID
+		return nil
+	}
+}
+
+// WithHandshakeTimeout limits the wait for a client's handshake. The default is
+// [DefaultHandshakeTimeout]. Timeouts have a granularity of one second.
+func WithHandshakeTimeout(d time.Duration) Option {
+	return func(c *config) error { return positive("the handshake timeout", d, &c.handshakeTimeout) }
+}
+
+// WithKeepAliveInterval sets how often clients are pinged. The default is
+// [DefaultKeepAliveInterval].
+func WithKeepAliveInterval(d time.Duration) Option {
+	return func(c *config) error { return positive("the keep-alive interval", d, &c.keepAlive) }
+}
+
+// WithClientTimeout ends connections whose client, having pinged once, sends
+// nothing for so long. It should be at least twice the clients' ping interval.
+// The default is [DefaultClientTimeout].
+func WithClientTimeout(d time.Duration) Option {
+	return func(c *config) error { return positive("the client timeout", d, &c.clientTimeout) }
+}
+
+// WithMaximumReceiveMessageSize limits a message from a client, in bytes with
+// its framing (reference 6.8). 0 means no limit: a client can then make the
+// server hold as much memory as it likes. The default is
+// [DefaultMaximumReceiveMessageSize].
+func WithMaximumReceiveMessageSize(n int) Option {
+	return func(c *config) error {
+		if n < 0 {
+			return fmt.Errorf("hubs: the maximum message size must not be negative, not %d", n)
+		}
+		c.maxMessageSize = n
+		return nil
+	}
+}
+
+// WithMaximumParallelInvocations sets how many calls of one client run at once;
+// streams do not count. Above 1, calls may finish in another order than they
+// came. The default is [DefaultMaximumParallelInvocations].
+func WithMaximumParallelInvocations(n int) Option {
+	return func(c *config) error { return positive("the number of parallel invocations", n, &c.parallelCalls) }
+}
+
+// WithStreamBufferCapacity sets how many items of each stream from a client may
+// wait for the hub method, before they count to the input buffer. The default is
+// [DefaultStreamBufferCapacity].
+func WithStreamBufferCapacity(n int) Option {
+	return func(c *config) error { return positive("the stream buffer capacity", n, &c.streamCapacity) }
+}
+
+// WithMaximumStreams limits the streams, in both directions together, that one
+// client has at once. More are refused. The default is [DefaultMaximumStreams].
+func WithMaximumStreams(n int) Option {
+	return func(c *config) error { return positive("the number of streams", n, &c.maxStreams) }
+}
+
+// WithInputBufferSize sets how many bytes of one client's calls and stream items
+// may wait to be handled. Above that nothing is read from the client until there
+// is room, which holds it back. The default is [DefaultInputBufferSize].
+func WithInputBufferSize(n int) Option {
+	return func(c *config) error { return positive("the input buffer size", n, &c.inputBuffer) }
+}
+
+// WithEndpoint passes options to the transports beneath the hub.
+func WithEndpoint(opts ...transports.Option) Option {
+	return func(c *config) error {
+		c.endpoint = append(c.endpoint, opts...)
+		return nil
+	}
+}
+
+// WithOnConnected sets what runs when a client has connected, for hubs without
+// an OnConnected method of their own.
+func WithOnConnected(f func(*Context) error) Option {
+	return func(c *config) error {
+		c.onConnected = f
+		return nil
+	}
+}
+
+// WithOnDisconnected sets what runs when a client has disconnected, for hubs
+// without an OnDisconnected method of their own.
+func WithOnDisconnected(f func(c *Context, cause error)) Option {
+	return func(c *config) error {
+		c.onDisconnected = f
+		return nil
+	}
+}

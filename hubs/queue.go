@@ -1,0 +1,302 @@
+package hubs
+
+import (
+	"io"
+
+	"github.com/go-signalr/signalr/protocol"
+)
+
+// connect accepts the handshake, registers the session and runs OnConnected, as
+// the first work of the connection: what the client sends meanwhile waits
+// (reference 6.1).
+func (s *session) connect() {
+	s.mu.Lock()
+	if s.phase != phaseHandshake {
+		s.mu.Unlock()
+		return
+	}
+	s.phase = phaseConnecting
+	s.running.Add(1)
+	_ = s.conn.Send(protocol.AppendHandshakeResponse(nil, ""))
+	s.mu.Unlock()
+	s.shaken.Store(true)
+	s.hub.registry.add(s)
+	if s.hub.config.onConnected == nil {
+		s.connected(nil)
+		return
+	}
+	go s.connected(s.hub.config.onConnected)
+}
+
+// connected runs OnConnected and then the calls that have come meanwhile.
+func (s *session) connected(onConnected func(*Context) error) {
+	defer s.running.Done()
+	if onConnected != nil {
+		if err := s.protectConnected(onConnected); err != nil {
+			s.logFailure(onConnectedName, err)
+			s.end(&protocol.Close{Error: textClosed + detail(err, s.hub.config.detailedErrors)}, err)
+			return
+		}
+	}
+	s.hub.logger.Debug("client connected", "connection", s.conn.ID(), "transport", s.conn.Transport().String())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.didConnect = true
+	if s.phase != phaseConnecting {
+		return
+	}
+	s.phase = phaseConnected
+	waiting := s.waiting
+	s.waiting = nil
+	for _, c := range waiting {
+		s.admit(c)
+	}
+}
+
+func (s *session) protectConnected(onConnected func(*Context) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic(onConnectedName, v)
+			err = &panicError{v}
+		}
+	}()
+	c := &Context{session: s}
+	defer c.end(errReturned)
+	return onConnected(c)
+}
+
+func (s *session) wasConnected() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.didConnect
+}
+
+func (s *session) isEnding() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase == phaseEnding
+}
+
+// invocation takes a call from the client.
+func (s *session) invocation(inv *protocol.Invocation, size int) {
+	c, refused := s.bindInvocation(inv)
+	if refused == nil {
+		c.cost = size
+		refused = s.accept(c)
+	}
+	if refused != nil {
+		if refused.err != nil {
+			s.hub.logger.Debug("invocation refused", "connection", s.conn.ID(), "method", inv.Target, "error", refused.err)
+		}
+		s.refuse(inv.InvocationID, refused)
+	}
+}
+
+// accept enters a call and its streams into the session's books and starts it, or
+// lets it wait.
+func (s *session) accept(c *call) *refusal {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == phaseEnding {
+		return nil
+	}
+	general := "An unexpected error occurred invoking '" + c.method.name + "' on the server."
+	if !c.inline() {
+		if len(s.streams)+len(s.uploads)+max(1, len(c.uploads)) > s.hub.config.maxStreams {
+			return &refusal{general, Errorf("There are too many streams: %d at most.", s.hub.config.maxStreams)}
+		}
+		if c.method.streams && s.streams[c.id] != nil {
+			return &refusal{"Invocation ID '" + c.id + "' is already in use.", nil}
+		}
+		for i, u := range c.uploads {
+			if s.uploads[u.id] != nil || hasUpload(c.uploads[:i], u.id) {
+				return &refusal{general, Errorf("Stream ID '%s' is already in use.", u.id)}
+			}
+		}
+		if c.method.streams {
+			if s.streams == nil {
+				s.streams = make(map[string]*call)
+			}
+			s.streams[c.id] = c
+		}
+		for _, u := range c.uploads {
+			if s.uploads == nil {
+				s.uploads = make(map[string]*upload)
+			}
+			s.uploads[u.id] = u
+		}
+	}
+	s.input.add(c.cost)
+	if s.phase == phaseConnected {
+		s.admit(c)
+	} else {
+		s.waiting = append(s.waiting, c)
+	}
+	return nil
+}
+
+func hasUpload(uploads []*upload, id string) bool {
+	for _, u := range uploads {
+		if u.id == id {
+			return true
+		}
+	}
+	return false
+}
+
+// admit starts a call if it may run now. The session is locked.
+func (s *session) admit(c *call) {
+	switch {
+	case !c.inline():
+		s.input.add(-c.cost)
+		s.running.Add(1)
+		go func() {
+			defer s.running.Done()
+			s.run(c, func() bool { return true })
+		}()
+	case s.slots > 0:
+		s.slots--
+		s.input.add(-c.cost)
+		s.active = append(s.active, c)
+		s.running.Add(1)
+		go s.work(c)
+	default:
+		s.waiting = append(s.waiting, c)
+	}
+}
+
+// work runs a call, and then others while some wait and there is a slot. It is
+// the only kind of goroutine that plain calls have, and exists only while there
+// is work.
+func (s *session) work(c *call) {
+	defer s.running.Done()
+	for c != nil {
+		s.run(c, s.noneWaiting)
+		c = s.next(c)
+	}
+}
+
+func (s *session) noneWaiting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting) == 0
+}
+
+// next takes done off the books and returns the call to run in its slot.
+func (s *session) next(done *call) *call {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, c := range s.active {
+		if c == done {
+			s.active[i] = s.active[len(s.active)-1]
+			s.active[len(s.active)-1] = nil
+			s.active = s.active[:len(s.active)-1]
+		}
+	}
+	if done.slotGiven {
+		return nil
+	}
+	if len(s.waiting) == 0 || s.phase == phaseEnding {
+		s.slots++
+		s.active, s.waiting = nil, nil // idle connections keep no memory
+		return nil
+	}
+	return s.startWaiting()
+}
+
+// startWaiting moves the call that has waited longest to the active ones.
+func (s *session) startWaiting() *call {
+	c := s.waiting[0]
+	s.waiting[0] = nil
+	s.waiting = s.waiting[1:]
+	s.input.add(-c.cost)
+	s.active = append(s.active, c)
+	return c
+}
+
+// giveSlot lets the calls behind c run while c waits for a client; c does not get
+// the slot back (reference 6.6).
+func (s *session) giveSlot(c *call) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.slotGiven || !c.inline() {
+		return
+	}
+	c.slotGiven = true
+	if len(s.waiting) == 0 || s.phase == phaseEnding {
+		s.slots++
+		return
+	}
+	s.running.Add(1)
+	go s.work(s.startWaiting())
+}
+
+// release takes the streams of a call that has returned off the books.
+func (s *session) release(c *call) {
+	if c.inline() {
+		return
+	}
+	s.mu.Lock()
+	if s.streams[c.id] == c {
+		delete(s.streams, c.id)
+	}
+	for _, u := range c.uploads {
+		delete(s.uploads, u.id)
+	}
+	s.mu.Unlock()
+	for _, u := range c.uploads {
+		u.discard()
+	}
+}
+
+// dropWaiting forgets the calls that will not run any more, when the session
+// ends.
+func (s *session) dropWaiting() {
+	s.mu.Lock()
+	s.waiting = nil
+	uploads := make([]*upload, 0, len(s.uploads))
+	for _, u := range s.uploads {
+		uploads = append(uploads, u)
+	}
+	s.mu.Unlock()
+	for _, u := range uploads {
+		u.end(errDisconnected)
+	}
+}
+
+// cancelCall cancels a call of the client; one that does not exist any more is
+// ignored.
+func (s *session) cancelCall(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.streams[id]; c != nil {
+		c.end(errCancelled)
+		return
+	}
+	for _, calls := range [][]*call{s.active, s.waiting} {
+		for _, c := range calls {
+			if c.id == id {
+				c.end(errCancelled)
+				return
+			}
+		}
+	}
+}
+
+func (s *session) findUpload(id string) *upload {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.uploads[id]
+}
+
+// endUpload is the client's end of a stream.
+func (s *session) endUpload(u *upload, failure string) {
+	s.mu.Lock()
+	delete(s.uploads, u.id)
+	s.mu.Unlock()
+	if failure != "" {
+		u.end(NewError(failure))
+	} else {
+		u.end(io.EOF)
+	}
+}

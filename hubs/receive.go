@@ -1,0 +1,148 @@
+package hubs
+
+import (
+	"errors"
+	"time"
+
+	"github.com/go-signalr/signalr/protocol"
+)
+
+// Receive takes bytes from the client, cuts messages out of them and handles
+// each. It blocks only while the client's input buffer is full.
+func (s *session) Receive(data []byte) {
+	s.busy.Store(true)
+	defer s.busy.Store(false)
+	defer func() {
+		if v := recover(); v != nil { // in an option of the application's, such as its user ids
+			s.logPanic("", v)
+			s.fail(&panicError{v})
+		}
+	}()
+	if len(s.partial) > 0 {
+		s.partial = append(s.partial, data...)
+		data = s.partial
+	}
+	rest := s.split(data)
+	if len(rest) == 0 {
+		s.partial = nil // idle connections keep no memory
+	} else {
+		s.partial = append(s.partial[:0], rest...)
+	}
+	s.inside.Store(len(rest) > 0)
+}
+
+// split handles the whole messages of data and returns what is left. After the
+// session has ended it drops everything.
+func (s *session) split(data []byte) []byte {
+	for len(data) > 0 && !s.isEnding() {
+		var frame []byte
+		var err error
+		limit := s.hub.config.maxMessageSize
+		if s.encoding == nil {
+			frame, data, err = protocol.SplitRecord(data, limit)
+		} else {
+			frame, data, err = s.encoding.protocol.Split(data, limit)
+		}
+		switch {
+		case err != nil && s.encoding == nil:
+			s.refuseHandshake(textHandshakeCanceled)
+		case err != nil:
+			s.fail(err)
+		case frame == nil:
+			return data
+		case s.encoding == nil:
+			s.handshake(frame)
+		default:
+			if err = s.receive(frame); err != nil {
+				s.fail(err)
+			}
+		}
+	}
+	return nil
+}
+
+// receive handles one message.
+func (s *session) receive(frame []byte) error {
+	message, err := s.encoding.protocol.Parse(frame)
+	if err != nil {
+		return err
+	}
+	s.lastReceived.Store(time.Now().UnixNano())
+	switch m := message.(type) {
+	case *protocol.Invocation:
+		s.invocation(m, len(frame))
+		s.input.wait()
+	case *protocol.StreamItem:
+		if u := s.findUpload(m.InvocationID); u != nil {
+			u.push(m.Item)
+			s.input.wait()
+		}
+	case *protocol.Completion:
+		s.completion(m)
+	case *protocol.CancelInvocation:
+		s.cancelCall(m.InvocationID)
+	case *protocol.Ping:
+		s.pinged.Store(true)
+	case *protocol.Close:
+		var cause error
+		if m.Error != "" {
+			cause = NewError(m.Error)
+		}
+		s.end(&protocol.Close{}, cause)
+	}
+	// Ack and Sequence mean nothing without stateful reconnect, and messages
+	// of unknown types are for newer servers (reference 4.2, 7.3).
+	return nil
+}
+
+// completion is the end of an upload or the answer to a client result.
+func (s *session) completion(m *protocol.Completion) {
+	if u := s.findUpload(m.InvocationID); u != nil {
+		s.endUpload(u, m.Error)
+		return
+	}
+	s.hub.results.complete(s, m)
+}
+
+// The texts of refused handshakes (reference 3).
+const (
+	textHandshakeCanceled = "Handshake was canceled."
+	textHandshakeError    = "An unexpected error occurred during connection handshake."
+)
+
+// handshake answers the first message of the client.
+func (s *session) handshake(frame []byte) {
+	request, err := protocol.ParseHandshake(frame)
+	if err != nil {
+		s.refuseHandshake(textHandshakeError + detail(err, s.hub.config.detailedErrors))
+		return
+	}
+	chosen, err := protocol.Choose(request, s.hub.protocols, s.conn.Transport().Binary())
+	if err != nil {
+		text := textHandshakeError
+		if refused := (*protocol.HandshakeError)(nil); errors.As(err, &refused) {
+			text = refused.Text
+		}
+		s.refuseHandshake(text)
+		return
+	}
+	for _, e := range s.hub.encodings {
+		if e.protocol == chosen {
+			s.encoding = e
+		}
+	}
+	s.userID = s.hub.config.userID(s.conn.Request())
+	s.conn.SetBinary(chosen.Format() == protocol.Binary)
+	s.connect()
+}
+
+// refuseHandshake ends a session that has not begun.
+func (s *session) refuseHandshake(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != phaseHandshake {
+		return
+	}
+	_ = s.conn.SendLast(protocol.AppendHandshakeResponse(nil, text)) // or nobody is left to be told
+	s.endLocked(nil)
+}

@@ -1,0 +1,169 @@
+package hubs
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+var (
+	contextType = reflect.TypeFor[*Context]()
+	errorType   = reflect.TypeFor[error]()
+)
+
+// reflectMethods returns the callable methods of a hub's implementation: the
+// exported ones whose first parameter is a *Context. Every one that cannot be
+// called is an error.
+func reflectMethods(impl reflect.Value) ([]*method, error) {
+	var methods []*method
+	var errs []error
+	t := impl.Type()
+	for i := range t.NumMethod() {
+		name, fn := t.Method(i).Name, impl.Method(i)
+		if fn.Type().NumIn() == 0 || fn.Type().In(0) != contextType || name == onConnectedName || name == onDisconnectedName {
+			continue
+		}
+		m, err := newReflectMethod(name, fn)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("hubs: method %v.%s: %w", t, name, err))
+			continue
+		}
+		methods = append(methods, m)
+	}
+	return methods, errors.Join(errs...)
+}
+
+// reflectMethod is what is known of a method found by reflection.
+type reflectMethod struct {
+	fn     reflect.Value
+	params []paramSpec
+	result resultShape
+}
+
+func newReflectMethod(name string, fn reflect.Value) (*method, error) {
+	t := fn.Type()
+	r := &reflectMethod{fn: fn}
+	m := &method{name: name, variadic: t.IsVariadic(), bind: r.bind}
+	for i := 1; i < t.NumIn(); i++ {
+		p := paramSpec{of: t.In(i), upload: uploadShapeOf(t.In(i))}
+		switch {
+		case p.upload != nil:
+			m.uploads++
+		case m.variadic && i == t.NumIn()-1:
+			p.of = p.of.Elem()
+		default:
+			if err := checkDecodable(p.of); err != nil {
+				return nil, fmt.Errorf("parameter %d: %w", i, err)
+			}
+			m.args++
+		}
+		r.params = append(r.params, p)
+	}
+	var err error
+	if r.result, err = resultShapeOf(t); err != nil {
+		return nil, err
+	}
+	m.streams = r.result.stream != nil
+	return m, nil
+}
+
+// checkDecodable refuses types that no client can send.
+func checkDecodable(t reflect.Type) error {
+	switch t.Kind() {
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return fmt.Errorf("a %v cannot be sent by a client", t)
+	case reflect.Interface:
+		if t.NumMethod() > 0 {
+			return fmt.Errorf("a %v cannot be decoded: it has methods, so its type is not known", t)
+		}
+	}
+	return nil
+}
+
+// checkEncodable refuses types that cannot be sent to a client.
+func checkEncodable(t reflect.Type) error {
+	switch t.Kind() {
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return fmt.Errorf("a result of type %v cannot be sent to a client", t)
+	}
+	return nil
+}
+
+func (r *reflectMethod) bind(b *binder) (invoker, error) {
+	in := make([]reflect.Value, 1, max(len(r.params), len(b.arguments))+1)
+	for i, p := range r.params {
+		if p.upload != nil {
+			in = append(in, p.upload(b.upload()))
+			continue
+		}
+		// Of a variadic parameter, which is the last, there are as many
+		// arguments as the client has sent.
+		n := 1
+		if i == len(r.params)-1 && r.fn.Type().IsVariadic() {
+			n = len(b.arguments)
+		}
+		for range n {
+			v := reflect.New(p.of)
+			if err := b.argument(v.Interface()); err != nil {
+				return nil, err
+			}
+			in = append(in, v.Elem())
+		}
+	}
+	return &reflectCall{r, in}, nil
+}
+
+type reflectCall struct {
+	method *reflectMethod
+	in     []reflect.Value
+}
+
+func (c *reflectCall) invoke(ctx *Context) (any, error) {
+	c.in[0] = reflect.ValueOf(ctx)
+	return c.method.result.of(ctx, c.method.fn.Call(c.in))
+}
+
+// resultShape says where in a method's results the value and the error are.
+type resultShape struct {
+	value, error int // index, -1: none
+	stream       streamShape
+}
+
+func resultShapeOf(t reflect.Type) (resultShape, error) {
+	shape := resultShape{value: -1, error: -1}
+	n := t.NumOut()
+	if n > 0 && t.Out(n-1) == errorType {
+		n--
+		shape.error = n
+	}
+	switch n {
+	case 0:
+		return shape, nil
+	case 1:
+	default:
+		return shape, errors.New("a method returns nothing, a value, an error, or a value and an error")
+	}
+	shape.value = 0
+	out := t.Out(0)
+	if shape.stream = streamShapeOf(out); shape.stream == nil {
+		return shape, checkEncodable(out)
+	}
+	return shape, nil
+}
+
+// of returns a method's result and error.
+func (r resultShape) of(ctx *Context, out []reflect.Value) (any, error) {
+	if r.error >= 0 {
+		if err, _ := out[r.error].Interface().(error); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case r.value < 0:
+		return nil, nil
+	case r.stream != nil:
+		return r.stream(ctx, out[r.value])
+	default:
+		return out[r.value].Interface(), nil
+	}
+}

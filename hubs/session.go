@@ -1,0 +1,208 @@
+package hubs
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-signalr/signalr/protocol"
+	"github.com/go-signalr/signalr/transports"
+)
+
+// session is a hub's end of one connection. It is the connection's Receiver:
+// bytes come in by Receive (receive.go), calls go through a queue (queue.go), and
+// end runs once, whatever the reason.
+//
+// Lock order: upload.mu, session.mu, registry.mu, then the locks of conn.
+type session struct {
+	hub    *Hub
+	conn   *transports.Connection
+	ctx    context.Context // done when the connection ends
+	cancel context.CancelCauseFunc
+
+	encoding *encoding // nil until the handshake
+	userID   string
+	items    atomic.Pointer[sync.Map]
+
+	// Receive's own.
+	partial []byte      // the beginning of a message
+	inside  atomic.Bool // partial is not empty
+
+	// For the timeouts; Unix nanoseconds.
+	opened       int64
+	lastPing     atomic.Int64 // sent
+	lastReceived atomic.Int64 // the last complete message
+	busy         atomic.Bool  // in Receive: the client timeout does not run
+	pinged       atomic.Bool  // the client pings: its timeout runs
+	shaken       atomic.Bool  // the handshake is done
+
+	input   budget         // bytes received that wait for hub methods
+	running sync.WaitGroup // goroutines of calls
+
+	mu         sync.Mutex
+	phase      phase
+	waiting    []*call            // calls for which there was no slot
+	active     []*call            // calls that hold a slot
+	slots      int                // free
+	streams    map[string]*call   // running streams to the client, by invocation id
+	uploads    map[string]*upload // running streams from the client
+	didConnect bool               // OnConnected has succeeded
+
+	ended chan struct{} // closed when end is done
+
+	// The registry's own, under its lock.
+	position int
+	removed  bool
+	groups   map[string]struct{}
+}
+
+// phase is how far a session has come.
+type phase uint8
+
+const (
+	phaseHandshake  phase = iota
+	phaseConnecting       // OnConnected runs, calls wait
+	phaseConnected
+	phaseEnding
+)
+
+func newSession(h *Hub, conn *transports.Connection) *session {
+	now := time.Now().UnixNano()
+	s := &session{
+		hub:    h,
+		conn:   conn,
+		opened: now,
+		slots:  h.config.parallelCalls,
+		ended:  make(chan struct{}),
+	}
+	s.lastPing.Store(now)
+	s.lastReceived.Store(now)
+	s.input.limit = h.config.inputBuffer
+	s.ctx, s.cancel = context.WithCancelCause(conn.Request().Context())
+	return s
+}
+
+// Tick checks the timeouts (reference 3 and 6.7).
+func (s *session) Tick(now time.Time) {
+	t := now.UnixNano()
+	if !s.shaken.Load() {
+		if t-s.opened > int64(s.hub.config.handshakeTimeout) {
+			s.refuseHandshake(textHandshakeCanceled)
+		}
+		return
+	}
+	if s.conn.Transport() == transports.LongPolling {
+		return // the polls themselves show that both sides live
+	}
+	if s.pinged.Load() && !s.busy.Load() && t-s.lastReceived.Load() > int64(s.hub.config.clientTimeout) {
+		s.fail(ErrClientTimeout)
+		return
+	}
+	if t-s.lastPing.Load() >= int64(s.hub.config.keepAlive) {
+		s.lastPing.Store(t)
+		s.send(s.encoding.ping)
+	}
+}
+
+// Close ends the session because its transport ended, or is about to.
+func (s *session) Close(cause error) {
+	switch {
+	case errors.Is(cause, transports.ErrShutdown):
+		s.end(&protocol.Close{AllowReconnect: true}, nil)
+	case errors.Is(cause, transports.ErrSlowClient), errors.Is(cause, transports.ErrWriteTimeout):
+		s.end(nil, cause)
+	case s.inside.Load():
+		s.end(nil, errTruncated)
+	default:
+		s.end(nil, nil) // a client that vanishes is not a failure
+	}
+	<-s.ended
+}
+
+// abort ends the session by the application's wish.
+func (s *session) abort() { s.end(&protocol.Close{}, nil) }
+
+// textClosed is what a client is told when its connection fails.
+const textClosed = "Connection closed with an error."
+
+// fail ends the session because of an error. The client may connect anew.
+func (s *session) fail(err error) {
+	text := textClosed + detail(err, s.hub.config.detailedErrors)
+	s.end(&protocol.Close{Error: text, AllowReconnect: true}, err)
+}
+
+// end ends the session once (reference 6.1): the client is told with closing,
+// unless that is nil, calls are cancelled, and OnDisconnected runs after they
+// have returned. It does not wait.
+func (s *session) end(closing *protocol.Close, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == phaseEnding {
+		return
+	}
+	if s.phase != phaseHandshake && closing != nil {
+		s.sendLast(closing)
+	}
+	s.endLocked(cause)
+}
+
+func (s *session) endLocked(cause error) {
+	s.phase = phaseEnding
+	go func() {
+		defer close(s.ended)
+		s.cancel(cause)
+		s.input.close()
+		s.dropWaiting()
+		s.hub.registry.remove(s)
+		s.hub.results.drop(s)
+		s.running.Wait()
+		s.conn.Finish(s.disconnected(cause))
+	}()
+}
+
+// disconnected runs OnDisconnected if OnConnected has succeeded. A panic in it
+// fails the transport.
+func (s *session) disconnected(cause error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic(onDisconnectedName, v)
+			err = &panicError{v}
+		}
+	}()
+	if !s.wasConnected() {
+		return nil
+	}
+	s.hub.logger.Debug("client disconnected", "connection", s.conn.ID(), "cause", cause)
+	if s.hub.config.onDisconnected != nil {
+		s.hub.config.onDisconnected(&Context{session: s}, cause)
+	}
+	return nil
+}
+
+// send queues a frame. A connection that has ended drops it silently, as does
+// one that ends now because its client is too slow: that is logged.
+func (s *session) send(frame []byte) {
+	if err := s.conn.Send(frame); errors.Is(err, transports.ErrSlowClient) {
+		s.hub.logger.Warn("client is too slow and was disconnected", "connection", s.conn.ID(), "reason", err)
+	}
+}
+
+// sendWhenReady queues a frame when the client has taken most of what is queued
+// already.
+func (s *session) sendWhenReady(ctx context.Context, frame []byte) error {
+	if err := s.conn.Ready(ctx); err != nil {
+		return err
+	}
+	return s.conn.Send(frame)
+}
+
+func (s *session) sendLast(m protocol.Message) {
+	frame, err := s.encoding.message(m)
+	if err != nil {
+		s.logFailure("", err)
+		return
+	}
+	_ = s.conn.SendLast(frame) // a connection that ended is told nothing
+}

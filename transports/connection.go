@@ -1,0 +1,330 @@
+package transports
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-signalr/signalr/negotiate"
+)
+
+// Handler serves the connections of an [Endpoint]. It is called by several
+// goroutines at once.
+type Handler interface {
+	// Connect is called once for each connection, when its first transport
+	// is up. It must not block.
+	Connect(c *Connection) Receiver
+}
+
+// Receiver is the application's end of one connection.
+type Receiver interface {
+	// Receive takes bytes from the client, in order, one call at a time.
+	// Message boundaries are not preserved. data is only valid during the
+	// call. Blocking holds the client back.
+	Receive(data []byte)
+	// Tick is called about once a second, also during Receive. It must not
+	// block.
+	Tick(now time.Time)
+	// Close is called once, after the last Receive or, when the endpoint
+	// itself ends the connection, at any time. cause is nil if the client
+	// ended the connection properly. When the transport is still up, what is
+	// sent now still reaches the client. Close returns after the application
+	// has called [Connection.Finish].
+	Close(cause error)
+}
+
+// Connection is one client, whatever its transport. All methods are safe for
+// concurrent use.
+type Connection struct {
+	endpoint *Endpoint
+	grant    negotiate.Grant
+	logger   *slog.Logger
+
+	out          outbox
+	binary       atomic.Bool
+	writingSince atomic.Int64 // Unix nanoseconds; 0: no write is under way
+
+	closeOnce sync.Once // calls Receiver.Close
+	faulted   atomic.Bool
+
+	mu        sync.Mutex
+	kind      Kind      // fixed by the first transport request
+	transport transport // nil: inactive
+	idleSince time.Time // when inactive
+	disposed  bool
+	cause     error // why the connection ended; the first one wins
+	finished  bool  // by the application: however the transport ends, it is not the cause
+	receiver  Receiver
+	request   *http.Request
+}
+
+// transport is what carries a connection at the moment. Neither method blocks.
+type transport interface {
+	// wake tells the writer that the outbox needs it.
+	wake()
+	// abort breaks the transport. Whoever reads from it then ends the
+	// connection.
+	abort()
+}
+
+// syncWriter is a transport whose writer the sender itself can be.
+type syncWriter interface{ writeQueued() }
+
+func newConnection(e *Endpoint, grant negotiate.Grant) *Connection {
+	return &Connection{
+		endpoint:  e,
+		grant:     grant,
+		logger:    e.opts.logger,
+		out:       outbox{buffer: e.opts.bufferSize, limit: e.opts.outboxLimit},
+		idleSince: time.Now(),
+	}
+}
+
+// ID returns the public id of the connection.
+func (c *Connection) ID() string { return c.grant.ConnectionID }
+
+// Transport returns the transport in use.
+func (c *Connection) Transport() Kind {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.kind
+}
+
+// Request returns the first request of the transport: the WebSocket upgrade,
+// the event stream's GET, or the first poll. Its context carries the values of
+// the request's own and never ends; its body must not be read.
+func (c *Connection) Request() *http.Request {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.request
+}
+
+// SetBinary chooses the type of the WebSocket messages sent from now on. It
+// starts as text.
+func (c *Connection) SetBinary(binary bool) { c.binary.Store(binary) }
+
+// Send queues a message for the client and never blocks. The message must not
+// be changed any more; one message can be sent to many connections. Messages
+// leave in the order of the calls, several at a time where several are queued,
+// and are never split between WebSocket messages, events or poll bodies.
+//
+// The error is [ErrClosed] or, when the outbox is full, [ErrSlowClient]; the
+// connection is then aborted.
+func (c *Connection) Send(msg []byte) error {
+	return c.put(msg, false)
+}
+
+// SendLast is [Connection.Send] for the last message: later sends fail with
+// [ErrClosed].
+func (c *Connection) SendLast(msg []byte) error { return c.put(msg, true) }
+
+func (c *Connection) put(msg []byte, last bool) error {
+	wake, err := c.out.put(msg, last)
+	if err != nil {
+		return c.refuse(err)
+	}
+	if wake {
+		c.wake()
+	}
+	return nil
+}
+
+// Write queues a message like [Connection.Send], but first waits until the
+// outbox has room, and where it can does the write itself instead of leaving it
+// to another goroutine. The error is also ctx's cause if that is done first.
+func (c *Connection) Write(ctx context.Context, msg []byte) error {
+	if err := c.Ready(ctx); err != nil {
+		return err
+	}
+	wake, err := c.out.put(msg, false)
+	if err != nil {
+		return c.refuse(err)
+	}
+	if wake {
+		c.writeOrWake()
+	}
+	return nil
+}
+
+// Ready returns when no more than the buffer size is waiting for the client.
+// The error is [ErrClosed] or ctx's cause.
+func (c *Connection) Ready(ctx context.Context) error { return c.out.wait(ctx) }
+
+func (c *Connection) refuse(err error) error {
+	if err == ErrSlowClient { //nolint:errorlint // comes straight from the outbox
+		c.end(err)
+	}
+	return err
+}
+
+// Finish says that the application sends nothing more: what is queued is
+// delivered, then the transport ends, as failed if err is not nil.
+func (c *Connection) Finish(err error) {
+	c.faulted.Store(err != nil)
+	c.mu.Lock()
+	c.finished = true
+	c.mu.Unlock()
+	if c.out.finish() {
+		c.wake()
+	}
+}
+
+// Abort ends the connection at once: what is queued is lost. Receiver.Close is
+// then called with [ErrAborted].
+func (c *Connection) Abort() { c.end(ErrAborted) }
+
+// end breaks the connection for a reason of the server's.
+func (c *Connection) end(cause error) {
+	c.mu.Lock()
+	if c.cause == nil {
+		c.cause = cause
+	}
+	t := c.transport
+	c.mu.Unlock()
+	c.out.kill()
+	if t != nil {
+		t.abort()
+	}
+}
+
+func (c *Connection) wake() {
+	c.mu.Lock()
+	t := c.transport
+	c.mu.Unlock()
+	if t != nil {
+		t.wake()
+	}
+}
+
+func (c *Connection) writeOrWake() {
+	c.mu.Lock()
+	t := c.transport
+	c.mu.Unlock()
+	switch t := t.(type) {
+	case nil:
+	case syncWriter:
+		t.writeQueued()
+	default:
+		t.wake()
+	}
+}
+
+// writing and written surround every write to the client, so that the sweep
+// notices one that hangs.
+func (c *Connection) writing() { c.writingSince.Store(time.Now().UnixNano()) }
+func (c *Connection) written() { c.writingSince.Store(0) }
+
+// bound is the outcome of binding a transport request to a connection.
+type bound uint8
+
+const (
+	boundOK       bound = iota
+	boundOther          // the connection uses another transport
+	boundAlready        // the connection uses this transport already
+	boundDisposed       // the connection ended meanwhile
+)
+
+// bind makes t the connection's transport, once.
+func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.disposed:
+		return boundDisposed
+	case c.kind == kind:
+		return boundAlready
+	case c.kind != 0:
+		return boundOther
+	}
+	c.kind = kind
+	c.transport = t
+	c.request = r.WithContext(context.WithoutCancel(r.Context()))
+	c.endpoint.stats.started(kind)
+	return boundOK
+}
+
+// open hands the connection to the application.
+func (c *Connection) open() Receiver {
+	receiver := c.endpoint.handler.Connect(c)
+	c.mu.Lock()
+	c.receiver = receiver
+	cause := c.cause
+	c.mu.Unlock()
+	if cause != nil { // the endpoint shut down meanwhile
+		c.close(cause)
+	}
+	return receiver
+}
+
+// close tells the application once that the connection has ended and waits
+// until it has finished. The endpoint's own reason, if there is one, goes before
+// what the transport noticed.
+func (c *Connection) close(cause error) {
+	c.mu.Lock()
+	if c.cause == nil && !c.finished {
+		c.cause = cause
+	}
+	cause = c.cause
+	receiver := c.receiver
+	c.mu.Unlock()
+	if receiver != nil {
+		c.closeOnce.Do(func() { receiver.Close(cause) })
+	}
+}
+
+// shutDown ends the connection because its endpoint shuts down. An open
+// transport lets the application say good-bye first.
+func (c *Connection) shutDown() {
+	if !c.dispose(ErrShutdown) {
+		c.close(ErrShutdown)
+	}
+}
+
+// dispose removes the connection if it has no transport.
+func (c *Connection) dispose(cause error) bool {
+	c.mu.Lock()
+	if c.transport != nil || c.disposed {
+		c.mu.Unlock()
+		return false
+	}
+	c.disposed = true
+	c.mu.Unlock()
+	c.out.kill()
+	c.close(cause)
+	c.endpoint.remove(c)
+	return true
+}
+
+// remove takes a connection whose transport has ended out of the table.
+func (c *Connection) remove() {
+	c.mu.Lock()
+	c.disposed = true
+	c.transport = nil
+	kind, cause := c.kind, c.cause
+	c.mu.Unlock()
+	c.out.kill()
+	c.endpoint.stats.ended(kind, reason(cause))
+	c.logger.Debug("connection ended", "connection", c.ID(), "transport", kind.String(), "reason", reason(cause))
+	c.endpoint.remove(c)
+}
+
+// sweep applies the timeouts.
+func (c *Connection) sweep(now time.Time) {
+	if since := c.writingSince.Load(); since != 0 && now.UnixNano()-since > int64(c.endpoint.opts.sendTimeout) {
+		c.end(ErrWriteTimeout)
+		return
+	}
+	c.mu.Lock()
+	idle := c.transport == nil && !c.disposed && now.Sub(c.idleSince) > c.endpoint.opts.disconnectTimeout
+	receiver := c.receiver
+	c.mu.Unlock()
+	switch {
+	case idle:
+		go c.dispose(ErrInactive)
+	case receiver != nil:
+		receiver.Tick(now)
+	}
+}

@@ -1,0 +1,194 @@
+// Package transports carries bytes between SignalR clients and an application:
+// it negotiates, keeps the table of connections, and runs the WebSocket
+// transport (reference 1 and 2). It knows nothing of hubs or messages and can
+// be used on its own.
+//
+// A minimal server:
+//
+//	endpoint, err := transports.NewEndpoint(handler)
+//	mux.Handle("/chat", endpoint)
+//	mux.Handle("/chat/", endpoint)
+package transports
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-signalr/signalr/negotiate"
+)
+
+// Endpoint serves the connections of one path: it is mounted at the path itself
+// and at the path's "/negotiate". It is safe for concurrent use.
+//
+// While it has connections, one goroutine of it runs the timeouts of all; an
+// endpoint without connections has none.
+type Endpoint struct {
+	handler    Handler
+	opts       *options
+	negotiator negotiate.Handler
+	stats      counters
+	webSockets webSockets
+
+	mu          sync.RWMutex
+	connections map[string]*Connection // by connection token
+	sweepEnd    chan struct{}          // ends the sweep; nil: none is running
+	stopped     bool                   // by Shutdown
+	live        sync.WaitGroup         // connections in the table, and the sweep
+}
+
+// NewEndpoint returns an endpoint whose connections handler serves. An option
+// with a bad value is an error.
+func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
+	o, err := newOptions(opts)
+	if err != nil {
+		return nil, err
+	}
+	e := &Endpoint{
+		handler:     handler,
+		opts:        o,
+		connections: make(map[string]*Connection),
+	}
+	e.stats.init()
+	e.webSockets.init()
+	e.negotiator = negotiate.Handler{
+		MinimumVersion: o.minVersion,
+		Redirect:       o.redirect,
+		Register: func(_ *http.Request, grant negotiate.Grant) error {
+			_, err := e.add(grant)
+			return err
+		},
+	}
+	for k := WebSockets; k < kinds; k++ {
+		if o.enabled[k] {
+			e.negotiator.Transports = append(e.negotiator.Transports, k.offer())
+		}
+	}
+	return e, nil
+}
+
+// ServeHTTP dispatches a request by its path and method (reference 2.1).
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimSuffix(r.URL.Path, "/")
+	if i := strings.LastIndexByte(path, '/'); strings.EqualFold(path[i+1:], "negotiate") {
+		e.negotiator.ServeHTTP(w, r)
+		return
+	}
+	switch r.Method {
+	case http.MethodGet:
+		if isWebSocketUpgrade(r) {
+			e.serveWebSocket(w, r)
+		} else {
+			e.servePoll(w, r)
+		}
+	case http.MethodPost:
+		e.serveSend(w, r)
+	case http.MethodDelete:
+		e.serveDelete(w, r)
+	default:
+		refuse(w, http.StatusMethodNotAllowed, "")
+	}
+}
+
+// Stats returns the endpoint's counters.
+func (e *Endpoint) Stats() Stats { return e.stats.snapshot() }
+
+// Shutdown ends all connections, giving the application the chance to say
+// good-bye on each, and waits until they are gone. New ones are refused with
+// status 503. When ctx is done first, the connections left are aborted and
+// ctx's error is returned.
+func (e *Endpoint) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	e.stopped = true
+	e.mu.Unlock()
+	for _, c := range e.snapshot(nil) {
+		go c.shutDown()
+	}
+	gone := make(chan struct{})
+	go func() {
+		e.live.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+		for _, c := range e.snapshot(nil) {
+			c.end(ErrShutdown)
+		}
+		return ctx.Err()
+	}
+}
+
+// add enters a connection into the table.
+func (e *Endpoint) add(grant negotiate.Grant) (*Connection, error) {
+	c := newConnection(e, grant)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped {
+		return nil, ErrShutdown
+	}
+	if limit := e.opts.maxConnections; limit > 0 && len(e.connections) >= limit {
+		return nil, errFull
+	}
+	e.connections[grant.ConnectionToken] = c
+	e.live.Add(1)
+	if e.sweepEnd == nil {
+		e.sweepEnd = make(chan struct{})
+		e.live.Add(1)
+		go e.sweep(e.sweepEnd)
+	}
+	return c, nil
+}
+
+func (e *Endpoint) find(token string) *Connection {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.connections[token]
+}
+
+func (e *Endpoint) remove(c *Connection) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.connections[c.grant.ConnectionToken] != c {
+		return
+	}
+	delete(e.connections, c.grant.ConnectionToken)
+	e.live.Done()
+	if len(e.connections) == 0 {
+		close(e.sweepEnd)
+		e.sweepEnd = nil
+	}
+}
+
+// snapshot appends the connections to into.
+func (e *Endpoint) snapshot(into []*Connection) []*Connection {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	for _, c := range e.connections {
+		into = append(into, c)
+	}
+	return into
+}
+
+// sweep runs the timeouts of all connections (reference 2.2).
+func (e *Endpoint) sweep(end <-chan struct{}) {
+	defer e.live.Done()
+	ticker := time.NewTicker(e.opts.sweepInterval)
+	defer ticker.Stop()
+	var all []*Connection
+	for {
+		select {
+		case <-end:
+			return
+		case now := <-ticker.C:
+			all = e.snapshot(all[:0])
+			for _, c := range all {
+				c.sweep(now)
+			}
+			clear(all)
+		}
+	}
+}

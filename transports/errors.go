@@ -1,0 +1,48 @@
+package transports
+
+import "errors"
+
+// Why a connection ended, as told to [Receiver.Close]. A client that closed its
+// side properly is told as a nil error; a broken socket as the socket's error.
+var (
+	// ErrSlowClient ends a connection whose outbox is full: the client reads
+	// more slowly than the application sends, or not at all.
+	ErrSlowClient = errors.New("transports: the client does not read fast enough: its outbox is full")
+	// ErrWriteTimeout ends a connection on which one write took longer than
+	// the send timeout.
+	ErrWriteTimeout = errors.New("transports: a write to the client timed out")
+	// ErrInactive ends a connection that had no transport for longer than the
+	// disconnect timeout.
+	ErrInactive = errors.New("transports: the connection was inactive for too long")
+	// ErrShutdown ends the connections of an endpoint that shuts down.
+	ErrShutdown = errors.New("transports: the server is shutting down")
+	// ErrAborted ends a connection on which Abort was called.
+	ErrAborted = errors.New("transports: the connection was aborted")
+)
+
+// ErrClosed is returned by sends on a connection that has ended.
+var ErrClosed = errors.New("transports: the connection is closed")
+
+// errFull refuses a negotiation because of the limit on connections.
+var errFull = errors.New("transports: too many connections")
+
+// reason names the end of a connection for logs and statistics. The first three
+// are the reference server's (reference 11).
+func reason(cause error) string {
+	switch {
+	case cause == nil:
+		return "normal_closure"
+	case errors.Is(cause, ErrInactive):
+		return "timeout"
+	case errors.Is(cause, ErrShutdown):
+		return "app_shutdown"
+	case errors.Is(cause, ErrSlowClient):
+		return "slow_client"
+	case errors.Is(cause, ErrWriteTimeout):
+		return "write_timeout"
+	case errors.Is(cause, ErrAborted):
+		return "aborted"
+	default:
+		return "connection_lost"
+	}
+}

@@ -1,0 +1,79 @@
+package transports
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/go-signalr/signalr/negotiate"
+)
+
+// Bodies of refusals (reference 2.3).
+const (
+	textNoID        = "Connection ID required"
+	textUnknownID   = "No Connection with that ID"
+	textOther       = "Cannot change transports mid-connection"
+	textNotHere     = " transport not supported by this end point type"
+	textNoPost      = "POST requests are not allowed for WebSocket connections."
+	textNoTerminate = "Cannot terminate this connection using the DELETE endpoint."
+)
+
+// refuse answers a request that does not become a transport.
+func refuse(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "text/plain")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body)) // a client that went away needs no answer
+}
+
+// noCache marks the answer of a poll (reference 2.3).
+func noCache(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Cache-Control", "no-cache, no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("Expires", "Thu, 01 Jan 1970 00:00:00 GMT")
+}
+
+// lookup finds the connection that a request names, or answers it.
+func (e *Endpoint) lookup(w http.ResponseWriter, r *http.Request) *Connection {
+	token, _ := negotiate.QueryValue(r, "id")
+	if token == "" {
+		refuse(w, http.StatusBadRequest, textNoID)
+		return nil
+	}
+	c := e.find(token)
+	if c == nil {
+		refuse(w, http.StatusNotFound, textUnknownID)
+	}
+	return c
+}
+
+// refuseBound answers a transport request whose connection is not to be had.
+func refuseBound(w http.ResponseWriter, b bound) {
+	switch b {
+	case boundOther:
+		refuse(w, http.StatusBadRequest, textOther)
+	case boundAlready:
+		refuse(w, http.StatusConflict, "")
+	default:
+		refuse(w, http.StatusNotFound, "")
+	}
+}
+
+func (e *Endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
+	noCache(w)
+	if e.lookup(w, r) != nil {
+		refuse(w, http.StatusNotFound, LongPolling.String()+textNotHere)
+	}
+}
+
+func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
+	if e.lookup(w, r) != nil {
+		refuse(w, http.StatusMethodNotAllowed, textNoPost)
+	}
+}
+
+func (e *Endpoint) serveDelete(w http.ResponseWriter, r *http.Request) {
+	if e.lookup(w, r) != nil {
+		refuse(w, http.StatusBadRequest, textNoTerminate)
+	}
+}

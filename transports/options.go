@@ -1,0 +1,196 @@
+package transports
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-signalr/signalr/negotiate"
+)
+
+// Defaults of the options, those of the reference server where it has them
+// (reference 10).
+const (
+	DefaultSendTimeout       = 10 * time.Second
+	DefaultCloseTimeout      = 5 * time.Second
+	DefaultDisconnectTimeout = 15 * time.Second
+	DefaultBufferSize        = 64 << 10
+	DefaultOutboxLimit       = 1 << 20
+)
+
+// sweepInterval is the granularity of every timeout (reference 2.2).
+const sweepInterval = time.Second
+
+// Option configures an [Endpoint].
+type Option func(*options) error
+
+type options struct {
+	enabled           [kinds]bool
+	checkOrigin       func(*http.Request) bool
+	sendTimeout       time.Duration
+	closeTimeout      time.Duration
+	disconnectTimeout time.Duration
+	bufferSize        int
+	outboxLimit       int
+	maxConnections    int
+	minVersion        int
+	redirect          func(*http.Request) (*negotiate.Redirect, error)
+	logger            *slog.Logger
+	sweepInterval     time.Duration
+}
+
+func newOptions(opts []Option) (*options, error) {
+	o := &options{
+		enabled:           [kinds]bool{WebSockets: true},
+		checkOrigin:       sameOrigin,
+		sendTimeout:       DefaultSendTimeout,
+		closeTimeout:      DefaultCloseTimeout,
+		disconnectTimeout: DefaultDisconnectTimeout,
+		bufferSize:        DefaultBufferSize,
+		outboxLimit:       DefaultOutboxLimit,
+		logger:            slog.Default(),
+		sweepInterval:     sweepInterval,
+	}
+	for _, opt := range opts {
+		if err := opt(o); err != nil {
+			return nil, err
+		}
+	}
+	o.outboxLimit = max(o.outboxLimit, o.bufferSize)
+	return o, nil
+}
+
+func positive[T int | time.Duration](name string, value T, field *T) error {
+	if value <= 0 {
+		return fmt.Errorf("transports: %s must be positive, not %v", name, value)
+	}
+	*field = value
+	return nil
+}
+
+// WithTransports enables only the transports named. The default is all.
+func WithTransports(enabled ...Kind) Option {
+	return func(o *options) error {
+		o.enabled = [kinds]bool{}
+		for _, k := range enabled {
+			if k == 0 || k >= kinds {
+				return fmt.Errorf("transports: unknown transport %d", k)
+			}
+			o.enabled[k] = true
+		}
+		return nil
+	}
+}
+
+// WithAllowedOrigins lists the origins, such as "https://app.example", from
+// which browsers may open WebSockets; others get 403. "*" allows every origin:
+// then any web page can connect with its visitor's cookies. The default is the
+// origin of the endpoint itself. Requests without an Origin header do not come
+// from web pages and are always allowed.
+func WithAllowedOrigins(origins ...string) Option {
+	return func(o *options) error {
+		allowed := make(map[string]bool, len(origins))
+		for _, origin := range origins {
+			if origin == "*" {
+				o.checkOrigin = func(*http.Request) bool { return true }
+				return nil
+			}
+			u, err := url.Parse(origin)
+			if err != nil || u.Scheme == "" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+				return fmt.Errorf("transports: %q is not an origin such as https://app.example", origin)
+			}
+			allowed[strings.ToLower(u.Scheme+"://"+u.Host)] = true
+		}
+		o.checkOrigin = func(r *http.Request) bool {
+			return sameOrigin(r) || allowed[strings.ToLower(r.Header.Get("Origin"))]
+		}
+		return nil
+	}
+}
+
+// sameOrigin allows pages of the host that the request is addressed to, and
+// requests that do not come from a page.
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, r.Host)
+}
+
+// WithSendTimeout limits one write to a client; the connection is ended when it
+// takes longer. The default is [DefaultSendTimeout].
+func WithSendTimeout(d time.Duration) Option {
+	return func(o *options) error { return positive("the send timeout", d, &o.sendTimeout) }
+}
+
+// WithCloseTimeout limits the wait for the client's half of the WebSocket
+// closing handshake. The default is [DefaultCloseTimeout].
+func WithCloseTimeout(d time.Duration) Option {
+	return func(o *options) error { return positive("the close timeout", d, &o.closeTimeout) }
+}
+
+// WithDisconnectTimeout limits how long a connection may have no transport:
+// after negotiate, and between two polls. The default is
+// [DefaultDisconnectTimeout].
+func WithDisconnectTimeout(d time.Duration) Option {
+	return func(o *options) error { return positive("the disconnect timeout", d, &o.disconnectTimeout) }
+}
+
+// WithBufferSize sets how many bytes may wait in a connection's outbox before
+// senders that can wait do so. The default is [DefaultBufferSize].
+func WithBufferSize(n int) Option {
+	return func(o *options) error { return positive("the buffer size", n, &o.bufferSize) }
+}
+
+// WithOutboxLimit sets how many bytes may wait in a connection's outbox before
+// the client counts as too slow and is disconnected ([ErrSlowClient]). It is at
+// least the buffer size. The default is [DefaultOutboxLimit].
+func WithOutboxLimit(n int) Option {
+	return func(o *options) error { return positive("the outbox limit", n, &o.outboxLimit) }
+}
+
+// WithMaxConnections limits how many connections exist at once, negotiated ones
+// that are not yet in use included; more are refused with status 503. The
+// default is no limit.
+func WithMaxConnections(n int) Option {
+	return func(o *options) error { return positive("the limit on connections", n, &o.maxConnections) }
+}
+
+// WithMinimumProtocolVersion refuses clients that negotiate a version below n:
+// with 1, connection ids alone never give access to a connection (reference
+// 1.2). The default is 0.
+func WithMinimumProtocolVersion(n int) Option {
+	return func(o *options) error {
+		if n < 0 || n > negotiate.MaxVersion {
+			return fmt.Errorf("transports: negotiate versions are 0 to %d, not %d", negotiate.MaxVersion, n)
+		}
+		o.minVersion = n
+		return nil
+	}
+}
+
+// WithRedirect lets the application send negotiating clients to other servers:
+// it is called for each negotiate request, and nil means that the client stays
+// here (reference 1.4).
+func WithRedirect(redirect func(*http.Request) (*negotiate.Redirect, error)) Option {
+	return func(o *options) error {
+		o.redirect = redirect
+		return nil
+	}
+}
+
+// WithLogger sets where the endpoint logs. The default is [slog.Default].
+func WithLogger(logger *slog.Logger) Option {
+	return func(o *options) error {
+		if logger == nil {
+			return fmt.Errorf("transports: the logger must not be nil")
+		}
+		o.logger = logger
+		return nil
+	}
+}

@@ -1,0 +1,131 @@
+package transports
+
+import (
+	"context"
+	"sync"
+)
+
+// outbox is the queue between all who send to a connection and the one writer
+// of its transport. Messages are shared with other connections and never
+// changed.
+//
+// The writer is woken once when there is something to take, and is then
+// responsible for the outbox until take finds nothing.
+type outbox struct {
+	mu     sync.Mutex
+	queue  [][]byte
+	size   int           // bytes in queue
+	buffer int           // senders that can wait do so above this size
+	limit  int           // senders that cannot wait fail above this size
+	awake  bool          // the writer was woken and has not yet found nothing
+	state  outboxState   //
+	room   chan struct{} // closed when those who wait for room should look again; nil: nobody waits
+}
+
+type outboxState uint8
+
+const (
+	outboxOpen      outboxState = iota
+	outboxSealed                // takes no more
+	outboxFinishing             // takes no more, and the writer ends the transport after the last message
+	outboxDead                  // what was queued is gone
+)
+
+// put queues a message, with seal as the last one. wake says that the caller has
+// to wake the writer. A message that does not fit is ErrSlowClient.
+func (o *outbox) put(msg []byte, seal bool) (wake bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.state != outboxOpen {
+		return false, ErrClosed
+	}
+	// A single message larger than the limit is fine when nothing waits.
+	if o.size > 0 && o.size+len(msg) > o.limit {
+		return false, ErrSlowClient
+	}
+	o.queue = append(o.queue, msg)
+	o.size += len(msg)
+	if seal {
+		o.state = outboxSealed
+		o.wakeWaiting()
+	}
+	wake = !o.awake
+	o.awake = true
+	return wake, nil
+}
+
+// take returns all that is queued and gives spare, an earlier result, back to
+// the queue. With nothing queued the writer is asleep again, and the state says
+// whether it should end the transport.
+func (o *outbox) take(spare [][]byte) ([][]byte, outboxState) {
+	clear(spare) // lets go of the messages written
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.queue) == 0 {
+		o.awake = false
+		o.queue = nil // idle connections keep no memory
+		return nil, o.state
+	}
+	batch := o.queue
+	o.queue = spare[:0]
+	o.size = 0
+	o.wakeWaiting()
+	return batch, o.state
+}
+
+// finish lets the writer drain the outbox and end the transport. wake is as for
+// put.
+func (o *outbox) finish() (wake bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.state >= outboxFinishing {
+		return false
+	}
+	o.state = outboxFinishing
+	o.wakeWaiting()
+	wake = !o.awake
+	o.awake = true
+	return wake
+}
+
+// kill drops what is queued and refuses all that comes.
+func (o *outbox) kill() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.state = outboxDead
+	o.queue, o.size = nil, 0
+	o.wakeWaiting()
+}
+
+// wait returns when the outbox holds no more than its buffer size, with an
+// error when it has closed or ctx is done first.
+func (o *outbox) wait(ctx context.Context) error {
+	for {
+		o.mu.Lock()
+		if o.state != outboxOpen {
+			o.mu.Unlock()
+			return ErrClosed
+		}
+		if o.size <= o.buffer {
+			o.mu.Unlock()
+			return nil
+		}
+		if o.room == nil {
+			o.room = make(chan struct{})
+		}
+		room := o.room
+		o.mu.Unlock()
+		select {
+		case <-room:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (o *outbox) wakeWaiting() {
+	if o.room != nil {
+		close(o.room)
+		o.room = nil
+	}
+}

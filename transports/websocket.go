@@ -1,0 +1,243 @@
+package transports
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/go-signalr/signalr/negotiate"
+)
+
+const (
+	// readSize is the size of a read from a socket, and of what the
+	// application receives at once.
+	readSize = 4 << 10
+	// frameSize is how much of the queue is joined to one WebSocket message.
+	// Longer messages of the application still travel in one piece.
+	frameSize = 64 << 10
+	// idleReadBuffer is what each idle WebSocket keeps for reading.
+	idleReadBuffer = 1 << 10
+)
+
+// webSockets is what the WebSockets of an endpoint share: an idle one holds no
+// buffer but its reader's.
+type webSockets struct {
+	upgrader     websocket.Upgrader
+	readBuffers  sync.Pool // *[readSize]byte
+	frameBuffers sync.Pool // *[]byte
+	writeBuffers sync.Pool // the upgrader's
+}
+
+func (ws *webSockets) init() {
+	ws.readBuffers.New = func() any { return new([readSize]byte) }
+	ws.frameBuffers.New = func() any { b := make([]byte, 0, frameSize); return &b }
+	ws.upgrader = websocket.Upgrader{
+		ReadBufferSize:  idleReadBuffer,
+		WriteBufferSize: readSize,
+		WriteBufferPool: &ws.writeBuffers,
+		CheckOrigin:     func(*http.Request) bool { return true }, // done before
+	}
+}
+
+// isWebSocketUpgrade reports whether a GET asks for a WebSocket (reference
+// 2.1); a broken request for one is taken for a poll, as by the reference
+// server.
+func isWebSocketUpgrade(r *http.Request) bool {
+	if !websocket.IsWebSocketUpgrade(r) || strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13" {
+		return false
+	}
+	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-WebSocket-Key"))
+	return err == nil && len(key) == 16
+}
+
+// serveWebSocket turns a request into the transport of a connection, of a new
+// one if it names none.
+func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
+	var c *Connection
+	if token, _ := negotiate.QueryValue(r, "id"); token != "" {
+		if c = e.find(token); c == nil {
+			w.Header()["Content-Type"] = nil
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = w.Write([]byte(textUnknownID))
+			return
+		}
+	}
+	if !e.opts.enabled[WebSockets] {
+		refuse(w, http.StatusNotFound, WebSockets.String()+textNotHere)
+		return
+	}
+	if !e.opts.checkOrigin(r) {
+		refuse(w, http.StatusForbidden, "")
+		return
+	}
+	if c == nil {
+		var err error
+		if c, err = e.add(negotiate.NewGrant(0)); err != nil {
+			refuse(w, http.StatusServiceUnavailable, "")
+			return
+		}
+	}
+	t := &webSocket{c: c, shared: &e.webSockets, closed: make(chan struct{})}
+	if b := c.bind(WebSockets, t, r); b != boundOK {
+		refuseBound(w, b)
+		return
+	}
+	socket, err := e.webSockets.upgrader.Upgrade(w, r, nil)
+	if err != nil { // it has answered the request
+		c.close(err)
+		c.remove()
+		return
+	}
+	// A goroutine of its own lets go of all that net/http keeps for a request.
+	go t.serve(socket)
+}
+
+// webSocket is the WebSocket transport. One goroutine reads; whoever finds the
+// outbox without a writer becomes the writer until it is empty.
+type webSocket struct {
+	c      *Connection
+	shared *webSockets
+
+	mu     sync.Mutex
+	socket *websocket.Conn // nil until serve
+	ended  bool
+	closed chan struct{} // closed when ended: nothing more will be written
+}
+
+func (t *webSocket) wake() { go t.writeQueued() }
+
+func (t *webSocket) abort() {
+	t.endWriting()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.socket != nil {
+		_ = t.socket.NetConn().Close()
+	}
+}
+
+func (t *webSocket) endWriting() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.ended {
+		t.ended = true
+		close(t.closed)
+	}
+}
+
+// start notes the socket; false means that abort came first.
+func (t *webSocket) start(socket *websocket.Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.socket = socket
+	return !t.ended
+}
+
+func (t *webSocket) serve(socket *websocket.Conn) {
+	var cause error
+	if t.start(socket) {
+		cause = t.read(t.c.open())
+	}
+	t.c.close(cause)
+	if cause == nil { // the client waits for the other half of the closing handshake
+		<-t.closed
+	}
+	t.abort()
+	t.c.remove()
+}
+
+// read passes on what the client sends, until it closes the socket properly
+// (nil) or the socket fails.
+func (t *webSocket) read(receiver Receiver) error {
+	t.socket.SetCloseHandler(func(int, string) error { return nil }) // answered by the writer, at the end
+	for {
+		_, message, err := t.socket.NextReader()
+		if err != nil {
+			if closed := (*websocket.CloseError)(nil); errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
+				return nil
+			}
+			return err
+		}
+		buffer := t.shared.readBuffers.Get().(*[readSize]byte)
+		for err == nil {
+			var n int
+			if n, err = message.Read(buffer[:]); n > 0 {
+				receiver.Receive(buffer[:n])
+			}
+		}
+		t.shared.readBuffers.Put(buffer)
+		// An error other than the message's end comes again from NextReader.
+	}
+}
+
+// writeQueued writes until the outbox is empty, and then, when the application
+// has finished, closes the socket.
+func (t *webSocket) writeQueued() {
+	var batch [][]byte
+	var state outboxState
+	for {
+		if batch, state = t.c.out.take(batch); batch == nil {
+			break
+		}
+		for rest := batch; len(rest) > 0; {
+			n := joint(rest)
+			if err := t.write(rest[:n]); err != nil {
+				t.c.out.kill()
+				t.abort()
+				return
+			}
+			rest = rest[n:]
+		}
+	}
+	if state == outboxFinishing {
+		t.sayGoodbye()
+	}
+}
+
+// joint returns how many of the messages go into the next frame.
+func joint(messages [][]byte) int {
+	size, n := len(messages[0]), 1
+	for n < len(messages) && size+len(messages[n]) <= frameSize {
+		size += len(messages[n])
+		n++
+	}
+	return n
+}
+
+// write sends messages as one frame.
+func (t *webSocket) write(messages [][]byte) error {
+	kind := websocket.TextMessage
+	if t.c.binary.Load() {
+		kind = websocket.BinaryMessage
+	}
+	t.c.writing()
+	defer t.c.written()
+	if len(messages) == 1 {
+		return t.socket.WriteMessage(kind, messages[0])
+	}
+	buffer := t.shared.frameBuffers.Get().(*[]byte)
+	frame := (*buffer)[:0]
+	for _, m := range messages {
+		frame = append(frame, m...)
+	}
+	err := t.socket.WriteMessage(kind, frame)
+	t.shared.frameBuffers.Put(buffer)
+	return err
+}
+
+// sayGoodbye sends the closing frame (reference 2.4) and gives the client some
+// time to send its own.
+func (t *webSocket) sayGoodbye() {
+	code := websocket.CloseNormalClosure
+	if t.c.faulted.Load() {
+		code = websocket.CloseInternalServerErr
+	}
+	deadline := time.Now().Add(t.c.endpoint.opts.closeTimeout)
+	_ = t.socket.SetReadDeadline(deadline)
+	_ = t.socket.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), deadline)
+	t.endWriting()
+}
