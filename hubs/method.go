@@ -47,27 +47,30 @@ func (t *methodTable) find(target string) *method {
 // implementation with the same name.
 func newMethodTable(typed, reflected []*method) (*methodTable, error) {
 	t := &methodTable{exact: map[string]*method{}, lower: map[string]*method{}}
-	var errs []error
-	for _, m := range typed {
-		lower := strings.ToLower(m.name)
-		switch {
-		case m.name == "":
-			errs = append(errs, errors.New("hubs: a method needs a name"))
-		case t.lower[lower] != nil:
-			errs = append(errs, fmt.Errorf("hubs: method %q is registered twice: names differ by more than case", m.name))
-		}
-		t.exact[m.name], t.lower[lower] = m, m
-	}
-	for _, m := range reflected {
-		lower := strings.ToLower(m.name)
-		switch other := t.lower[lower]; {
-		case other == nil:
+	errs := []error{t.add(typed)}
+	inType := &methodTable{exact: map[string]*method{}, lower: map[string]*method{}}
+	errs = append(errs, inType.add(reflected))
+	for lower, m := range inType.lower {
+		if t.lower[lower] == nil {
 			t.exact[m.name], t.lower[lower] = m, m
-		case t.exact[m.name] == nil:
-			errs = append(errs, fmt.Errorf("hubs: methods %q and %q differ only in case", other.name, m.name))
 		}
 	}
 	return t, errors.Join(errs...)
+}
+
+func (t *methodTable) add(methods []*method) error {
+	var errs []error
+	for _, m := range methods {
+		lower := strings.ToLower(m.name)
+		if m.name == "" {
+			errs = append(errs, errors.New("hubs: a method needs a name"))
+		}
+		if other := t.lower[lower]; other != nil {
+			errs = append(errs, fmt.Errorf("hubs: there are two methods %q and %q: clients cannot tell them apart", other.name, m.name))
+		}
+		t.exact[m.name], t.lower[lower] = m, m
+	}
+	return errors.Join(errs...)
 }
 
 // binder hands the arguments and streams of one invocation to its method.
