@@ -1,0 +1,283 @@
+package protocol
+
+import "sync"
+
+// NewJSON returns the "json" protocol (reference 4): one UTF-8 JSON object per
+// message, ended by RecordSeparator.
+//
+// Values are encoded and decoded by the rules of encoding/json, tags and
+// interfaces included, except that '<', '>' and '&' are not escaped. NaN and the
+// infinities are refused.
+//
+// The protocol is safe for concurrent use.
+func NewJSON() Protocol {
+	return &jsonProtocol{encoders: sync.Pool{New: func() any { return newJSONEncoder() }}}
+}
+
+type jsonProtocol struct {
+	encoders sync.Pool // of *jsonEncoder
+}
+
+func (*jsonProtocol) Name() string { return "json" }
+
+func (*jsonProtocol) Format() Format { return Text }
+
+func (*jsonProtocol) Split(data []byte, limit int) (frame, rest []byte, err error) {
+	return SplitRecord(data, limit)
+}
+
+func (*jsonProtocol) Parse(frame []byte) (Message, error) {
+	var e jsonEnvelope
+	if err := e.scan(frame); err != nil {
+		return nil, err
+	}
+	if e.kind == nil {
+		return nil, errMissing("type")
+	}
+	kind, ok := decodeInteger(e.kind, 32)
+	if !ok {
+		return nil, errExpected("type", kindNumber)
+	}
+	if kind < int64(TypeInvocation) || kind > int64(TypeSequence) {
+		return &Unknown{Kind: int(kind)}, nil
+	}
+	if err := e.checkKinds(); err != nil {
+		return nil, err
+	}
+	return e.message(Type(kind))
+}
+
+// jsonEnvelope holds the properties of one message before its type is known: the
+// client may send them in any order, and JavaScript sends the type last. A nil
+// value means that the property is absent.
+type jsonEnvelope struct {
+	kind           Raw
+	headers        Raw
+	invocationID   Raw
+	target         Raw
+	arguments      Raw
+	elements       []Raw // of arguments
+	streamIDs      Raw
+	item           Raw
+	result         Raw
+	error          Raw
+	allowReconnect Raw
+	sequenceID     Raw
+}
+
+// scan reads all properties. Of duplicates the last one wins.
+func (e *jsonEnvelope) scan(frame []byte) error {
+	s := jsonScanner{data: frame}
+	if err := s.openObject(); err != nil {
+		return err
+	}
+	for s.nextMember() {
+		switch string(s.key()) {
+		case "type":
+			e.kind = s.value()
+		case "headers":
+			e.headers = s.value()
+		case "invocationId":
+			e.invocationID = s.value()
+		case "target":
+			e.target = s.value()
+		case "arguments":
+			if s.peek() == '[' {
+				e.arguments, e.elements = s.array()
+			} else {
+				e.arguments = s.value()
+			}
+		case "streamIds":
+			e.streamIDs = s.value()
+		case "item":
+			e.item = s.value()
+		case "result":
+			e.result = s.value()
+		case "error":
+			e.error = s.value()
+		case "allowReconnect":
+			e.allowReconnect = s.value()
+		case "sequenceId":
+			e.sequenceID = s.value()
+		default:
+			s.value()
+		}
+	}
+	return s.end()
+}
+
+// checkKinds refuses a known property that holds the wrong kind of value, null
+// included, whether or not the message's type has a use for it (reference 4.2).
+func (e *jsonEnvelope) checkKinds() error {
+	switch {
+	case !isKind(e.headers, kindObject):
+		return errExpected("headers", kindObject)
+	case !isKind(e.invocationID, kindString):
+		return errExpected("invocationId", kindString)
+	case !isKind(e.target, kindString):
+		return errExpected("target", kindString)
+	case !isKind(e.arguments, kindArray):
+		return errExpected("arguments", kindArray)
+	case !isKind(e.streamIDs, kindArray):
+		return errExpected("streamIds", kindArray)
+	case !isKind(e.error, kindString):
+		return errExpected("error", kindString)
+	case !isKind(e.allowReconnect, kindTrue) && !isKind(e.allowReconnect, kindFalse):
+		return errExpected("allowReconnect", "Boolean")
+	case !isKind(e.sequenceID, kindNumber):
+		return errExpected("sequenceId", kindNumber)
+	default:
+		return nil
+	}
+}
+
+// isKind reports whether a property is absent or of the given kind.
+func isKind(raw Raw, kind string) bool { return raw == nil || kindOf(raw) == kind }
+
+// message builds the message of a known type.
+func (e *jsonEnvelope) message(kind Type) (Message, error) {
+	switch kind {
+	case TypePing:
+		return &Ping{}, nil
+	case TypeClose:
+		text, err := optionalString(e.error)
+		if err != nil {
+			return nil, err
+		}
+		return &Close{Error: text, AllowReconnect: e.allowReconnect != nil && kindOf(e.allowReconnect) == kindTrue}, nil
+	case TypeAck, TypeSequence:
+		return e.sequence(kind)
+	}
+
+	headers, err := e.decodeHeaders()
+	if err != nil {
+		return nil, err
+	}
+	id, err := optionalString(e.invocationID)
+	if err != nil {
+		return nil, err
+	}
+	if id == "" && kind != TypeInvocation {
+		return nil, errMissing("invocationId")
+	}
+	switch kind {
+	case TypeStreamItem:
+		if e.item == nil {
+			return nil, errMissing("item")
+		}
+		return &StreamItem{Headers: headers, InvocationID: id, Item: e.item}, nil
+	case TypeCompletion:
+		if e.error != nil && e.result != nil {
+			return nil, &Error{Detail: "The 'error' and 'result' properties are mutually exclusive."}
+		}
+		text, err := optionalString(e.error)
+		if err != nil {
+			return nil, err
+		}
+		return &Completion{Headers: headers, InvocationID: id, Result: e.result, Error: text}, nil
+	case TypeCancelInvocation:
+		return &CancelInvocation{Headers: headers, InvocationID: id}, nil
+	default:
+		return e.invocation(headers, id, kind == TypeStreamInvocation)
+	}
+}
+
+func (e *jsonEnvelope) invocation(headers map[string]string, id string, stream bool) (Message, error) {
+	target, err := optionalString(e.target)
+	if err != nil {
+		return nil, err
+	}
+	if target == "" {
+		return nil, errMissing("target")
+	}
+	if e.arguments == nil {
+		return nil, errMissing("arguments")
+	}
+	streamIDs, err := e.decodeStreamIDs()
+	if err != nil {
+		return nil, err
+	}
+	return &Invocation{
+		Headers:      headers,
+		InvocationID: id,
+		Target:       target,
+		Arguments:    e.elements,
+		StreamIDs:    streamIDs,
+		Stream:       stream,
+	}, nil
+}
+
+func (e *jsonEnvelope) sequence(kind Type) (Message, error) {
+	if e.sequenceID == nil {
+		return nil, errMissing("sequenceId")
+	}
+	id, ok := decodeInteger(e.sequenceID, 64)
+	if !ok {
+		return nil, errExpected("sequenceId", kindNumber)
+	}
+	if kind == TypeAck {
+		return &Ack{SequenceID: id}, nil
+	}
+	return &Sequence{SequenceID: id}, nil
+}
+
+// decodeHeaders reads the headers, whose syntax has been checked.
+func (e *jsonEnvelope) decodeHeaders() (map[string]string, error) {
+	if e.headers == nil {
+		return nil, nil
+	}
+	s := jsonScanner{data: e.headers, pos: 1}
+	var headers map[string]string
+	for s.nextMember() {
+		name, err := optionalString(s.name)
+		if err != nil {
+			return nil, err
+		}
+		value := s.value()
+		if kindOf(value) != kindString {
+			return nil, &Error{Detail: "Expected header '" + name + "' to be of type String."}
+		}
+		text, err := optionalString(value)
+		if err != nil {
+			return nil, err
+		}
+		if headers == nil {
+			headers = make(map[string]string)
+		}
+		headers[name] = text
+	}
+	return headers, nil
+}
+
+// decodeStreamIDs reads the stream ids, whose syntax has been checked.
+func (e *jsonEnvelope) decodeStreamIDs() ([]string, error) {
+	if e.streamIDs == nil {
+		return nil, nil
+	}
+	s := jsonScanner{data: e.streamIDs, pos: 1}
+	var ids []string
+	for s.nextElement() {
+		value := s.value()
+		if kindOf(value) != kindString {
+			return nil, errExpected("streamIds", kindString)
+		}
+		id, err := optionalString(value)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// optionalString decodes a property that is absent or a string.
+func optionalString(raw Raw) (string, error) {
+	if raw == nil {
+		return "", nil
+	}
+	text, ok := decodeString(raw)
+	if !ok {
+		return "", &Error{Detail: detailReading}
+	}
+	return text, nil
+}

@@ -1,0 +1,436 @@
+package protocol
+
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxDepth is how deep arrays and objects may nest inside one value of a peer.
+const maxDepth = 64
+
+// The kinds of JSON values, as the reference server names them in its errors.
+const (
+	kindString = "String"
+	kindNumber = "Number"
+	kindObject = "Object"
+	kindArray  = "Array"
+	kindTrue   = "True"
+	kindFalse  = "False"
+	kindNull   = "Null"
+)
+
+// kindOf returns the kind of a scanned value. Its first byte tells.
+func kindOf(raw Raw) string {
+	switch raw[0] {
+	case '"':
+		return kindString
+	case '{':
+		return kindObject
+	case '[':
+		return kindArray
+	case 't':
+		return kindTrue
+	case 'f':
+		return kindFalse
+	case 'n':
+		return kindNull
+	default:
+		return kindNumber
+	}
+}
+
+// jsonScanner walks once over a JSON text and hands out its values as slices of
+// it. Whatever it steps over, skipped or handed out, has been checked against the
+// grammar of RFC 8259; only the bytes above ASCII inside strings have not, as only
+// decoding shows whether they matter.
+//
+// The first violation ends all loops: nextMember and nextElement return false,
+// value returns nil, and end tells what happened.
+type jsonScanner struct {
+	data []byte
+	pos  int
+	// name is the name of the current member, as a string value.
+	name   Raw
+	begun  bool // the open object or array has had its first child
+	failed bool
+}
+
+// error returns what is wrong at the current position.
+func (s *jsonScanner) error() error {
+	if s.pos >= len(s.data) {
+		return &Error{Detail: detailEnd}
+	}
+	return &Error{Detail: detailReading}
+}
+
+// fail marks the text as malformed at the current position.
+func (s *jsonScanner) fail() bool {
+	s.failed = true
+	return false
+}
+
+// peek skips white space and returns the byte after it, 0 at the end of the text.
+// A 0 byte in the text is no mistake for the end: it is not JSON either.
+func (s *jsonScanner) peek() byte {
+	for ; s.pos < len(s.data); s.pos++ {
+		switch c := s.data[s.pos]; c {
+		case ' ', '\t', '\r', '\n':
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// openObject steps into the object that the text has to be.
+func (s *jsonScanner) openObject() error {
+	if s.peek() == '{' {
+		s.pos++
+		return nil
+	}
+	raw := s.value()
+	if raw == nil {
+		return s.error()
+	}
+	return &Error{Detail: "Unexpected JSON Token Type '" + kindOf(raw) + "'. Expected a JSON Object."}
+}
+
+// nextMember reads the name of the open object's next member; value must follow.
+// It returns false after the last one, having left the object.
+func (s *jsonScanner) nextMember() bool {
+	if !s.nextChild('}') {
+		return false
+	}
+	start := s.pos
+	if !s.skipName() {
+		return s.fail()
+	}
+	end := start + bytes.LastIndexByte(s.data[start:s.pos], '"')
+	s.name = Raw(s.data[start : end+1])
+	return true
+}
+
+// key returns the name of the current member without quotation marks and escapes.
+func (s *jsonScanner) key() []byte {
+	inner := s.name[1 : len(s.name)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		return inner
+	}
+	decoded, _ := unescape(inner) // what cannot be decoded is no name that matters
+	return decoded
+}
+
+// nextElement moves to the next element of the open array; value must follow. It
+// returns false after the last one, having left the array.
+func (s *jsonScanner) nextElement() bool { return s.nextChild(']') }
+
+// nextChild moves to the next child of what closer closes.
+func (s *jsonScanner) nextChild(closer byte) bool {
+	if s.failed {
+		return false
+	}
+	c := s.peek()
+	if c == closer {
+		s.pos++
+		return false
+	}
+	if s.begun {
+		if c != ',' {
+			return s.fail()
+		}
+		s.pos++
+		if s.peek() == closer {
+			return s.fail()
+		}
+	}
+	s.begun = true
+	return true
+}
+
+// end reports whether the text was well-formed and has nothing after its value.
+func (s *jsonScanner) end() error {
+	if s.failed {
+		return s.error()
+	}
+	if s.peek(); s.pos < len(s.data) {
+		return &Error{Detail: detailReading}
+	}
+	return nil
+}
+
+// value steps over one value and returns it without the white space around it, or
+// nil if it is malformed or nests too deep.
+func (s *jsonScanner) value() Raw {
+	s.peek()
+	start := s.pos
+	if !s.skip() {
+		s.failed = true
+		return nil
+	}
+	return Raw(s.data[start:s.pos:s.pos])
+}
+
+// array steps over one value, which must be an array, and returns its elements
+// too, nil if there are none.
+func (s *jsonScanner) array() (Raw, []Raw) {
+	start := s.pos
+	outer := s.begun
+	s.pos++
+	s.begun = false
+	// Nearly all calls have few arguments: they are gathered here and copied once
+	// their number is known.
+	var few [8]Raw
+	elements := few[:0]
+	for s.nextElement() {
+		elements = append(elements, s.value())
+	}
+	s.begun = outer
+	if s.failed {
+		return nil, nil
+	}
+	return Raw(s.data[start:s.pos:s.pos]), append([]Raw(nil), elements...)
+}
+
+// skip steps over one value.
+func (s *jsonScanner) skip() bool {
+	// One bit per open container, the innermost lowest: set for an object.
+	var objects uint64
+	for depth := 0; ; {
+		switch c := s.peek(); c {
+		case '{', '[':
+			if depth == maxDepth {
+				return false
+			}
+			s.pos++
+			depth++
+			objects <<= 1
+			if c == '{' {
+				objects |= 1
+			}
+			if s.peek() != c+2 { // the closing bracket is two after the opening one in ASCII
+				if c == '{' && !s.skipName() {
+					return false
+				}
+				continue
+			}
+			s.pos++
+			depth--
+			objects >>= 1
+		case '"':
+			if !s.string() {
+				return false
+			}
+		case 't':
+			if !s.literal("true") {
+				return false
+			}
+		case 'f':
+			if !s.literal("false") {
+				return false
+			}
+		case 'n':
+			if !s.literal("null") {
+				return false
+			}
+		default:
+			if !s.number() {
+				return false
+			}
+		}
+
+		// After a value: leave what ends here, then move to the next one.
+		for {
+			if depth == 0 {
+				return true
+			}
+			isObject := objects&1 == 1
+			c := s.peek()
+			if c == ',' {
+				s.pos++
+				if isObject && !s.skipName() {
+					return false
+				}
+				break
+			}
+			if (isObject && c != '}') || (!isObject && c != ']') {
+				return false
+			}
+			s.pos++
+			depth--
+			objects >>= 1
+		}
+	}
+}
+
+// skipName steps over a member's name and the colon behind it.
+func (s *jsonScanner) skipName() bool {
+	if s.peek() != '"' || !s.string() || s.peek() != ':' {
+		return false
+	}
+	s.pos++
+	return true
+}
+
+// string steps over a string, which starts at the current byte.
+func (s *jsonScanner) string() bool {
+	for s.pos++; s.pos < len(s.data); s.pos++ {
+		switch c := s.data[s.pos]; {
+		case c == '"':
+			s.pos++
+			return true
+		case c == '\\':
+			if s.pos++; s.pos == len(s.data) {
+				return false
+			}
+			switch s.data[s.pos] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			case 'u':
+				for range 4 {
+					if s.pos++; s.pos == len(s.data) || !isHex(s.data[s.pos]) {
+						return false
+					}
+				}
+			default:
+				return false
+			}
+		case c < 0x20:
+			return false
+		}
+	}
+	return false
+}
+
+// literal steps over word.
+func (s *jsonScanner) literal(word string) bool {
+	for i := range len(word) {
+		if s.pos == len(s.data) || s.data[s.pos] != word[i] {
+			return false
+		}
+		s.pos++
+	}
+	return true
+}
+
+// number steps over a number.
+func (s *jsonScanner) number() bool {
+	if s.at('-') {
+		s.pos++
+	}
+	if s.at('0') {
+		s.pos++
+	} else if !s.digits() {
+		return false
+	}
+	if s.at('.') {
+		s.pos++
+		if !s.digits() {
+			return false
+		}
+	}
+	if s.at('e') || s.at('E') {
+		s.pos++
+		if s.at('+') || s.at('-') {
+			s.pos++
+		}
+		return s.digits()
+	}
+	return true
+}
+
+// at reports whether c is the current byte.
+func (s *jsonScanner) at(c byte) bool { return s.pos < len(s.data) && s.data[s.pos] == c }
+
+// digits steps over one digit or more.
+func (s *jsonScanner) digits() bool {
+	start := s.pos
+	for s.pos < len(s.data) && s.data[s.pos]-'0' <= 9 {
+		s.pos++
+	}
+	return s.pos > start
+}
+
+func isHex(c byte) bool {
+	return c-'0' <= 9 || c|0x20-'a' <= 5
+}
+
+// decodeString returns the string that a scanned string value stands for, and
+// false when that is not Unicode: invalid UTF-8 or half a surrogate pair. Ids and
+// names are compared and sent back, so a replacement character would not do.
+func decodeString(raw Raw) (string, bool) {
+	inner := raw[1 : len(raw)-1]
+	if bytes.IndexByte(inner, '\\') < 0 {
+		if !utf8.Valid(inner) {
+			return "", false
+		}
+		return string(inner), true
+	}
+	decoded, ok := unescape(inner)
+	return string(decoded), ok
+}
+
+// unescape decodes the inside of a scanned string, with the rule of decodeString.
+func unescape(inner []byte) ([]byte, bool) {
+	out := make([]byte, 0, len(inner))
+	for i := 0; i < len(inner); i++ {
+		if inner[i] != '\\' {
+			out = append(out, inner[i])
+			continue
+		}
+		i++
+		switch c := inner[i]; c {
+		case 'b':
+			out = append(out, '\b')
+		case 'f':
+			out = append(out, '\f')
+		case 'n':
+			out = append(out, '\n')
+		case 'r':
+			out = append(out, '\r')
+		case 't':
+			out = append(out, '\t')
+		case 'u':
+			r := hex4(inner[i+1:])
+			i += 4
+			if utf16.IsSurrogate(r) {
+				if !bytes.HasPrefix(inner[i+1:], []byte(`\u`)) {
+					return nil, false
+				}
+				r = utf16.DecodeRune(r, hex4(inner[i+3:]))
+				i += 6
+				if r == utf8.RuneError { // DecodeRune's answer to what is no pair
+					return nil, false
+				}
+			}
+			out = utf8.AppendRune(out, r)
+		default: // a quotation mark, a slash or a backslash
+			out = append(out, c)
+		}
+	}
+	return out, utf8.Valid(out)
+}
+
+// hex4 returns the number that the first four bytes of b, hexadecimal digits,
+// stand for.
+func hex4(b []byte) rune {
+	var r rune
+	for _, c := range b[:4] {
+		if c >= 'a' {
+			c -= 'a' - 'A'
+		}
+		if c >= 'A' {
+			c -= 'A' - '9' - 1
+		}
+		r = r<<4 | rune(c-'0')
+	}
+	return r
+}
+
+// decodeInteger returns the integer of the given size in bits that a scanned
+// value stands for, and false if it is anything else; a number with a fraction or
+// an exponent is something else.
+func decodeInteger(raw Raw, bits int) (int64, bool) {
+	n, err := strconv.ParseInt(string(raw), 10, bits)
+	return n, err == nil
+}

@@ -1,0 +1,120 @@
+// Package protocol holds the hub messages of SignalR and their two encodings,
+// JSON and MessagePack, together with the handshake that chooses between them.
+//
+// It knows nothing of HTTP, connections or hubs: bytes in, messages out, and
+// back. Arguments, items and results stay in their encoding ([Raw]) until the
+// caller knows the Go type to decode them into:
+//
+//	frame, rest, err := p.Split(buffer, limit)   // cut one message off the bytes received
+//	message, err := p.Parse(frame)               // *Invocation, *Completion, …
+//	err = p.Unmarshal(invocation.Arguments[0], &n)
+//
+// Everything a peer controls is bounded: the size of a message by the limit
+// given to Split, its nesting by 64 levels, and no memory is taken for a length
+// that is only claimed.
+package protocol
+
+import "strconv"
+
+// Format says which kind of transport message carries a protocol: the transfer
+// format of the negotiate answer.
+type Format int
+
+// The transfer formats.
+const (
+	// Text is UTF-8 text; every transport carries it.
+	Text Format = iota + 1
+	// Binary is arbitrary bytes; Server-Sent Events cannot carry it.
+	Binary
+)
+
+// String returns the format's name in a negotiate answer: "Text" or "Binary".
+func (f Format) String() string {
+	switch f {
+	case Text:
+		return "Text"
+	case Binary:
+		return "Binary"
+	default:
+		return "Format(" + strconv.Itoa(int(f)) + ")"
+	}
+}
+
+// Protocol is one encoding of hub messages. The implementations of this package
+// are safe for concurrent use; others must be as well.
+type Protocol interface {
+	// Name returns the name that clients give in their handshake: "json" or
+	// "messagepack".
+	Name() string
+
+	// Format returns the transfer format that the protocol needs.
+	Format() Format
+
+	// Split cuts the first whole message off data. The frame excludes the
+	// framing (record separator or length prefix) and, like rest, aliases data.
+	// A nil frame without an error means that more bytes are needed; rest is
+	// then all of data.
+	//
+	// The limit is in bytes and counts the framing too; zero and less mean
+	// unlimited. A message over the limit is reported as a *SizeError, also when
+	// it is still incomplete but already longer, or when its prefix claims to be.
+	// Framing that cannot be right is an *Error.
+	Split(data []byte, limit int) (frame, rest []byte, err error)
+
+	// Parse reads one frame. The Raw values of the message alias frame; nothing
+	// else does. A malformed frame is an *Error; a well-formed message of a type
+	// that this package does not know is an *Unknown.
+	Parse(frame []byte) (Message, error)
+
+	// Append appends the framed encoding of m to dst and returns the extended
+	// slice. Raw values are copied as they are. On error, for a message that the
+	// peer would have to refuse, dst is returned as it was.
+	Append(dst []byte, m Message) ([]byte, error)
+
+	// Unmarshal decodes one raw value of a parsed message into v, a non-nil
+	// pointer. The decoded value never aliases raw.
+	Unmarshal(raw Raw, v any) error
+
+	// AppendValue appends the encoding of v to dst and returns the extended
+	// slice; on error dst is returned as it was. A Raw is taken to be of this
+	// protocol already and is copied unchecked.
+	AppendValue(dst []byte, v any) ([]byte, error)
+}
+
+// Error reports bytes from the peer that are not a message: a protocol error,
+// after which the connection must be closed (reference 4.3).
+type Error struct {
+	// Detail is the text of the reference server's InvalidDataException.
+	Detail string
+}
+
+// Error returns the detail.
+func (e *Error) Error() string { return e.Detail }
+
+// SizeError reports a message larger than the receiver allows (reference 6.8).
+type SizeError struct {
+	// Limit is the size in bytes that the message exceeded.
+	Limit int
+}
+
+// Error returns the reference server's text.
+func (e *SizeError) Error() string {
+	return "The maximum message size of " + strconv.Itoa(e.Limit) +
+		"B was exceeded. The message size can be configured in AddHubOptions."
+}
+
+// The texts of protocol errors (reference 4.3).
+const (
+	detailReading = "Error reading JSON."
+	detailEnd     = "Unexpected end when reading JSON."
+)
+
+// errMissing reports that a message lacks the property name.
+func errMissing(name string) error {
+	return &Error{Detail: "Missing required property '" + name + "'."}
+}
+
+// errExpected reports that the property name holds something else than kind.
+func errExpected(name, kind string) error {
+	return &Error{Detail: "Expected '" + name + "' to be of type " + kind + "."}
+}
