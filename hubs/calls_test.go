@@ -188,7 +188,9 @@ func TestContextShowsTheConnection(t *testing.T) {
 // wrongHub has one of each wrong signature.
 type wrongHub struct{}
 
-func (wrongHub) TwoValues(*hubs.Context) (int, int)        { return 0, 0 }
+func (wrongHub) TwoValues(*hubs.Context) (int, int) { return 0, 0 }
+
+//lint:ignore ST1008 that is what is wrong with it
 func (wrongHub) ErrorFirst(*hubs.Context) (error, int)     { return nil, 0 }
 func (wrongHub) TakesFunc(*hubs.Context, func())           {}
 func (wrongHub) TakesChan(*hubs.Context, chan<- int)       {}

@@ -17,7 +17,9 @@ var (
 	errNotSingle = errors.New("hubs: Invoke needs a target with one connection: Client or Caller")
 	// ErrInOnConnected is returned by Invoke inside OnConnected: the client
 	// cannot answer before OnConnected has returned.
-	ErrInOnConnected = errors.New("Client results inside OnConnectedAsync Hub methods are not allowed.") //nolint:staticcheck // the reference's text
+	//
+	//lint:ignore ST1005 it is the reference server's text
+	ErrInOnConnected = errors.New("Client results inside OnConnectedAsync Hub methods are not allowed.")
 	errDisconnected  = errors.New("hubs: the connection has ended")
 )
 

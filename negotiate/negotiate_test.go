@@ -30,7 +30,6 @@ func ask(h negotiate.Handler, method, query string) (*httptest.ResponseRecorder,
 
 func TestVersionChoice(t *testing.T) {
 	t.Parallel()
-	const unsupported = "The client requested version '%s', but the server does not support this version."
 	for _, tt := range []struct {
 		name    string
 		minimum int

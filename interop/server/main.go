@@ -1,0 +1,95 @@
+// Command server is the server that the official clients' functional tests talk to. It keeps the functional-test
+// contract, whose sections the comments name as "contract 5.1", and offers one hub of the project's own beside it.
+//
+// It listens on one HTTP and one HTTPS address, prints the single line
+//
+//	SERVER_URL={https-url};{http-url}
+//
+// when both are ready, logs to standard error, and stops cleanly on SIGTERM and SIGINT: hubs first, so that clients
+// are told to reconnect, listeners after.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// shutdownTimeout bounds the clean stop: the hubs' and the listeners' share of it together.
+const shutdownTimeout = 5 * time.Second
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "server:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends or a listener fails.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	flags := flag.NewFlagSet("server", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	httpAddress := flags.String("http", "127.0.0.1:0", "`address` of the HTTP listener")
+	httpsAddress := flags.String("https", "127.0.0.1:0", "`address` of the HTTPS listener")
+	static := flags.String("static", "", "`folder` with the files of the browser run; empty serves none")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+
+	tests, err := newTestServer(log, *static)
+	if err != nil {
+		return err
+	}
+	certificate, err := selfSigned(time.Now())
+	if err != nil {
+		return err
+	}
+	plain, err := net.Listen("tcp", *httpAddress)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	secure, err := net.Listen("tcp", *httpsAddress)
+	if err != nil {
+		return err
+	}
+	defer secure.Close()
+
+	server := &http.Server{
+		Handler:           tests.handler,
+		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}},
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 2)
+	go func() { failed <- server.Serve(plain) }()
+	go func() { failed <- server.ServeTLS(secure, "", "") }()
+	if _, err := fmt.Fprintf(stdout, "SERVER_URL=https://%s;http://%s\n", secure.Addr(), plain.Addr()); err != nil {
+		return err
+	}
+
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	deadline, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	return errors.Join(tests.shutdown(deadline), server.Shutdown(deadline))
+}

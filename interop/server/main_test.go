@@ -1,0 +1,63 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRunServesBothAddressesUntilItsContextEnds(t *testing.T) {
+	t.Parallel()
+	ctx, stop := context.WithCancel(t.Context())
+	output, stdout := io.Pipe()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, nil, stdout, io.Discard)
+		_ = stdout.Close()
+	}()
+
+	lines := bufio.NewScanner(output)
+	require.True(t, lines.Scan())
+	addresses, found := strings.CutPrefix(lines.Text(), "SERVER_URL=")
+	require.True(t, found, lines.Text())
+	secure, plain, found := strings.Cut(addresses, ";")
+	require.True(t, found, addresses)
+
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // its certificate is of its own making
+	}}
+	for scheme, address := range map[string]string{"https://": secure, "http://": plain} {
+		require.True(t, strings.HasPrefix(address, scheme), address)
+		answer, err := client.Get(address + "/Deployment")
+		require.NoError(t, err)
+		body, err := io.ReadAll(answer.Body)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, http.StatusOK, answer.StatusCode)
+		require.Contains(t, string(body), `"GoVersion"`)
+	}
+
+	stop()
+	require.NoError(t, <-ended)
+	require.False(t, lines.Scan(), "more than one line on standard output")
+}
+
+func TestRunReportsWhatItCannotDo(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"unknown flag": {"-no-such-flag"},
+		"bad address":  {"-http", "127.0.0.1:none"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Error(t, run(t.Context(), args, io.Discard, io.Discard))
+		})
+	}
+}

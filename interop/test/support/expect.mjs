@@ -1,0 +1,52 @@
+// The few assertions that the cases need, in Node and in the browser alike.
+
+/** Fails unless both values are deeply equal: same members, same bytes, same instant, null distinct from undefined. */
+export function equal(actual, expected, what = "the value") {
+  if (!same(actual, expected)) {
+    throw new Error(`${what} is ${show(actual)}, expected ${show(expected)}`);
+  }
+}
+
+/** Fails unless the condition holds. */
+export function ok(condition, what) {
+  if (!condition) {
+    throw new Error(what);
+  }
+}
+
+/** Fails unless the promise rejects with exactly this message. */
+export async function rejects(promise, message) {
+  let value;
+  try {
+    value = await promise;
+  } catch (error) {
+    equal(error.message, message, "the error's message");
+    return;
+  }
+  throw new Error(`resolved with ${show(value)}, expected the error ${show(message)}`);
+}
+
+function same(a, b) {
+  if (Object.is(a, b)) {
+    return true;
+  }
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) {
+    return false;
+  }
+  if (a instanceof Date || b instanceof Date) {
+    return a instanceof Date && b instanceof Date && a.getTime() === b.getTime();
+  }
+  // Node's decoder yields a Buffer where the browser's yields a Uint8Array: bytes either way.
+  if (a instanceof Uint8Array || b instanceof Uint8Array) {
+    return a instanceof Uint8Array && b instanceof Uint8Array && same([...a], [...b]);
+  }
+  if (Array.isArray(a) !== Array.isArray(b)) {
+    return false;
+  }
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
+}
+
+function show(value) {
+  return value instanceof Error ? `Error(${value.message})` : JSON.stringify(value) ?? String(value);
+}

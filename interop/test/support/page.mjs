@@ -1,0 +1,18 @@
+// Runs one case in the page on behalf of chromium.test.mjs.
+/* global signalR */
+
+import { expand } from "../cases/index.mjs";
+
+const cases = new Map(expand("chromium").map((one) => [one.title, one]));
+
+/** Resolves with nothing, or with what failed. */
+window.runCase = async (title, { httpUrl, httpsUrl }) => {
+  const { MessagePackHubProtocol } = signalR.protocols.msgpack;
+  const environment = { platform: "chromium", signalR, MessagePackHubProtocol, WebSocket, httpUrl, httpsUrl };
+  try {
+    await cases.get(title).run(environment);
+    return undefined;
+  } catch (error) {
+    return error.stack ?? String(error);
+  }
+};

@@ -1,0 +1,75 @@
+// Builds, starts and stops Go programs for the tests.
+
+import { execFile, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+/** The folder interop. */
+export const interop = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Environment variable that names a test server that is built already; run.mjs sets it. */
+export const builtServer = "SIGNALR_TEST_SERVER";
+
+/** Builds a Go main package of the repository into folder and returns the program's path. */
+export async function build(packagePath, folder) {
+  const program = join(folder, process.platform === "win32" ? "program.exe" : "program");
+  await promisify(execFile)("go", ["build", "-o", program, packagePath], { cwd: join(interop, "..") });
+  return program;
+}
+
+/** A temporary folder that is gone when this process ends. */
+export function temporaryFolder() {
+  const folder = mkdtempSync(join(tmpdir(), "signalr-interop-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+let built;
+
+/** Starts the test server with further flags. Resolves with { httpUrl, httpsUrl, stop } when it is ready. */
+export async function startServer(...flags) {
+  built ??= process.env[builtServer] ?? build("./interop/server", temporaryFolder());
+  const { line, stop } = await start(await built, flags);
+  const [httpsUrl, httpUrl] = line.replace(/^SERVER_URL=/, "").split(";");
+  return { httpsUrl, httpUrl, stop };
+}
+
+/**
+ * Starts a program. Resolves with its first line on standard output and a function stop, which asks it to end and
+ * rejects unless it does so by itself with exit code 0. Its standard error is shown when SERVER_LOG is set, and in the
+ * message when it fails.
+ */
+export async function start(program, args = []) {
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  process.once("exit", () => child.kill("SIGKILL"));
+  let log = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => {
+    log = (log + text).slice(-10_000);
+    if (process.env.SERVER_LOG) {
+      process.stderr.write(text);
+    }
+  });
+  const ended = new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => resolve(signal ?? code));
+  });
+  const failure = (what) => new Error(`${what}; its log:\n${log}`);
+  const line = await Promise.race([
+    new Promise((resolve) => createInterface(child.stdout).once("line", resolve)),
+    ended.then((code) => Promise.reject(failure(`the server ended with ${code} before it was ready`))),
+  ]);
+  return {
+    line,
+    async stop() {
+      child.kill("SIGTERM");
+      const code = await ended;
+      if (code !== 0) {
+        throw failure(`the server ended with ${code}`);
+      }
+    },
+  };
+}
