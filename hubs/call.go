@@ -63,7 +63,7 @@ func (s *session) run(c *call, last func() bool) {
 	general := "An unexpected error occurred invoking '" + c.method.name + "' on the server."
 	result, err := c.protect()
 	switch {
-	case err == errNoStream: //nolint:errorlint // never wrapped
+	case err == errNoStream: // never wrapped
 		general = "The value returned by the streaming method '" + c.method.name + "' is not a ChannelReader<> or IAsyncEnumerable<>."
 	case err == nil && c.method.streams:
 		general = "An error occurred on the server while streaming results."

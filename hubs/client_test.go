@@ -131,7 +131,7 @@ func (c *client) expectClosed(code int) {
 	c.t.Helper()
 	record, err := c.next()
 	require.Error(c.t, err, "got %s", record)
-	closed, ok := err.(*websocket.CloseError) //nolint:errorlint // comes straight from the socket
+	closed, ok := err.(*websocket.CloseError) // comes straight from the socket
 	require.True(c.t, ok, "%v", err)
 	require.Equal(c.t, code, closed.Code)
 	require.Empty(c.t, closed.Text)

@@ -154,7 +154,7 @@ func (c *Connection) Write(ctx context.Context, msg []byte) error {
 func (c *Connection) Ready(ctx context.Context) error { return c.out.wait(ctx) }
 
 func (c *Connection) refuse(err error) error {
-	if err == ErrSlowClient { //nolint:errorlint // comes straight from the outbox
+	if err == ErrSlowClient { // comes straight from the outbox
 		c.end(err)
 	}
 	return err
