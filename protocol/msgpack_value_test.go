@@ -77,7 +77,7 @@ type tagged struct {
 	Empty   string `json:"empty,omitempty"`
 	Options int    `msgpack:",omitempty" json:"options"`
 	Zero    inner  `json:"zero,omitzero"`
-	private int //lint:ignore U1000 that it is left out is what is tested
+	private int    //lint:ignore U1000 that it is left out is what is tested
 }
 
 var y2k = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)

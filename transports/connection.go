@@ -54,11 +54,18 @@ type Connection struct {
 	kind      Kind      // fixed by the first transport request
 	transport transport // nil: inactive
 	idleSince time.Time // when inactive
-	disposed  bool
+	disposed  bool      // no transport request finds it any more
+	removed   bool
 	cause     error // why the connection ended; the first one wins
 	finished  bool  // by the application: however the transport ends, it is not the cause
 	receiver  Receiver
 	request   *http.Request
+
+	// For transports whose bytes come by POST.
+	input     chan struct{} // holds a token while a POST is under way
+	early     []byte        // came before the first transport request
+	opened    chan struct{} // closed when somebody waits no longer for that
+	pollWaits bool          // a poll waits for another to end
 }
 
 // transport is what carries a connection at the moment. Neither method blocks.
@@ -221,10 +228,11 @@ func (c *Connection) written() { c.writingSince.Store(0) }
 type bound uint8
 
 const (
-	boundOK       bound = iota
-	boundOther          // the connection uses another transport
-	boundAlready        // the connection uses this transport already
-	boundDisposed       // the connection ended meanwhile
+	boundOK        bound = iota
+	boundOther           // the connection uses another transport
+	boundAlready         // the connection uses this transport already
+	boundDisposed        // the connection ended meanwhile
+	boundCancelled       // the client went away meanwhile
 )
 
 // bind makes t the connection's transport, once.
@@ -252,11 +260,25 @@ func (c *Connection) open() Receiver {
 	c.mu.Lock()
 	c.receiver = receiver
 	cause := c.cause
+	early := len(c.early) > 0
+	c.stopWaiting()
 	c.mu.Unlock()
 	if cause != nil { // the endpoint shut down meanwhile
 		c.close(cause)
 	}
+	if early {
+		go c.deliverEarly()
+	}
 	return receiver
+}
+
+// stopWaiting lets those go on who wait for the connection to be opened. c is
+// locked.
+func (c *Connection) stopWaiting() {
+	if c.opened != nil {
+		close(c.opened)
+		c.opened = nil
+	}
 }
 
 // close tells the application once that the connection has ended and waits
@@ -275,12 +297,13 @@ func (c *Connection) close(cause error) {
 	}
 }
 
-// shutDown ends the connection because its endpoint shuts down. An open
-// transport lets the application say good-bye first.
+// shutDown ends the connection because its endpoint shuts down. The application
+// says good-bye first: by the transport, or by the next poll.
 func (c *Connection) shutDown() {
-	if !c.dispose(ErrShutdown) {
-		c.close(ErrShutdown)
+	if c.Transport() == 0 {
+		c.dispose(ErrShutdown)
 	}
+	c.close(ErrShutdown)
 }
 
 // dispose removes the connection if it has no transport.
@@ -294,31 +317,63 @@ func (c *Connection) dispose(cause error) bool {
 	c.mu.Unlock()
 	c.out.kill()
 	c.close(cause)
-	c.endpoint.remove(c)
+	c.remove()
 	return true
 }
 
-// remove takes a connection whose transport has ended out of the table.
+// terminate ends the connection because the client wishes it, without waiting.
+// From now on nobody finds it.
+func (c *Connection) terminate() {
+	c.mu.Lock()
+	disposed, t := c.disposed, c.transport
+	c.disposed = true
+	c.mu.Unlock()
+	if disposed {
+		return
+	}
+	c.endpoint.forget(c)
+	c.out.kill()
+	if t != nil {
+		t.abort() // the poll that waits removes the connection
+		return
+	}
+	go func() {
+		c.close(nil)
+		c.remove()
+	}()
+}
+
+// remove takes a connection that has no transport any more out of the table.
 func (c *Connection) remove() {
 	c.mu.Lock()
+	if c.removed {
+		c.mu.Unlock()
+		return
+	}
+	c.removed = true
 	c.disposed = true
 	c.transport = nil
+	c.stopWaiting()
 	kind, cause := c.kind, c.cause
 	c.mu.Unlock()
 	c.out.kill()
-	c.endpoint.stats.ended(kind, reason(cause))
+	if kind != 0 {
+		c.endpoint.stats.ended(kind, reason(cause))
+	}
 	c.logger.Debug("connection ended", "connection", c.ID(), "transport", kind.String(), "reason", reason(cause))
-	c.endpoint.remove(c)
+	c.endpoint.forget(c)
+	c.endpoint.live.Done()
 }
 
-// sweep applies the timeouts.
-func (c *Connection) sweep(now time.Time) {
+// sweep applies the timeouts. A connection without transport is disposed of after
+// the time given.
+func (c *Connection) sweep(now time.Time, disconnectTimeout time.Duration) {
 	if since := c.writingSince.Load(); since != 0 && now.UnixNano()-since > int64(c.endpoint.opts.sendTimeout) {
 		c.end(ErrWriteTimeout)
 		return
 	}
 	c.mu.Lock()
-	idle := c.transport == nil && !c.disposed && now.Sub(c.idleSince) > c.endpoint.opts.disconnectTimeout
+	idle := c.transport == nil && !c.disposed && now.Sub(c.idleSince) > disconnectTimeout
 	receiver := c.receiver
 	c.mu.Unlock()
 	switch {

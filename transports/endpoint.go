@@ -1,11 +1,15 @@
 // Package transports carries bytes between SignalR clients and an application:
-// it negotiates, keeps the table of connections, and runs the WebSocket
-// transport (reference 1 and 2). It knows nothing of hubs or messages and can
-// be used on its own.
+// it negotiates, keeps the table of connections, and runs the WebSocket,
+// Server-Sent Events and long-polling transports (reference 1 and 2). It knows
+// nothing of hubs or messages and can be used on its own.
 //
-// A minimal server:
+// A server that sends back what it receives:
 //
-//	endpoint, err := transports.NewEndpoint(handler)
+//	echo := transports.ConnectionHandler(func(c *transports.RawConn) error {
+//		_, err := io.Copy(c, c)
+//		return err
+//	})
+//	endpoint, err := transports.NewEndpoint(echo)
 //	mux.Handle("/chat", endpoint)
 //	mux.Handle("/chat/", endpoint)
 package transports
@@ -78,9 +82,12 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch r.Method {
 	case http.MethodGet:
-		if isWebSocketUpgrade(r) {
+		switch {
+		case acceptsEvents(r):
+			e.serveEvents(w, r)
+		case isWebSocketUpgrade(r):
 			e.serveWebSocket(w, r)
-		} else {
+		default:
 			e.servePoll(w, r)
 		}
 	case http.MethodPost:
@@ -149,14 +156,14 @@ func (e *Endpoint) find(token string) *Connection {
 	return e.connections[token]
 }
 
-func (e *Endpoint) remove(c *Connection) {
+// forget takes a connection out of the table.
+func (e *Endpoint) forget(c *Connection) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.connections[c.grant.ConnectionToken] != c {
 		return
 	}
 	delete(e.connections, c.grant.ConnectionToken)
-	e.live.Done()
 	if len(e.connections) == 0 {
 		close(e.sweepEnd)
 		e.sweepEnd = nil
@@ -173,6 +180,17 @@ func (e *Endpoint) snapshot(into []*Connection) []*Connection {
 	return into
 }
 
+// disconnectTimeout is how long a connection may have no transport. A client that
+// lives polls again at once, so that a shutdown need not wait for others.
+func (e *Endpoint) disconnectTimeout() time.Duration {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	if e.stopped {
+		return min(e.opts.disconnectTimeout, e.opts.sweepInterval)
+	}
+	return e.opts.disconnectTimeout
+}
+
 // sweep runs the timeouts of all connections (reference 2.2).
 func (e *Endpoint) sweep(end <-chan struct{}) {
 	defer e.live.Done()
@@ -185,8 +203,9 @@ func (e *Endpoint) sweep(end <-chan struct{}) {
 			return
 		case now := <-ticker.C:
 			all = e.snapshot(all[:0])
+			timeout := e.disconnectTimeout()
 			for _, c := range all {
-				c.sweep(now)
+				c.sweep(now, timeout)
 			}
 			clear(all)
 		}

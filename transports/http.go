@@ -58,22 +58,3 @@ func refuseBound(w http.ResponseWriter, b bound) {
 		refuse(w, http.StatusNotFound, "")
 	}
 }
-
-func (e *Endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
-	noCache(w)
-	if e.lookup(w, r) != nil {
-		refuse(w, http.StatusNotFound, LongPolling.String()+textNotHere)
-	}
-}
-
-func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
-	if e.lookup(w, r) != nil {
-		refuse(w, http.StatusMethodNotAllowed, textNoPost)
-	}
-}
-
-func (e *Endpoint) serveDelete(w http.ResponseWriter, r *http.Request) {
-	if e.lookup(w, r) != nil {
-		refuse(w, http.StatusBadRequest, textNoTerminate)
-	}
-}

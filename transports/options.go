@@ -17,6 +17,7 @@ const (
 	DefaultSendTimeout       = 10 * time.Second
 	DefaultCloseTimeout      = 5 * time.Second
 	DefaultDisconnectTimeout = 15 * time.Second
+	DefaultPollTimeout       = 90 * time.Second
 	DefaultBufferSize        = 64 << 10
 	DefaultOutboxLimit       = 1 << 20
 )
@@ -33,6 +34,7 @@ type options struct {
 	sendTimeout       time.Duration
 	closeTimeout      time.Duration
 	disconnectTimeout time.Duration
+	pollTimeout       time.Duration
 	bufferSize        int
 	outboxLimit       int
 	maxConnections    int
@@ -44,11 +46,12 @@ type options struct {
 
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
-		enabled:           [kinds]bool{WebSockets: true},
+		enabled:           [kinds]bool{WebSockets: true, ServerSentEvents: true, LongPolling: true},
 		checkOrigin:       sameOrigin,
 		sendTimeout:       DefaultSendTimeout,
 		closeTimeout:      DefaultCloseTimeout,
 		disconnectTimeout: DefaultDisconnectTimeout,
+		pollTimeout:       DefaultPollTimeout,
 		bufferSize:        DefaultBufferSize,
 		outboxLimit:       DefaultOutboxLimit,
 		logger:            slog.Default(),
@@ -122,8 +125,9 @@ func sameOrigin(r *http.Request) bool {
 	return err == nil && strings.EqualFold(u.Host, r.Host)
 }
 
-// WithSendTimeout limits one write to a client; the connection is ended when it
-// takes longer. The default is [DefaultSendTimeout].
+// WithSendTimeout limits one write to a client, and one read of what a client
+// POSTs; the connection, or the POST, is ended when it takes longer. The default
+// is [DefaultSendTimeout].
 func WithSendTimeout(d time.Duration) Option {
 	return func(o *options) error { return positive("the send timeout", d, &o.sendTimeout) }
 }
@@ -139,6 +143,12 @@ func WithCloseTimeout(d time.Duration) Option {
 // [DefaultDisconnectTimeout].
 func WithDisconnectTimeout(d time.Duration) Option {
 	return func(o *options) error { return positive("the disconnect timeout", d, &o.disconnectTimeout) }
+}
+
+// WithPollTimeout sets how long a long poll waits for something to answer with.
+// Clients give up after 100 s. The default is [DefaultPollTimeout].
+func WithPollTimeout(d time.Duration) Option {
+	return func(o *options) error { return positive("the poll timeout", d, &o.pollTimeout) }
 }
 
 // WithBufferSize sets how many bytes may wait in a connection's outbox before

@@ -241,3 +241,8 @@ func (t *webSocket) sayGoodbye() {
 	_ = t.socket.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), deadline)
 	t.endWriting()
 }
+
+// pong shows middle boxes that the socket is in use.
+func (t *webSocket) pong() {
+	_ = t.socket.WriteControl(websocket.PongMessage, nil, time.Now().Add(t.c.endpoint.opts.sendTimeout))
+}

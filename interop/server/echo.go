@@ -1,5 +1,3 @@
-//go:build rawconnections
-
 package main
 
 import (

@@ -1,0 +1,188 @@
+package transports
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// acceptsEvents reports whether a GET asks for Server-Sent Events (reference
+// 2.1).
+func acceptsEvents(r *http.Request) bool {
+	for _, accept := range r.Header.Values("Accept") {
+		for media := range strings.SplitSeq(accept, ",") {
+			if strings.EqualFold(strings.TrimSpace(media), "text/event-stream") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// serveEvents turns a request into the Server-Sent Events transport of a
+// connection, and is its writer (reference 2.5).
+func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
+	c := e.lookup(w, r)
+	if c == nil {
+		return
+	}
+	if !e.opts.enabled[ServerSentEvents] {
+		refuse(w, http.StatusNotFound, ServerSentEvents.String()+textNotHere)
+		return
+	}
+	t := &events{response: newResponse(w)}
+	if b := c.bind(ServerSentEvents, t, r); b != boundOK {
+		refuseBound(w, b)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache,no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("Content-Encoding", "identity")
+	h.Set("X-Accel-Buffering", "no") // asks nginx not to hold events back
+	err := t.write(c, []byte(":\r\n"))
+	if err == nil {
+		c.open()
+		err = t.run(c, r)
+	}
+	t.end()
+	c.out.kill()
+	c.close(err)
+	c.remove()
+}
+
+// events is the Server-Sent Events transport.
+type events struct{ *response }
+
+// run writes what comes until the application has finished (nil), the client is
+// gone, or the transport is aborted.
+func (t *events) run(c *Connection, r *http.Request) error {
+	var batch [][]byte
+	var state outboxState
+	var event []byte
+	for {
+		if batch, state = c.out.take(batch); batch == nil {
+			if state >= outboxFinishing {
+				return nil
+			}
+			event = nil // idle connections keep no memory
+			select {
+			case <-t.woken:
+			case <-t.aborted:
+				return ErrAborted
+			case <-r.Context().Done():
+				return r.Context().Err()
+			}
+			continue
+		}
+		for rest := batch; len(rest) > 0; {
+			n := joint(rest)
+			event = appendEvent(event[:0], rest[:n])
+			if err := t.write(c, event); err != nil {
+				return err
+			}
+			rest = rest[n:]
+		}
+	}
+}
+
+// appendEvent appends one event whose data is the messages one behind the other.
+// Every line break in them, of whatever kind, arrives as a line feed.
+func appendEvent(dst []byte, messages [][]byte) []byte {
+	const field, end = "data: ", "\r\n"
+	size := 0
+	for _, m := range messages {
+		size += len(m)
+	}
+	if size == 0 {
+		return append(dst, end...)
+	}
+	dst = append(dst, field...)
+	afterCR := false
+	for _, m := range messages {
+		for len(m) > 0 {
+			i := bytes.IndexAny(m, "\r\n")
+			if i < 0 {
+				dst = append(dst, m...)
+				afterCR = false
+				break
+			}
+			if !(afterCR && i == 0 && m[0] == '\n') { // CR LF is one line break
+				dst = append(dst, m[:i]...)
+				dst = append(dst, end+field...)
+			}
+			afterCR = m[i] == '\r'
+			m = m[i+1:]
+		}
+	}
+	return append(dst, end+end...)
+}
+
+// response is the answer to a request that carries a connection for a while. It
+// is written by the request's own goroutine.
+type response struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	woken   chan struct{} // holds one token when the outbox has something
+	aborted chan struct{}
+
+	mu    sync.Mutex
+	broke bool
+	ended bool // the request's goroutine has left
+}
+
+func newResponse(w http.ResponseWriter) *response {
+	r := &response{
+		w:       w,
+		control: http.NewResponseController(w),
+		woken:   make(chan struct{}, 1),
+		aborted: make(chan struct{}),
+	}
+	// The sweep watches over writes; a WriteTimeout of the http.Server would
+	// end an event stream or a poll that merely waits.
+	_ = r.control.SetWriteDeadline(time.Time{})
+	return r
+}
+
+func (r *response) wake() {
+	select {
+	case r.woken <- struct{}{}:
+	default:
+	}
+}
+
+// abort makes a write that is under way fail.
+func (r *response) abort() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.broke {
+		return
+	}
+	r.broke = true
+	close(r.aborted)
+	if !r.ended {
+		_ = r.control.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
+
+// end says that the request's goroutine will not use the response any more.
+func (r *response) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+}
+
+// write sends data to the client at once.
+func (r *response) write(c *Connection, data ...[]byte) error {
+	c.writing()
+	defer c.written()
+	for _, d := range data {
+		if _, err := r.w.Write(d); err != nil {
+			return err
+		}
+	}
+	return r.control.Flush()
+}
