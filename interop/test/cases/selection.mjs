@@ -87,7 +87,8 @@ export const selection = {
         equal(await connection.invoke("Echo", "polled"), "polled");
         await t.stop(connection);
         equal(requests.filter(({ method }) => method === "DELETE").map(({ status }) => status), [202]);
-        equal(requests.filter(({ status }) => status === "open"), []);
+        // The answer to a POST may still be under way: the call's result, in a poll, can overtake it.
+        equal(requests.filter(({ method, status }) => method === "GET" && status === "open"), []);
       },
     },
   ],
