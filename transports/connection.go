@@ -334,8 +334,7 @@ func (c *Connection) terminate() {
 	c.endpoint.forget(c)
 	c.out.kill()
 	if t != nil {
-		t.abort() // the poll that waits removes the connection
-		return
+		t.abort()
 	}
 	go func() {
 		c.close(nil)
