@@ -52,7 +52,6 @@ var errCancelled = errors.New("hubs: the client has cancelled the call")
 // run runs a call and sends its answer. With last, nothing else is about to be
 // sent by this goroutine.
 func (s *session) run(c *call, last func() bool) {
-	defer s.release(c)
 	for _, pump := range c.pumps {
 		s.running.Add(1)
 		go func() {
@@ -73,6 +72,7 @@ func (s *session) run(c *call, last func() bool) {
 		err = failure
 	}
 	c.end(errReturned)
+	s.release(c) // before the answer: the client may use the same ids again then
 	if err != nil {
 		s.logFailure(c.method.name, err)
 	}

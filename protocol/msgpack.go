@@ -35,10 +35,17 @@ import (
 //   - What is not UTF-8 in a string becomes U+FFFD.
 //
 // The protocol is safe for concurrent use.
-func NewMessagePack() Protocol { return &msgpackProtocol{} }
+func NewMessagePack() Protocol {
+	return &msgpackProtocol{
+		encoders: sync.Pool{New: newMsgpackEncoder},
+		decoders: sync.Pool{New: newMsgpackDecoder},
+	}
+}
 
 type msgpackProtocol struct {
-	types sync.Map // reflect.Type to *msgpackType
+	types    sync.Map  // reflect.Type to *msgpackType
+	encoders sync.Pool // of *msgpackEncoder
+	decoders sync.Pool // of *msgpackDecoder
 }
 
 func (*msgpackProtocol) Name() string { return "messagepack" }

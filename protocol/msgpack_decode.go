@@ -8,52 +8,124 @@ import (
 	"fmt"
 	"math"
 	"reflect"
-	"strconv"
 	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
 // errMalformed reports a raw value that is not one MessagePack value. Parse never
 // returns such.
 var errMalformed = errors.New("protocol: malformed MessagePack value")
 
-// Unmarshal decodes the most common types without reflection.
+// msgpackDecoder reads a MessagePack value that is known to be well-formed: the
+// library would allocate for a length that is only claimed, and recurse for ever.
+//
+// Its methods take more than they say: nil is zero, an integer wraps, a str is a bin,
+// and a time is in four other forms. So the kind of a value is always looked at
+// before one of them is called.
+type msgpackDecoder struct {
+	msgpack.Decoder
+	in bytes.Buffer
+}
+
+func newMsgpackDecoder() any {
+	d := &msgpackDecoder{}
+	d.Reset(&d.in)
+	return d
+}
+
+// kind returns the kind of the next value.
+func (d *msgpackDecoder) kind() (msgpackKind, error) {
+	code, err := d.PeekCode()
+	return msgpackKindOf(code), err
+}
+
+// value steps over the next value and returns it. Skip would copy it first.
+func (d *msgpackDecoder) value() Raw {
+	r := msgpackReader{data: d.in.Bytes()}
+	raw := r.value()
+	d.in.Next(len(raw))
+	return raw
+}
+
+// bytes reads the content of a str, lent until the end of Unmarshal. DecodeString
+// would copy it twice and keep the memory for the longest one.
+func (d *msgpackDecoder) bytes() ([]byte, error) {
+	size, err := d.DecodeBytesLen()
+	return d.in.Next(size), err
+}
+
+// text reads a str.
+func (d *msgpackDecoder) text() (string, error) {
+	b, err := d.bytes()
+	return validString(string(b)), err
+}
+
+// time reads an ext that must be a timestamp in one of its three forms. DecodeTime
+// would take any number of nanoseconds, and another type of ext too.
+func (d *msgpackDecoder) time() (time.Time, error) {
+	const timestamp = -1
+	kind, size, err := d.DecodeExtHeader()
+	if err != nil {
+		return time.Time{}, err
+	}
+	if kind != timestamp {
+		return time.Time{}, fmt.Errorf("protocol: MessagePack extension type %d is not known", kind)
+	}
+	var (
+		seconds     int64
+		nanoseconds uint64
+	)
+	switch b := d.in.Next(size); size {
+	case 4:
+		seconds = int64(binary.BigEndian.Uint32(b))
+	case 8:
+		bits := binary.BigEndian.Uint64(b)
+		seconds, nanoseconds = int64(bits&(1<<34-1)), bits>>34
+	case 12:
+		nanoseconds = uint64(binary.BigEndian.Uint32(b))
+		seconds = int64(binary.BigEndian.Uint64(b[4:]))
+	default:
+		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp of %d bytes", size)
+	}
+	if nanoseconds >= uint64(time.Second) {
+		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp with %d nanoseconds", nanoseconds)
+	}
+	return time.Unix(seconds, int64(nanoseconds)).UTC(), nil
+}
+
+// msgpackKindOf returns the kind of the value that begins with a code.
+func msgpackKindOf(code byte) msgpackKind {
+	switch {
+	case code == msgpcode.Uint64:
+		return msgpackUint
+	case msgpcode.IsFixedNum(code) || code >= msgpcode.Uint8 && code <= msgpcode.Int64:
+		return msgpackInt
+	case msgpcode.IsString(code):
+		return msgpackStr
+	case msgpcode.IsFixedMap(code) || code == msgpcode.Map16 || code == msgpcode.Map32:
+		return msgpackMap
+	case msgpcode.IsFixedArray(code) || code == msgpcode.Array16 || code == msgpcode.Array32:
+		return msgpackArray
+	case msgpcode.IsBin(code):
+		return msgpackBin
+	case msgpcode.IsExt(code):
+		return msgpackExt
+	case code == msgpcode.Float || code == msgpcode.Double:
+		return msgpackFloat
+	case code == msgpcode.True || code == msgpcode.False:
+		return msgpackBool
+	default:
+		return msgpackNil
+	}
+}
+
 func (p *msgpackProtocol) Unmarshal(raw Raw, v any) error {
-	r := msgpackReader{data: raw}
 	// One check bounds all that follows: whatever a length says from here on is
 	// true, and nothing is nested too deep.
-	if !r.skip() || !r.done() {
+	if r := (msgpackReader{data: raw}); !r.skip() || !r.done() {
 		return errMalformed
-	}
-	r.pos = 0
-	t, _ := r.next()
-	if t.kind != msgpackNil {
-		switch v := v.(type) {
-		case *string:
-			if v != nil && t.kind == msgpackStr {
-				*v = validString(r.take(t))
-				return nil
-			}
-		case *int:
-			if n, ok := t.integer(); ok && v != nil && int64(int(n)) == n {
-				*v = int(n)
-				return nil
-			}
-		case *int64:
-			if n, ok := t.integer(); ok && v != nil {
-				*v = n
-				return nil
-			}
-		case *bool:
-			if v != nil && t.kind == msgpackBool {
-				*v = t.bits == 1
-				return nil
-			}
-		case *float64:
-			if f, ok := t.float(); ok && v != nil {
-				*v = f
-				return nil
-			}
-		}
 	}
 	if v, ok := v.(*Raw); ok && v != nil {
 		*v = bytes.Clone(raw)
@@ -63,43 +135,61 @@ func (p *msgpackProtocol) Unmarshal(raw Raw, v any) error {
 	if target.Kind() != reflect.Pointer || target.IsNil() {
 		return fmt.Errorf("protocol: cannot decode into %T, only into a pointer that is not nil", v)
 	}
-	r.pos = 0
-	return p.decode(&r, target.Elem())
+	d := p.decoders.Get().(*msgpackDecoder)
+	d.in = *bytes.NewBuffer(raw)
+	err := p.decode(d, target.Elem())
+	d.in = bytes.Buffer{} // the caller's, not the pool's
+	p.decoders.Put(d)
+	return err
 }
 
 // errMismatch reports a value that does not bind to the type of its target.
-func errMismatch(t msgpackToken, v reflect.Value) error {
-	return fmt.Errorf("protocol: cannot read a MessagePack %s into a %s", t.kind, v.Type())
+func errMismatch(kind msgpackKind, v reflect.Value) error {
+	return fmt.Errorf("protocol: cannot read a MessagePack %s into a %s", kind, v.Type())
 }
 
-// decode reads the next value, known to be well-formed, into v.
-func (p *msgpackProtocol) decode(r *msgpackReader, v reflect.Value) error {
+// errRange reports a number that its target cannot hold.
+func errRange(number any, v reflect.Value) error {
+	return fmt.Errorf("protocol: %v overflows a %s", number, v.Type())
+}
+
+// decode reads the next value into v.
+func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 	info := p.typeOf(v.Type())
 	if info.decode == asItself {
-		return v.Addr().Interface().(msgpackUnmarshaler).UnmarshalMsgpack(r.value())
+		return v.Addr().Interface().(msgpack.Unmarshaler).UnmarshalMsgpack(d.value())
 	}
-	start := r.pos
-	t, _ := r.next()
-	if t.kind == msgpackNil {
+	kind, err := d.kind()
+	if err != nil {
+		return err
+	}
+	if kind == msgpackNil {
 		switch v.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
 			v.SetZero()
 		}
-		return nil
+		return d.DecodeNil()
 	}
 	switch info.decode {
 	case asTime:
-		at, err := decodeTime(r, t)
+		if kind != msgpackExt {
+			return errMismatch(kind, v)
+		}
+		at, err := d.time()
 		if err != nil {
 			return err
 		}
 		v.Set(reflect.ValueOf(at))
 		return nil
 	case asText:
-		if t.kind != msgpackStr {
-			return errMismatch(t, v)
+		if kind != msgpackStr {
+			return errMismatch(kind, v)
 		}
-		return v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(validString(r.take(t))))
+		text, err := d.text()
+		if err != nil {
+			return err
+		}
+		return v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(text))
 	}
 
 	switch v.Kind() {
@@ -107,127 +197,143 @@ func (p *msgpackProtocol) decode(r *msgpackReader, v reflect.Value) error {
 		if v.IsNil() {
 			v.Set(reflect.New(v.Type().Elem()))
 		}
-		r.pos = start
-		return p.decode(r, v.Elem())
+		return p.decode(d, v.Elem())
 	case reflect.Interface:
 		if v.NumMethod() > 0 {
-			return errMismatch(t, v)
+			return errMismatch(kind, v)
 		}
-		r.pos = start
-		value, err := decodeAny(r)
+		value, err := p.decodeAny(d, kind)
 		if err != nil {
 			return err
 		}
 		v.Set(reflect.ValueOf(value))
 		return nil
 	case reflect.Slice, reflect.Array:
-		return p.decodeArray(r, t, v, info)
+		if info.bytes {
+			return decodeBytes(d, kind, v)
+		}
+		return p.decodeArray(d, kind, v)
 	case reflect.Map:
-		return p.decodeMap(r, t, v)
+		return p.decodeMap(d, kind, v)
 	case reflect.Struct:
-		return p.decodeStruct(r, t, v, info)
+		return p.decodeStruct(d, kind, v, info)
 	default:
-		return decodeScalar(r, t, v)
+		return decodeScalar(d, kind, v)
 	}
 }
 
-func decodeScalar(r *msgpackReader, t msgpackToken, v reflect.Value) error {
-	switch v.Kind() {
-	case reflect.Bool:
-		if t.kind != msgpackBool {
-			return errMismatch(t, v)
+func decodeScalar(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
+	integer := kind == msgpackInt || kind == msgpackUint
+	switch {
+	case v.Kind() == reflect.Bool && kind == msgpackBool:
+		b, err := d.DecodeBool()
+		v.SetBool(b)
+		return err
+	case v.Kind() == reflect.String && kind == msgpackStr:
+		text, err := d.text()
+		v.SetString(text)
+		return err
+	case v.CanInt() && integer:
+		n, err := d.DecodeInt64()
+		if kind == msgpackUint && n < 0 {
+			return errRange(uint64(n), v)
 		}
-		v.SetBool(t.bits == 1)
-	case reflect.String:
-		if t.kind != msgpackStr {
-			return errMismatch(t, v)
-		}
-		v.SetString(validString(r.take(t)))
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		if t.kind != msgpackInt && t.kind != msgpackUint {
-			return errMismatch(t, v)
-		}
-		n, ok := t.integer()
-		if !ok || v.OverflowInt(n) {
-			return errRange(t, v)
+		if v.OverflowInt(n) {
+			return errRange(n, v)
 		}
 		v.SetInt(n)
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		if t.kind != msgpackInt && t.kind != msgpackUint {
-			return errMismatch(t, v)
+		return err
+	case v.CanUint() && v.Kind() != reflect.Uintptr && integer:
+		n, err := d.DecodeUint64()
+		if kind == msgpackInt && int64(n) < 0 {
+			return errRange(int64(n), v)
 		}
-		if t.kind == msgpackInt || v.OverflowUint(t.bits) {
-			return errRange(t, v)
+		if v.OverflowUint(n) {
+			return errRange(n, v)
 		}
-		v.SetUint(t.bits)
-	case reflect.Float32, reflect.Float64:
-		f, ok := t.float()
-		if !ok {
-			return errMismatch(t, v)
-		}
+		v.SetUint(n)
+		return err
+	case v.CanFloat() && kind == msgpackUint: // DecodeFloat64 would wrap it
+		n, err := d.DecodeUint64()
+		v.SetFloat(float64(n))
+		return err
+	case v.CanFloat() && (kind == msgpackInt || kind == msgpackFloat):
+		f, err := d.DecodeFloat64()
 		if v.OverflowFloat(f) {
-			return errRange(t, v)
+			return errRange(f, v)
 		}
 		v.SetFloat(f)
+		return err
 	default:
-		return errMismatch(t, v)
+		return errMismatch(kind, v)
 	}
-	return nil
 }
 
-// errRange reports a number that its target cannot hold.
-func errRange(t msgpackToken, v reflect.Value) error {
-	number := strconv.FormatUint(t.bits, 10)
-	switch t.kind {
-	case msgpackInt:
-		number = strconv.FormatInt(int64(t.bits), 10)
-	case msgpackFloat64:
-		number = strconv.FormatFloat(math.Float64frombits(t.bits), 'g', -1, 64)
+func decodeBytes(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
+	if kind != msgpackBin {
+		return errMismatch(kind, v)
 	}
-	return fmt.Errorf("protocol: %s overflows a %s", number, v.Type())
-}
-
-func (p *msgpackProtocol) decodeArray(r *msgpackReader, t msgpackToken, v reflect.Value, info *msgpackType) error {
+	b, err := d.DecodeBytes()
 	switch {
-	case info.bytes && t.kind != msgpackBin, !info.bytes && t.kind != msgpackArray:
-		return errMismatch(t, v)
-	case v.Kind() == reflect.Array && t.size != v.Len():
-		return fmt.Errorf("protocol: cannot read %d elements into a %s", t.size, v.Type())
 	case v.Kind() == reflect.Slice:
-		v.Set(reflect.MakeSlice(v.Type(), t.size, t.size))
+		v.SetBytes(b)
+	case len(b) != v.Len():
+		return errLength(len(b), v)
+	default:
+		copy(v.Bytes(), b)
 	}
-	if info.bytes {
-		copy(v.Bytes(), r.take(t))
-		return nil
+	return err
+}
+
+// errLength reports what has not the length of a Go array.
+func errLength(size int, v reflect.Value) error {
+	return fmt.Errorf("protocol: cannot read %d elements into a %s", size, v.Type())
+}
+
+func (p *msgpackProtocol) decodeArray(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
+	if kind != msgpackArray {
+		return errMismatch(kind, v)
 	}
-	for i := range t.size {
-		if err := p.decode(r, v.Index(i)); err != nil {
+	size, err := d.DecodeArrayLen()
+	switch {
+	case err != nil:
+		return err
+	case v.Kind() == reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), size, size))
+	case size != v.Len():
+		return errLength(size, v)
+	}
+	for i := range size {
+		if err := p.decode(d, v.Index(i)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *msgpackProtocol) decodeMap(r *msgpackReader, t msgpackToken, v reflect.Value) error {
-	if t.kind != msgpackMap {
-		return errMismatch(t, v)
+func (p *msgpackProtocol) decodeMap(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
+	if kind != msgpackMap {
+		return errMismatch(kind, v)
+	}
+	size, err := d.DecodeMapLen()
+	if err != nil {
+		return err
 	}
 	if v.IsNil() {
-		v.Set(reflect.MakeMap(v.Type()))
+		v.Set(reflect.MakeMap(v.Type())) // grows with what is there, for keys may repeat
 	}
 	key := reflect.New(v.Type().Key()).Elem()
 	value := reflect.New(v.Type().Elem()).Elem()
-	for range t.size {
-		head := *r
-		if t, _ := head.next(); t.kind != msgpackStr && t.kind != msgpackInt && t.kind != msgpackUint {
-			return fmt.Errorf("protocol: cannot read a MessagePack %s as a key of a %s", t.kind, v.Type())
+	for range size {
+		if kind, err := d.kind(); err != nil || kind != msgpackStr && kind != msgpackInt && kind != msgpackUint {
+			return fmt.Errorf("protocol: cannot read a MessagePack %s as a key of a %s", kind, v.Type())
 		}
 		key.SetZero()
-		if err := p.decode(r, key); err != nil {
+		if err := p.decode(d, key); err != nil {
 			return err
 		}
 		value.SetZero()
-		if err := p.decode(r, value); err != nil {
+		if err := p.decode(d, value); err != nil {
 			return err
 		}
 		v.SetMapIndex(key, value)
@@ -235,18 +341,25 @@ func (p *msgpackProtocol) decodeMap(r *msgpackReader, t msgpackToken, v reflect.
 	return nil
 }
 
-func (p *msgpackProtocol) decodeStruct(r *msgpackReader, t msgpackToken, v reflect.Value, info *msgpackType) error {
-	if t.kind != msgpackMap {
-		return errMismatch(t, v)
+func (p *msgpackProtocol) decodeStruct(d *msgpackDecoder, kind msgpackKind, v reflect.Value, info *msgpackType) error {
+	if kind != msgpackMap {
+		return errMismatch(kind, v)
 	}
-	for range t.size {
-		name, _ := r.next()
-		if name.kind != msgpackStr {
-			return fmt.Errorf("protocol: cannot read a MessagePack %s as the name of a member of a %s", name.kind, v.Type())
+	size, err := d.DecodeMapLen()
+	if err != nil {
+		return err
+	}
+	for range size {
+		if kind, err := d.kind(); err != nil || kind != msgpackStr {
+			return fmt.Errorf("protocol: cannot read a MessagePack %s as the name of a member of a %s", kind, v.Type())
 		}
-		index, ok := info.byName[string(r.take(name))]
+		name, err := d.bytes()
+		if err != nil {
+			return err
+		}
+		index, ok := info.byName[string(name)]
 		if !ok {
-			r.skip()
+			d.value()
 			continue
 		}
 		member := v
@@ -259,89 +372,42 @@ func (p *msgpackProtocol) decodeStruct(r *msgpackReader, t msgpackToken, v refle
 			}
 			member = member.Field(n)
 		}
-		if err := p.decode(r, member); err != nil {
+		if err := p.decode(d, member); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// decodeTime reads the content of a timestamp in any of its three forms.
-func decodeTime(r *msgpackReader, t msgpackToken) (time.Time, error) {
-	if t.kind != msgpackExt || t.ext != extTimestamp {
-		return time.Time{}, errMismatch(t, reflect.ValueOf(time.Time{}))
-	}
-	var (
-		seconds     int64
-		nanoseconds uint64
-	)
-	switch b := r.take(t); len(b) {
-	case 4:
-		seconds = int64(binary.BigEndian.Uint32(b))
-	case 8:
-		bits := binary.BigEndian.Uint64(b)
-		seconds, nanoseconds = int64(bits&(1<<34-1)), bits>>34
-	case 12:
-		nanoseconds = uint64(binary.BigEndian.Uint32(b))
-		seconds = int64(binary.BigEndian.Uint64(b[4:]))
-	default:
-		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp of %d bytes", len(b))
-	}
-	if nanoseconds >= uint64(time.Second) {
-		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp with %d nanoseconds", nanoseconds)
-	}
-	return time.Unix(seconds, int64(nanoseconds)).UTC(), nil
-}
-
-// decodeAny reads the next value, known to be well-formed, into the Go type that is
-// most like it.
-func decodeAny(r *msgpackReader) (any, error) {
-	t, _ := r.next()
-	switch t.kind {
+// decodeAny reads the next value, which is not nil, into the Go type that is most
+// like it.
+func (p *msgpackProtocol) decodeAny(d *msgpackDecoder, kind msgpackKind) (any, error) {
+	switch kind {
 	case msgpackBool:
-		return t.bits == 1, nil
-	case msgpackInt, msgpackUint:
-		if n, ok := t.integer(); ok {
-			return n, nil
+		return d.DecodeBool()
+	case msgpackInt:
+		return d.DecodeInt64()
+	case msgpackUint:
+		n, err := d.DecodeUint64()
+		if n <= math.MaxInt64 {
+			return int64(n), err
 		}
-		return t.bits, nil
-	case msgpackFloat32, msgpackFloat64:
-		f, _ := t.float()
-		return f, nil
+		return n, err
+	case msgpackFloat:
+		return d.DecodeFloat64()
 	case msgpackStr:
-		return validString(r.take(t)), nil
+		return d.text()
 	case msgpackBin:
-		return bytes.Clone(r.take(t)), nil
+		return d.DecodeBytes()
 	case msgpackExt:
-		if t.ext != extTimestamp {
-			return nil, fmt.Errorf("protocol: MessagePack extension type %d is not known", t.ext)
-		}
-		return decodeTime(r, t)
+		return d.time()
 	case msgpackArray:
-		list := make([]any, t.size)
-		for i := range list {
-			var err error
-			if list[i], err = decodeAny(r); err != nil {
-				return nil, err
-			}
-		}
-		return list, nil
-	case msgpackMap:
-		m := make(map[string]any) // grows with what is there, for keys may repeat
-		for range t.size {
-			key, _ := r.next()
-			if key.kind != msgpackStr {
-				return nil, fmt.Errorf("protocol: cannot read a MessagePack %s as a key of a map[string]interface {}", key.kind)
-			}
-			name := validString(r.take(key))
-			value, err := decodeAny(r)
-			if err != nil {
-				return nil, err
-			}
-			m[name] = value
-		}
-		return m, nil
+		var list []any
+		err := p.decode(d, reflect.ValueOf(&list).Elem())
+		return list, err
 	default:
-		return nil, nil
+		var m map[string]any
+		err := p.decode(d, reflect.ValueOf(&m).Elem())
+		return m, err
 	}
 }

@@ -8,13 +8,34 @@ import (
 	"reflect"
 	"slices"
 	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
 )
 
 // errTooDeep stops values that contain themselves, and values that no peer with
 // our limits would read.
 var errTooDeep = errors.New("protocol: the value nests too deep")
 
-// AppendValue writes the most common types without looking at their type twice.
+// msgpackEncoder writes MessagePack to a buffer. The library's own walk over Go
+// values is not used: it has no limit of depth, writes texts as bin and can be
+// changed by anyone through its global registries. Its flags must stay unset.
+type msgpackEncoder struct {
+	*msgpack.Encoder
+	out bytes.Buffer
+}
+
+func newMsgpackEncoder() any {
+	e := &msgpackEncoder{Encoder: msgpack.NewEncoder(nil)}
+	e.Reset(&e.out)
+	return e
+}
+
+// text writes a string, as UTF-8 whatever it holds.
+func (e *msgpackEncoder) text(s string) error { return e.EncodeString(validString(s)) }
+
+// AppendValue writes simple values with the functions of the messages around them.
+// To fetch an encoder would take longer than to write them, and would allocate
+// whenever the pool is empty.
 func (p *msgpackProtocol) AppendValue(dst []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
@@ -54,24 +75,27 @@ func (p *msgpackProtocol) AppendValue(dst []byte, v any) ([]byte, error) {
 			return append(dst, 0xc0), nil
 		}
 		return appendBin(dst, v), nil
-	case time.Time:
-		return appendTime(dst, v), nil
 	}
-	out, err := p.encode(dst, reflect.ValueOf(v), 0)
+	e := p.encoders.Get().(*msgpackEncoder)
+	e.out = *bytes.NewBuffer(dst)
+	err := p.encode(e, reflect.ValueOf(v), 0)
+	out := e.out.Bytes()
+	e.out = bytes.Buffer{} // the caller's, not the pool's
+	p.encoders.Put(e)
 	if err != nil {
 		return dst, err
 	}
 	return out, nil
 }
 
-// encode appends a value that lies in depth arrays and maps.
-func (p *msgpackProtocol) encode(dst []byte, v reflect.Value, depth int) ([]byte, error) {
+// encode writes a value that lies in depth arrays and maps.
+func (p *msgpackProtocol) encode(e *msgpackEncoder, v reflect.Value, depth int) error {
 	for hops := 0; v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface; hops++ {
 		if v.IsNil() {
-			return append(dst, 0xc0), nil
+			return e.EncodeNil()
 		}
 		if hops == maxDepth { // a pointer to itself
-			return nil, errTooDeep
+			return errTooDeep
 		}
 		v = v.Elem()
 	}
@@ -82,112 +106,116 @@ func (p *msgpackProtocol) encode(dst []byte, v reflect.Value, depth int) ([]byte
 	}
 	switch how {
 	case asTime:
-		return appendTime(dst, v.Interface().(time.Time)), nil
+		return e.EncodeTime(v.Interface().(time.Time))
 	case asItself:
-		raw, err := self.Interface().(msgpackMarshaler).MarshalMsgpack()
+		raw, err := self.Interface().(msgpack.Marshaler).MarshalMsgpack()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if r := (msgpackReader{data: raw}); !r.skip() || !r.done() {
-			return nil, fmt.Errorf("protocol: MarshalMsgpack of %s returned no MessagePack value", v.Type())
+			return fmt.Errorf("protocol: MarshalMsgpack of %s returned no MessagePack value", v.Type())
 		}
-		return append(dst, raw...), nil
+		e.out.Write(raw)
+		return nil
 	case asText:
 		text, err := self.Interface().(encoding.TextMarshaler).MarshalText()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		return appendStr(dst, string(text)), nil
+		return e.text(string(text))
 	}
 
 	switch v.Kind() {
 	case reflect.Bool:
-		return appendBool(dst, v.Bool()), nil
+		return e.EncodeBool(v.Bool())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		return appendInt(dst, v.Int()), nil
+		return e.EncodeInt(v.Int())
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return appendUint(dst, v.Uint()), nil
+		return e.EncodeUint(v.Uint())
 	case reflect.Float32:
-		return appendFloat32(dst, float32(v.Float())), nil
+		return e.EncodeFloat32(float32(v.Float()))
 	case reflect.Float64:
-		return appendFloat64(dst, v.Float()), nil
+		return e.EncodeFloat64(v.Float())
 	case reflect.String:
-		return appendStr(dst, v.String()), nil
+		return e.text(v.String())
 	case reflect.Slice, reflect.Array:
-		return p.encodeArray(dst, v, info, depth)
+		return p.encodeArray(e, v, info, depth)
 	case reflect.Map:
-		return p.encodeMap(dst, v, depth)
+		return p.encodeMap(e, v, depth)
 	case reflect.Struct:
-		return p.encodeStruct(dst, v, info, depth)
+		return p.encodeStruct(e, v, info, depth)
 	default:
-		return nil, fmt.Errorf("protocol: cannot write a %s as MessagePack", v.Type())
+		return fmt.Errorf("protocol: cannot write a %s as MessagePack", v.Type())
 	}
 }
 
-func (p *msgpackProtocol) encodeArray(dst []byte, v reflect.Value, info *msgpackType, depth int) ([]byte, error) {
-	if v.Kind() == reflect.Slice && v.IsNil() {
-		return append(dst, 0xc0), nil
-	}
+func (p *msgpackProtocol) encodeArray(e *msgpackEncoder, v reflect.Value, info *msgpackType, depth int) error {
 	if info.bytes {
-		if v.Kind() == reflect.Slice || v.CanAddr() {
-			return appendBin(dst, v.Bytes()), nil
+		if v.Kind() == reflect.Array && !v.CanAddr() {
+			addressable := reflect.New(v.Type()).Elem()
+			addressable.Set(v)
+			v = addressable
 		}
-		addressable := reflect.New(v.Type()).Elem()
-		addressable.Set(v)
-		return appendBin(dst, addressable.Bytes()), nil
+		return e.EncodeBytes(v.Bytes())
+	}
+	if v.Kind() == reflect.Slice && v.IsNil() {
+		return e.EncodeNil()
 	}
 	if depth == maxDepth {
-		return nil, errTooDeep
+		return errTooDeep
 	}
-	dst = appendArrayHead(dst, v.Len())
+	if err := e.EncodeArrayLen(v.Len()); err != nil {
+		return err
+	}
 	for i := range v.Len() {
-		var err error
-		if dst, err = p.encode(dst, v.Index(i), depth+1); err != nil {
-			return nil, err
+		if err := p.encode(e, v.Index(i), depth+1); err != nil {
+			return err
 		}
 	}
-	return dst, nil
+	return nil
 }
 
-func (p *msgpackProtocol) encodeMap(dst []byte, v reflect.Value, depth int) ([]byte, error) {
+func (p *msgpackProtocol) encodeMap(e *msgpackEncoder, v reflect.Value, depth int) error {
 	if v.IsNil() {
-		return append(dst, 0xc0), nil
+		return e.EncodeNil()
 	}
 	if depth == maxDepth {
-		return nil, errTooDeep
+		return errTooDeep
+	}
+	if err := e.EncodeMapLen(v.Len()); err != nil {
+		return err
 	}
 	type pair struct {
 		key   []byte
 		value reflect.Value
 	}
 	pairs := make([]pair, 0, v.Len())
+	start := e.out.Len()
 	for it := v.MapRange(); it.Next(); {
-		key, err := p.encode(nil, it.Key(), depth+1)
-		if err != nil {
-			return nil, err
+		if err := p.encode(e, it.Key(), depth+1); err != nil {
+			return err
 		}
-		head := msgpackReader{data: key}
-		if t, _ := head.next(); t.kind != msgpackStr && t.kind != msgpackInt && t.kind != msgpackUint {
-			return nil, fmt.Errorf("protocol: cannot write a %s as the key of a MessagePack map", it.Key().Type())
+		key := bytes.Clone(e.out.Bytes()[start:])
+		e.out.Truncate(start)
+		if kind := msgpackKindOf(key[0]); kind != msgpackStr && kind != msgpackInt && kind != msgpackUint {
+			return fmt.Errorf("protocol: cannot write a %s as the key of a MessagePack map", it.Key().Type())
 		}
 		pairs = append(pairs, pair{key, it.Value()})
 	}
 	slices.SortFunc(pairs, func(a, b pair) int { return bytes.Compare(a.key, b.key) })
 
-	dst = appendMapHead(dst, len(pairs))
 	for _, pair := range pairs {
-		var err error
-		dst = append(dst, pair.key...)
-		if dst, err = p.encode(dst, pair.value, depth+1); err != nil {
-			return nil, err
+		e.out.Write(pair.key)
+		if err := p.encode(e, pair.value, depth+1); err != nil {
+			return err
 		}
 	}
-	return dst, nil
+	return nil
 }
 
-func (p *msgpackProtocol) encodeStruct(dst []byte, v reflect.Value, info *msgpackType, depth int) ([]byte, error) {
+func (p *msgpackProtocol) encodeStruct(e *msgpackEncoder, v reflect.Value, info *msgpackType, depth int) error {
 	if depth == maxDepth {
-		return nil, errTooDeep
+		return errTooDeep
 	}
 	size := 0
 	for i := range info.members {
@@ -195,20 +223,23 @@ func (p *msgpackProtocol) encodeStruct(dst []byte, v reflect.Value, info *msgpac
 			size++
 		}
 	}
-	dst = appendMapHead(dst, size)
+	if err := e.EncodeMapLen(size); err != nil {
+		return err
+	}
 	for i := range info.members {
 		m := &info.members[i]
 		value, ok := m.of(v)
 		if !ok {
 			continue
 		}
-		var err error
-		dst = appendStr(dst, m.name)
-		if dst, err = p.encode(dst, value, depth+1); err != nil {
-			return nil, err
+		if err := e.text(m.name); err != nil {
+			return err
+		}
+		if err := p.encode(e, value, depth+1); err != nil {
+			return err
 		}
 	}
-	return dst, nil
+	return nil
 }
 
 // of returns the member's value in a struct, and false if it is not to be written:

@@ -13,10 +13,9 @@ type msgpackKind byte
 const (
 	msgpackNil msgpackKind = iota + 1
 	msgpackBool
-	msgpackUint // an integer from zero on
-	msgpackInt  // an integer below zero
-	msgpackFloat32
-	msgpackFloat64
+	msgpackInt
+	msgpackUint // an integer in 64 bits without a sign: what an int64 may not hold
+	msgpackFloat
 	msgpackStr
 	msgpackBin
 	msgpackArray
@@ -26,7 +25,7 @@ const (
 
 // String returns the name of the kind for an error text.
 func (k msgpackKind) String() string {
-	return [...]string{"nothing", "nil", "bool", "integer", "negative integer", "float32", "float64",
+	return [...]string{"nothing", "nil", "bool", "integer", "integer", "float",
 		"str", "bin", "array", "map", "ext"}[k]
 }
 
@@ -34,7 +33,7 @@ func (k msgpackKind) String() string {
 // the content of a longer one.
 type msgpackToken struct {
 	kind msgpackKind
-	// bits are the value of a scalar.
+	// bits are the value of a bool or an integer.
 	bits uint64
 	// size counts the bytes of a str, bin or ext, the elements of an array or the
 	// pairs of a map. There is input left for all of them.
@@ -60,7 +59,7 @@ func (r *msgpackReader) next() (msgpackToken, bool) {
 	r.pos++
 	switch {
 	case c <= 0x7f:
-		return msgpackToken{kind: msgpackUint, bits: uint64(c)}, true
+		return msgpackToken{kind: msgpackInt, bits: uint64(c)}, true
 	case c <= 0x8f:
 		return r.container(msgpackMap, uint64(c&0x0f))
 	case c <= 0x9f:
@@ -80,13 +79,16 @@ func (r *msgpackReader) next() (msgpackToken, bool) {
 	case 0xc7, 0xc8, 0xc9: // ext 8, 16, 32
 		return r.sized(msgpackExt, 1<<(c-0xc7))
 	case 0xca:
-		bits, ok := r.number(4)
-		return msgpackToken{kind: msgpackFloat32, bits: bits}, ok
+		_, ok := r.number(4)
+		return msgpackToken{kind: msgpackFloat}, ok
 	case 0xcb:
-		bits, ok := r.number(8)
-		return msgpackToken{kind: msgpackFloat64, bits: bits}, ok
-	case 0xcc, 0xcd, 0xce, 0xcf: // uint 8, 16, 32, 64
+		_, ok := r.number(8)
+		return msgpackToken{kind: msgpackFloat}, ok
+	case 0xcc, 0xcd, 0xce: // uint 8, 16, 32
 		bits, ok := r.number(1 << (c - 0xcc))
+		return msgpackToken{kind: msgpackInt, bits: bits}, ok
+	case 0xcf:
+		bits, ok := r.number(8)
 		return msgpackToken{kind: msgpackUint, bits: bits}, ok
 	case 0xd0, 0xd1, 0xd2, 0xd3: // int 8, 16, 32, 64
 		return r.signed(1 << (c - 0xd0))
@@ -127,10 +129,7 @@ func (r *msgpackReader) signed(width int) (msgpackToken, bool) {
 	bits, ok := r.number(width)
 	shift := 64 - 8*width
 	n := int64(bits<<shift) >> shift // extends the sign
-	if n < 0 {
-		return msgpackToken{kind: msgpackInt, bits: uint64(n)}, ok
-	}
-	return msgpackToken{kind: msgpackUint, bits: uint64(n)}, ok
+	return msgpackToken{kind: msgpackInt, bits: uint64(n)}, ok
 }
 
 // sized reads a length of the given width in bytes and what else comes before the
@@ -233,38 +232,14 @@ func (r *msgpackReader) done() bool { return r.pos == len(r.data) }
 // integer returns the value of an integer, and false if t is something else or out
 // of range.
 func (t msgpackToken) integer() (int64, bool) {
-	switch t.kind {
-	case msgpackInt:
-		return int64(t.bits), true
-	case msgpackUint:
-		return int64(t.bits), t.bits <= math.MaxInt64
-	default:
-		return 0, false
-	}
+	return int64(t.bits), t.kind == msgpackInt || t.kind == msgpackUint && t.bits <= math.MaxInt64
 }
 
-// float returns the value of a number of any kind.
-func (t msgpackToken) float() (float64, bool) {
-	switch t.kind {
-	case msgpackInt:
-		return float64(int64(t.bits)), true
-	case msgpackUint:
-		return float64(t.bits), true
-	case msgpackFloat32:
-		return float64(math.Float32frombits(uint32(t.bits))), true
-	case msgpackFloat64:
-		return math.Float64frombits(t.bits), true
-	default:
-		return 0, false
+// validString returns s with each byte that is not UTF-8 replaced by U+FFFD, as
+// encoding/json does.
+func validString(s string) string {
+	if utf8.ValidString(s) {
+		return s
 	}
-}
-
-// validString copies bytes to a string, each byte that is not UTF-8 replaced by
-// U+FFFD, as encoding/json does.
-func validString[T string | []byte](s T) string {
-	text := string(s)
-	if utf8.ValidString(text) {
-		return text
-	}
-	return string([]rune(text))
+	return string([]rune(s))
 }

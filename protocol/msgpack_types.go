@@ -6,17 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
 )
-
-// msgpackMarshaler is a type that encodes itself.
-type msgpackMarshaler interface {
-	MarshalMsgpack() ([]byte, error)
-}
-
-// msgpackUnmarshaler is a type that decodes itself.
-type msgpackUnmarshaler interface {
-	UnmarshalMsgpack([]byte) error
-}
 
 // manner is how the values of a Go type are encoded or decoded.
 type manner int
@@ -85,7 +77,7 @@ func newMsgpackType(t reflect.Type) *msgpackType {
 
 func encodeManner(t reflect.Type) manner {
 	switch {
-	case t.Implements(reflect.TypeFor[msgpackMarshaler]()):
+	case t.Implements(reflect.TypeFor[msgpack.Marshaler]()):
 		return asItself
 	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
 		return asText
@@ -96,7 +88,7 @@ func encodeManner(t reflect.Type) manner {
 
 func decodeManner(t reflect.Type) manner {
 	switch {
-	case t.Implements(reflect.TypeFor[msgpackUnmarshaler]()):
+	case t.Implements(reflect.TypeFor[msgpack.Unmarshaler]()):
 		return asItself
 	case t.Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
 		return asText

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
-	"time"
 )
 
 func (*msgpackProtocol) Append(dst []byte, m Message) ([]byte, error) {
@@ -228,25 +227,5 @@ func appendHead(dst []byte, size int, fixed, code byte) []byte {
 		return binary.BigEndian.AppendUint16(append(dst, code), uint16(size))
 	default:
 		return binary.BigEndian.AppendUint32(append(dst, code+1), uint32(size))
-	}
-}
-
-// extTimestamp is the type of MessagePack's own extension for points in time.
-const extTimestamp = -1
-
-// appendTime appends the shortest of the three forms of a timestamp: seconds since
-// 1970 in 32 bits; nanoseconds in 30 and seconds in 34 bits; nanoseconds in 32 and
-// signed seconds in 64 bits (reference 5.3).
-func appendTime(dst []byte, t time.Time) []byte {
-	const ext = 0xff // extTimestamp as a byte
-	seconds, nanoseconds := t.Unix(), t.Nanosecond()
-	switch {
-	case nanoseconds == 0 && seconds >= 0 && seconds <= math.MaxUint32:
-		return binary.BigEndian.AppendUint32(append(dst, 0xd6, ext), uint32(seconds))
-	case seconds >= 0 && seconds < 1<<34:
-		return binary.BigEndian.AppendUint64(append(dst, 0xd7, ext), uint64(nanoseconds)<<34|uint64(seconds))
-	default:
-		dst = binary.BigEndian.AppendUint32(append(dst, 0xc7, 12, ext), uint32(nanoseconds))
-		return binary.BigEndian.AppendUint64(dst, uint64(seconds))
 	}
 }

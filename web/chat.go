@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/go-signalr/signalr/hubs"
+)
+
+// publishTimeout limits how long telling others of a change may take.
+const publishTimeout = 10 * time.Second
+
+// What the hub calls on its clients.
+var (
+	messageReceived = hubs.NewEvent1[string]("messageReceived")       // Send was called
+	welcome         = hubs.NewEvent1[Welcome]("welcome")              // first of all
+	roomsChanged    = hubs.NewEvent1[RoomList]("roomsChanged")        // to everyone
+	peopleChanged   = hubs.NewEvent2[string, Roster]("peopleChanged") // room, who is there; to its members
+	lineAdded       = hubs.NewEvent2[string, Line]("lineAdded")       // room, what is new; to its members
+)
+
+// ChatHub is the chat's hub. A client that knows nothing of rooms uses Send and
+// messageReceived. The group of a room has the room's name.
+//
+// Changes that happen at the same time may be told in another order than they
+// happened: the ids and revisions in them say which came first.
+type ChatHub struct {
+	rooms  *Rooms
+	logger *slog.Logger
+}
+
+// OnConnected tells a client which rooms there are.
+func (h *ChatHub) OnConnected(c *hubs.Context) error {
+	err := welcome.Send(c, c.Clients().Caller(), h.rooms.Arrive(c.ConnectionID()))
+	if err != nil {
+		h.rooms.Depart(c.ConnectionID()) // there will be no OnDisconnected
+	}
+	return err
+}
+
+// OnDisconnected takes a client out of its rooms.
+func (h *ChatHub) OnDisconnected(c *hubs.Context, _ error) {
+	if err := h.publish(c, h.rooms.Depart(c.ConnectionID())); err != nil {
+		h.logger.Error("cannot tell that somebody left", "connection", c.ConnectionID(), "error", err)
+	}
+}
+
+// Send sends a message to everyone who is connected, in whatever room.
+func (h *ChatHub) Send(c *hubs.Context, message string) error {
+	if err := h.rooms.limits.checkText(message); err != nil {
+		return err
+	}
+	return messageReceived.Send(c, c.Clients().All(), message)
+}
+
+// Join gives the caller a name and takes them into a room. It returns the room as
+// it is then.
+func (h *ChatHub) Join(c *hubs.Context, name, room string) (View, error) {
+	room, change, err := h.rooms.Join(c.ConnectionID(), name, room)
+	if err != nil {
+		return View{}, err
+	}
+	// The view is taken when the caller is a member of the group: what comes
+	// later reaches them as news, so that nothing is missing in between.
+	if err := c.Groups().Add(c, c.ConnectionID(), room); err != nil {
+		_, undone, _ := h.rooms.Leave(c.ConnectionID(), room)
+		return View{}, errors.Join(err, h.publish(c, change), h.publish(c, undone))
+	}
+	if err := h.publish(c, change); err != nil {
+		return View{}, err
+	}
+	return h.rooms.View(c.ConnectionID(), room)
+}
+
+// Leave takes the caller out of a room.
+func (h *ChatHub) Leave(c *hubs.Context, room string) error {
+	room, change, err := h.rooms.Leave(c.ConnectionID(), room)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Groups().Remove(c, c.ConnectionID(), room), h.publish(c, change))
+}
+
+// Say says something in a room that the caller is in.
+func (h *ChatHub) Say(c *hubs.Context, room, text string) error {
+	change, err := h.rooms.Say(c.ConnectionID(), room, text)
+	if err != nil {
+		return err
+	}
+	return h.publish(c, change)
+}
+
+// Rename gives the caller another name.
+func (h *ChatHub) Rename(c *hubs.Context, name string) error {
+	change, err := h.rooms.Rename(c.ConnectionID(), name)
+	if err != nil {
+		return err
+	}
+	return h.publish(c, change)
+}
+
+// publish tells a change to all it concerns, also when the caller has gone
+// meanwhile: the change has happened.
+func (h *ChatHub) publish(c *hubs.Context, change Change) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c), publishTimeout)
+	defer cancel()
+	clients := c.Clients()
+	var errs []error
+	for _, l := range change.Lines {
+		errs = append(errs, lineAdded.Send(ctx, clients.Group(l.Room), l.Room, l.Line))
+	}
+	for _, p := range change.Rosters {
+		errs = append(errs, peopleChanged.Send(ctx, clients.Group(p.Room), p.Room, p.Roster))
+	}
+	if change.Rooms != nil {
+		errs = append(errs, roomsChanged.Send(ctx, clients.All(), *change.Rooms))
+	}
+	return errors.Join(errs...)
+}
