@@ -3,7 +3,6 @@ package hubs
 import (
 	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/go-signalr/signalr/protocol"
@@ -31,7 +30,6 @@ type config struct {
 	logger           *slog.Logger
 	detailedErrors   bool
 	protocols        []protocol.Protocol
-	userID           func(*http.Request) string
 	handshakeTimeout time.Duration
 	keepAlive        time.Duration
 	clientTimeout    time.Duration
@@ -50,7 +48,6 @@ func newConfig(opts []Option) (*config, error) {
 	c := &config{
 		logger:           slog.Default(),
 		protocols:        []protocol.Protocol{protocol.NewJSON()},
-		userID:           func(*http.Request) string { return "" },
 		handshakeTimeout: DefaultHandshakeTimeout,
 		keepAlive:        DefaultKeepAliveInterval,
 		clientTimeout:    DefaultClientTimeout,
@@ -114,16 +111,6 @@ func WithProtocols(protocols ...protocol.Protocol) Option {
 			return fmt.Errorf("hubs: at least one protocol is needed")
 		}
 		c.protocols = protocols
-		return nil
-	}
-}
-
-// WithUserID sets how a connection's user is found: from the transport's first
-// request, once per connection. An empty id means that the connection belongs to
-// no user, which is the default for all.
-func WithUserID(userID func(*http.Request) string) Option {
-	return func(c *config) error {
-		c.userID = userID
 		return nil
 	}
 }

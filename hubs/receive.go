@@ -131,7 +131,7 @@ func (s *session) handshake(frame []byte) {
 			s.encoding = e
 		}
 	}
-	s.userID = s.hub.config.userID(s.conn.Request())
+	s.userID = s.conn.Identity()
 	s.conn.SetBinary(chosen.Format() == protocol.Binary)
 	s.connect()
 }

@@ -109,7 +109,7 @@ func (s *session) Tick(now time.Time) {
 // Close ends the session because its transport ended, or is about to.
 func (s *session) Close(cause error) {
 	switch {
-	case errors.Is(cause, transports.ErrShutdown):
+	case errors.Is(cause, transports.ErrShutdown), errors.Is(cause, transports.ErrExpired):
 		s.end(&protocol.Close{AllowReconnect: true}, nil)
 	case errors.Is(cause, transports.ErrSlowClient), errors.Is(cause, transports.ErrWriteTimeout):
 		s.end(nil, cause)

@@ -46,6 +46,7 @@ type Connection struct {
 	out          outbox
 	binary       atomic.Bool
 	writingSince atomic.Int64 // Unix nanoseconds; 0: no write is under way
+	expires      atomic.Int64 // Unix nanoseconds; 0: never
 
 	closeOnce sync.Once // calls Receiver.Close
 	faulted   atomic.Bool
@@ -60,6 +61,7 @@ type Connection struct {
 	finished  bool  // by the application: however the transport ends, it is not the cause
 	receiver  Receiver
 	request   *http.Request
+	identity  string // of the request
 
 	// For transports whose bytes come by POST.
 	input     chan struct{} // holds a token while a POST is under way
@@ -107,6 +109,14 @@ func (c *Connection) Request() *http.Request {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.request
+}
+
+// Identity returns who made the first request of the transport, as told by
+// [WithIdentity].
+func (c *Connection) Identity() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.identity
 }
 
 // SetBinary chooses the type of the WebSocket messages sent from now on. It
@@ -237,6 +247,8 @@ const (
 
 // bind makes t the connection's transport, once.
 func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
+	identity := c.endpoint.opts.identity(r)
+	c.authenticated(r)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -249,6 +261,7 @@ func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
 	}
 	c.kind = kind
 	c.transport = t
+	c.identity = identity
 	c.request = r.WithContext(context.WithoutCancel(r.Context()))
 	c.endpoint.stats.started(kind)
 	return boundOK
@@ -375,9 +388,13 @@ func (c *Connection) sweep(now time.Time, disconnectTimeout time.Duration) {
 	idle := c.transport == nil && !c.disposed && now.Sub(c.idleSince) > disconnectTimeout
 	receiver := c.receiver
 	c.mu.Unlock()
+	expires := c.expires.Load()
 	switch {
 	case idle:
 		go c.dispose(ErrInactive)
+	case expires != 0 && now.UnixNano() > expires && receiver != nil:
+		c.expires.Store(0)
+		go c.close(ErrExpired)
 	case receiver != nil:
 		receiver.Tick(now)
 	}

@@ -21,6 +21,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/cors"
+
 	"github.com/go-signalr/signalr/negotiate"
 )
 
@@ -35,6 +37,7 @@ type Endpoint struct {
 	negotiator negotiate.Handler
 	stats      counters
 	webSockets webSockets
+	cors       *cors.Cors // nil: for pages of the same origin alone
 
 	mu          sync.RWMutex
 	connections map[string]*Connection // by connection token
@@ -57,6 +60,9 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 	}
 	e.stats.init()
 	e.webSockets.init()
+	if o.allowOrigin != nil {
+		e.cors = newCORS(o.allowOrigin)
+	}
 	e.negotiator = negotiate.Handler{
 		MinimumVersion: o.minVersion,
 		Redirect:       o.redirect,
@@ -73,8 +79,20 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 	return e, nil
 }
 
-// ServeHTTP dispatches a request by its path and method (reference 2.1).
+// ServeHTTP serves one request of a client.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e.cors != nil {
+		e.cors.ServeHTTP(w, r, e.dispatch)
+		return
+	}
+	e.dispatch(w, r)
+}
+
+// dispatch hands a request on by its path and method (reference 2.1).
+func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
+	if !e.authorized(w, r) {
+		return
+	}
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	if i := strings.LastIndexByte(path, '/'); strings.EqualFold(path[i+1:], "negotiate") {
 		e.negotiator.ServeHTTP(w, r)

@@ -36,6 +36,8 @@ func reason(cause error) string {
 		return "timeout"
 	case errors.Is(cause, ErrShutdown):
 		return "app_shutdown"
+	case errors.Is(cause, ErrExpired):
+		return "expired"
 	case errors.Is(cause, ErrSlowClient):
 		return "slow_client"
 	case errors.Is(cause, ErrWriteTimeout):

@@ -43,6 +43,10 @@ func (e *Endpoint) lookup(w http.ResponseWriter, r *http.Request) *Connection {
 	c := e.find(token)
 	if c == nil {
 		refuse(w, http.StatusNotFound, textUnknownID)
+		return nil
+	}
+	if !e.identify(w, r, c) {
+		return nil
 	}
 	return c
 }

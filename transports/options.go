@@ -30,7 +30,10 @@ type Option func(*options) error
 
 type options struct {
 	enabled           [kinds]bool
-	checkOrigin       func(*http.Request) bool
+	allowOrigin       func(origin string) bool // nil: only the endpoint's own
+	authorize         func(*http.Request) error
+	identity          func(*http.Request) string
+	expires           func(*http.Request) time.Time
 	sendTimeout       time.Duration
 	closeTimeout      time.Duration
 	disconnectTimeout time.Duration
@@ -47,7 +50,9 @@ type options struct {
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
 		enabled:           [kinds]bool{WebSockets: true, ServerSentEvents: true, LongPolling: true},
-		checkOrigin:       sameOrigin,
+		authorize:         func(*http.Request) error { return nil },
+		identity:          func(*http.Request) string { return "" },
+		expires:           func(*http.Request) time.Time { return time.Time{} },
 		sendTimeout:       DefaultSendTimeout,
 		closeTimeout:      DefaultCloseTimeout,
 		disconnectTimeout: DefaultDisconnectTimeout,
@@ -88,17 +93,18 @@ func WithTransports(enabled ...Kind) Option {
 	}
 }
 
-// WithAllowedOrigins lists the origins, such as "https://app.example", from
-// which browsers may open WebSockets; others get 403. "*" allows every origin:
-// then any web page can connect with its visitor's cookies. The default is the
-// origin of the endpoint itself. Requests without an Origin header do not come
-// from web pages and are always allowed.
+// WithAllowedOrigins lists the other origins, such as "https://app.example",
+// whose pages may connect: their browsers get the CORS headers they ask for, and
+// their WebSockets are accepted. "*" allows every origin: then any web page can
+// connect with its visitor's cookies. The default is none but the origin of the
+// endpoint itself; WebSockets of others get 403. Requests without an Origin
+// header do not come from other pages and are always allowed.
 func WithAllowedOrigins(origins ...string) Option {
 	return func(o *options) error {
 		allowed := make(map[string]bool, len(origins))
 		for _, origin := range origins {
 			if origin == "*" {
-				o.checkOrigin = func(*http.Request) bool { return true }
+				o.allowOrigin = func(string) bool { return true }
 				return nil
 			}
 			u, err := url.Parse(origin)
@@ -107,18 +113,16 @@ func WithAllowedOrigins(origins ...string) Option {
 			}
 			allowed[strings.ToLower(u.Scheme+"://"+u.Host)] = true
 		}
-		o.checkOrigin = func(r *http.Request) bool {
-			return sameOrigin(r) || allowed[strings.ToLower(r.Header.Get("Origin"))]
-		}
+		o.allowOrigin = func(origin string) bool { return allowed[strings.ToLower(origin)] }
 		return nil
 	}
 }
 
-// sameOrigin allows pages of the host that the request is addressed to, and
-// requests that do not come from a page.
-func sameOrigin(r *http.Request) bool {
+// checkOrigin allows WebSockets of pages from the host that the request is
+// addressed to or from an allowed origin, and those that no page has opened.
+func (o *options) checkOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
-	if origin == "" {
+	if origin == "" || o.allowOrigin != nil && o.allowOrigin(origin) {
 		return true
 	}
 	u, err := url.Parse(origin)

@@ -14,7 +14,7 @@ type Stats struct {
 	// Started counts the connections that ever came into use, by transport.
 	Started map[Kind]uint64
 	// Ended counts the connections that ended, by reason: "normal_closure",
-	// "connection_lost", "timeout", "app_shutdown", "slow_client",
+	// "connection_lost", "timeout", "app_shutdown", "expired", "slow_client",
 	// "write_timeout" or "aborted".
 	Ended map[string]uint64
 }

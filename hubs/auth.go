@@ -1,0 +1,43 @@
+package hubs
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/go-signalr/signalr/transports"
+)
+
+// BearerToken returns the bearer token of a request: from its Authorization
+// header or, where browsers cannot set one, on WebSockets and Server-Sent
+// Events, from the query value access_token (reference 9). Keep request URLs with
+// such a value out of logs.
+func BearerToken(r *http.Request) string { return transports.BearerToken(r) }
+
+// WithUserID sets how a connection's user is found: from the transport's first
+// request. An empty id means that the connection belongs to no user, which is the
+// default for all. Later requests for the connection by another user are refused
+// with status 403.
+func WithUserID(userID func(*http.Request) string) Option {
+	return WithEndpoint(transports.WithIdentity(userID))
+}
+
+// WithAuthorization checks every HTTP request of the hub's clients: an error
+// refuses it with status 403, or 401 if it is [transports.ErrUnauthenticated].
+// The default leaves the check to the application's own middleware.
+func WithAuthorization(check func(*http.Request) error) Option {
+	return WithEndpoint(transports.WithAuthorization(check))
+}
+
+// WithExpiration ends connections when the authentication of their latest
+// transport request expires; the zero time never does. Clients that reconnect
+// automatically then come back with fresh credentials. The default ignores expiry
+// once a connection is made.
+func WithExpiration(expires func(*http.Request) time.Time) Option {
+	return WithEndpoint(transports.WithExpiration(expires))
+}
+
+// WithAllowedOrigins lists the other origins, such as "https://app.example",
+// whose pages may use the hub; see [transports.WithAllowedOrigins].
+func WithAllowedOrigins(origins ...string) Option {
+	return WithEndpoint(transports.WithAllowedOrigins(origins...))
+}

@@ -1,0 +1,116 @@
+package transports
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/cors"
+)
+
+// ErrUnauthenticated, returned by a check given to [WithAuthorization], answers
+// the request with 401: the client may come again with other credentials. Every
+// other error answers it with 403.
+var ErrUnauthenticated = errors.New("transports: the request is not authenticated")
+
+// ErrExpired ends a connection whose authentication has expired.
+var ErrExpired = errors.New("transports: the authentication of the connection has expired")
+
+const textUserChanged = "The user associated with this connection changed."
+
+// WithAuthorization checks every request of the endpoint's clients, also those
+// of connections that exist (reference 9). A refusal has an empty body, since
+// clients would show it instead of the status. The default lets all pass, which
+// leaves the check to the application's own middleware.
+func WithAuthorization(check func(*http.Request) error) Option {
+	return func(o *options) error {
+		o.authorize = check
+		return nil
+	}
+}
+
+// WithIdentity says who makes a request. The transport's first request binds a
+// connection to its identity; later ones of another identity are refused with
+// 403, so that a stolen connection token alone is of no use. The default knows
+// nobody.
+func WithIdentity(identity func(*http.Request) string) Option {
+	return func(o *options) error {
+		o.identity = identity
+		return nil
+	}
+}
+
+// WithExpiration ends connections when the authentication of their latest
+// transport request expires, with [ErrExpired]; the zero time never does. The
+// default ignores expiry once a connection is made.
+func WithExpiration(expires func(*http.Request) time.Time) Option {
+	return func(o *options) error {
+		o.expires = expires
+		return nil
+	}
+}
+
+// authorized answers a request that may not pass.
+func (e *Endpoint) authorized(w http.ResponseWriter, r *http.Request) bool {
+	err := e.opts.authorize(r)
+	if err == nil {
+		return true
+	}
+	status := http.StatusForbidden
+	if errors.Is(err, ErrUnauthenticated) {
+		status = http.StatusUnauthorized
+	}
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(status)
+	return false
+}
+
+// identify answers a request for a connection of somebody else.
+func (e *Endpoint) identify(w http.ResponseWriter, r *http.Request, c *Connection) bool {
+	c.mu.Lock()
+	bound, identity := c.kind != 0, c.identity
+	c.mu.Unlock()
+	if !bound || identity == e.opts.identity(r) {
+		return true
+	}
+	refuse(w, http.StatusForbidden, textUserChanged)
+	return false
+}
+
+// authenticated notes who uses the connection, and until when.
+func (c *Connection) authenticated(r *http.Request) {
+	expires := c.endpoint.opts.expires(r)
+	if expires.IsZero() {
+		c.expires.Store(0)
+		return
+	}
+	c.expires.Store(expires.UnixNano())
+}
+
+// BearerToken returns the bearer token of a request: from its Authorization
+// header or, where browsers cannot set one, on WebSockets and Server-Sent
+// Events, from the query value access_token (reference 9). Keep request URLs with
+// such a value out of logs.
+func BearerToken(r *http.Request) string {
+	const prefix = "bearer "
+	if header := r.Header.Get("Authorization"); header != "" {
+		if len(header) > len(prefix) && strings.EqualFold(header[:len(prefix)], prefix) {
+			return header[len(prefix):]
+		}
+		return ""
+	}
+	return r.URL.Query().Get("access_token")
+}
+
+// newCORS lets the pages of other origins use the endpoint, with the credentials
+// that SignalR clients send by default.
+func newCORS(allowed func(origin string) bool) *cors.Cors {
+	return cors.New(cors.Options{
+		AllowOriginFunc:  allowed,
+		AllowedMethods:   []string{http.MethodGet, http.MethodPost, http.MethodDelete},
+		AllowedHeaders:   []string{"*"},
+		AllowCredentials: true,
+		MaxAge:           int((10 * time.Minute).Seconds()),
+	})
+}
