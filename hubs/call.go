@@ -3,6 +3,7 @@ package hubs
 import (
 	"errors"
 	"log/slog"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/go-signalr/signalr/protocol"
@@ -18,6 +19,7 @@ type call struct {
 	cost    int    // bytes that count to the session's input buffer while it waits
 	uploads []*upload
 	pumps   []func() // feed the channels of uploads
+	bound   []any    // see binder
 
 	slotGiven bool  // under session.mu: it runs outside the limit since it waited for a client
 	failure   error // under Context.mu: replaces the method's result
@@ -49,8 +51,8 @@ var errReturned = errors.New("hubs: the hub method has returned")
 // errCancelled ends the context of a call that the client has cancelled.
 var errCancelled = errors.New("hubs: the client has cancelled the call")
 
-// run runs a call and sends its answer. With last, nothing else is about to be
-// sent by this goroutine.
+// run runs a call and sends its answer. last reports whether nothing else is
+// about to be sent by this goroutine.
 func (s *session) run(c *call, last func() bool) {
 	for _, pump := range c.pumps {
 		s.running.Add(1)
@@ -61,10 +63,7 @@ func (s *session) run(c *call, last func() bool) {
 	}
 	general := "An unexpected error occurred invoking '" + c.method.name + "' on the server."
 	result, err := c.protect()
-	switch {
-	case err == errNoStream: // never wrapped
-		general = "The value returned by the streaming method '" + c.method.name + "' is not a ChannelReader<> or IAsyncEnumerable<>."
-	case err == nil && c.method.streams:
+	if err == nil && c.method.streams {
 		general = "An error occurred on the server while streaming results."
 		err = s.protectStream(c, result)
 	}
@@ -73,35 +72,48 @@ func (s *session) run(c *call, last func() bool) {
 	}
 	c.end(errReturned)
 	s.release(c) // before the answer: the client may use the same ids again then
-	if err != nil {
-		s.logFailure(c.method.name, err)
-	}
-	if c.id == "" {
-		return
-	}
 	var frame []byte
-	if err == nil {
-		if c.method.streams {
-			frame, err = s.encoding.message(&protocol.Completion{InvocationID: c.id})
-		} else {
-			frame, err = s.encoding.result(c.id, result)
-		}
-		if err != nil {
-			s.logFailure(c.method.name, err)
-		}
+	switch {
+	case err != nil || c.id == "":
+	case c.method.streams:
+		frame, err = s.encoding.message(&protocol.Completion{InvocationID: c.id})
+	default:
+		frame, err = s.encoding.result(c.id, result)
 	}
-	if err != nil {
-		s.refuse(c.id, &refusal{general, err})
-		return
-	}
-	if last() {
+	switch {
+	case err != nil:
+		s.logFailure(c.method.name, err)
+		s.refuse(c.id, c.refusal(general, err))
+	case c.id == "":
+	case last():
 		_ = s.conn.Write(s.ctx, frame) // a connection that ended needs no answer
-	} else {
+	default:
 		s.send(frame)
 	}
 }
 
-// protect calls the method and turns a panic into an error.
+// refusal returns the answer to a call that has failed (reference 6.3).
+func (c *call) refusal(general string, err error) *refusal {
+	switch {
+	case errors.Is(err, errUnauthorized):
+		return &refusal{"Failed to invoke '" + c.method.name + "' because user is unauthorized", nil}
+	case errors.Is(err, errNoStream):
+		return &refusal{"The value returned by the streaming method '" + c.method.name + "' is not a ChannelReader<> or IAsyncEnumerable<>.", nil}
+	default:
+		return &refusal{general, err}
+	}
+}
+
+// arguments returns the decoded arguments.
+func (c *call) arguments() []any {
+	values := make([]any, len(c.bound))
+	for i, pointer := range c.bound {
+		values[i] = reflect.ValueOf(pointer).Elem().Interface()
+	}
+	return values
+}
+
+// protect calls the method, within the filters, and turns a panic into an error.
 func (c *call) protect() (result any, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -109,6 +121,9 @@ func (c *call) protect() (result any, err error) {
 			err = &panicError{v}
 		}
 	}()
+	if config := c.session.hub.config; len(config.filters) > 0 {
+		return config.call(&c.Context, c.invoke)
+	}
 	return c.invoke(&c.Context)
 }
 

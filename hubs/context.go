@@ -40,6 +40,24 @@ func (c *Context) Request() *http.Request { return c.session.conn.Request() }
 // Transport returns the transport of the connection.
 func (c *Context) Transport() transports.Kind { return c.session.conn.Transport() }
 
+// Method returns the name of the hub method that is called, empty in OnConnected
+// and OnDisconnected.
+func (c *Context) Method() string {
+	if c.call == nil {
+		return ""
+	}
+	return c.call.method.name
+}
+
+// Arguments returns the arguments of the call, as decoded for the method; those
+// that are streams are left out.
+func (c *Context) Arguments() []any {
+	if c.call == nil {
+		return nil
+	}
+	return c.call.arguments()
+}
+
 // Items returns values that the application keeps for as long as the connection
 // lives.
 func (c *Context) Items() *sync.Map {

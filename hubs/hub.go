@@ -83,7 +83,7 @@ func New(impl any, opts ...Option) (*Hub, error) {
 		errs = append(errs, err, h.lifecycle(impl))
 	}
 	h.methods, err = newMethodTable(config.typed, reflected)
-	errs = append(errs, err)
+	errs = append(errs, err, config.checkAuthorized(h.methods))
 	if h.encodings, err = newEncodings(config.protocols); err != nil {
 		errs = append(errs, err)
 	}

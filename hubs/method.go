@@ -78,6 +78,7 @@ type binder struct {
 	session   *session
 	arguments []protocol.Raw
 	uploads   []*upload
+	bound     []any // pointers to the decoded arguments, if there are filters to see them
 }
 
 var (
@@ -91,6 +92,9 @@ func (b *binder) argument(into any) error {
 	b.arguments = b.arguments[1:]
 	if err := b.session.encoding.protocol.Unmarshal(raw, into); err != nil {
 		return errBinding
+	}
+	if len(b.session.hub.config.filters) > 0 {
+		b.bound = append(b.bound, into)
 	}
 	return nil
 }
@@ -128,22 +132,24 @@ func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
 	for _, id := range inv.StreamIDs {
 		c.uploads = append(c.uploads, newUpload(c, id))
 	}
-	var err error
-	if c.invoker, err = s.bindArguments(m, inv.Arguments, c.uploads); err != nil {
+	if err := c.bindArguments(inv.Arguments); err != nil {
 		return nil, refuseBinding(m, err)
 	}
 	return c, nil
 }
 
 // bindArguments contains panics of the application's own unmarshalers.
-func (s *session) bindArguments(m *method, arguments []protocol.Raw, uploads []*upload) (_ invoker, err error) {
+func (c *call) bindArguments(arguments []protocol.Raw) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.logPanic(m.name, v)
+			c.session.logPanic(c.method.name, v)
 			err = errBinding
 		}
 	}()
-	return m.bind(&binder{session: s, arguments: arguments, uploads: uploads})
+	b := &binder{session: c.session, arguments: arguments, uploads: c.uploads}
+	c.invoker, err = c.method.bind(b)
+	c.bound = b.bound
+	return err
 }
 
 func refuseBinding(m *method, err error) *refusal {

@@ -39,6 +39,8 @@ type config struct {
 	maxStreams       int
 	inputBuffer      int
 	endpoint         []transports.Option
+	filters          []Filter
+	authorized       []string // methods with an authorisation of their own
 	typed            []*method
 	onConnected      func(*Context) error
 	onDisconnected   func(*Context, error)

@@ -21,22 +21,20 @@ func (s *session) connect() {
 	s.mu.Unlock()
 	s.shaken.Store(true)
 	s.hub.registry.add(s)
-	if s.hub.config.onConnected == nil {
-		s.connected(nil)
-		return
+	if s.hub.config.connectsSilently() {
+		s.connected()
+	} else {
+		go s.connected()
 	}
-	go s.connected(s.hub.config.onConnected)
 }
 
 // connected runs OnConnected and then the calls that have come meanwhile.
-func (s *session) connected(onConnected func(*Context) error) {
+func (s *session) connected() {
 	defer s.running.Done()
-	if onConnected != nil {
-		if err := s.protectConnected(onConnected); err != nil {
-			s.logFailure(onConnectedName, err)
-			s.end(&protocol.Close{Error: textClosed + detail(err, s.hub.config.detailedErrors)}, err)
-			return
-		}
+	if err := s.protectConnected(); err != nil {
+		s.logFailure(onConnectedName, err)
+		s.end(&protocol.Close{Error: textClosed + detail(err, s.hub.config.detailedErrors)}, err)
+		return
 	}
 	s.hub.logger.Debug("client connected", "connection", s.conn.ID(), "transport", s.conn.Transport().String())
 	s.mu.Lock()
@@ -53,7 +51,7 @@ func (s *session) connected(onConnected func(*Context) error) {
 	}
 }
 
-func (s *session) protectConnected(onConnected func(*Context) error) (err error) {
+func (s *session) protectConnected() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.logPanic(onConnectedName, v)
@@ -62,7 +60,7 @@ func (s *session) protectConnected(onConnected func(*Context) error) (err error)
 	}()
 	c := &Context{session: s}
 	defer c.end(errReturned)
-	return onConnected(c)
+	return s.hub.config.connect(c)
 }
 
 func (s *session) wasConnected() bool {

@@ -175,9 +175,7 @@ func (s *session) disconnected(cause error) (err error) {
 		return nil
 	}
 	s.hub.logger.Debug("client disconnected", "connection", s.conn.ID(), "cause", cause)
-	if s.hub.config.onDisconnected != nil {
-		s.hub.config.onDisconnected(&Context{session: s}, cause)
-	}
+	s.hub.config.disconnect(&Context{session: s}, cause)
 	return nil
 }
 

@@ -1,0 +1,115 @@
+package hubs
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Filter is middleware around what a hub runs for its clients: calls, and the
+// coming and going of clients. A function that is nil lets everything pass. Each
+// function runs what it is wrapped around by calling next, at most once.
+//
+// To use a filter for several hubs, give it to each.
+type Filter struct {
+	// Call wraps the calls of hub methods: [Context.Method] and
+	// [Context.Arguments] tell which. The result may be replaced; that of a
+	// streaming method is an iter.Seq2[any, error].
+	Call func(c *Context, next func() (any, error)) (any, error)
+	// Connected wraps OnConnected, also if the hub has none. An error refuses
+	// the client.
+	Connected func(c *Context, next func() error) error
+	// Disconnected wraps OnDisconnected, also if the hub has none.
+	Disconnected func(c *Context, cause error, next func())
+}
+
+// WithFilters adds filters; the first one is the outermost.
+func WithFilters(filters ...Filter) Option {
+	return func(c *config) error {
+		c.filters = append(c.filters, filters...)
+		return nil
+	}
+}
+
+var errUnauthorized = errors.New("hubs: the user may not call the method")
+
+// WithMethodAuthorization checks each call of the methods named, or of all
+// methods if none is named: an error refuses the call, which the client is told
+// without the reason. It is a filter among the others.
+func WithMethodAuthorization(check func(*Context) error, methods ...string) Option {
+	return func(c *config) error {
+		c.authorized = append(c.authorized, methods...)
+		return WithFilters(Filter{Call: func(c *Context, next func() (any, error)) (any, error) {
+			named := func(name string) bool { return strings.EqualFold(name, c.Method()) }
+			if len(methods) == 0 || slices.ContainsFunc(methods, named) {
+				if err := check(c); err != nil {
+					return nil, fmt.Errorf("%w: %w", errUnauthorized, err)
+				}
+			}
+			return next()
+		}})(c)
+	}
+}
+
+// checkAuthorized reports names of methods that do not exist: a misspelt one
+// would not be protected.
+func (c *config) checkAuthorized(methods *methodTable) error {
+	var errs []error
+	for _, name := range c.authorized {
+		if methods.find(name) == nil {
+			errs = append(errs, fmt.Errorf("hubs: there is no method %q to authorise", name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// call runs a method within the filters.
+func (c *config) call(ctx *Context, invoke func(*Context) (any, error)) (any, error) {
+	next := func() (any, error) { return invoke(ctx) }
+	for _, f := range slices.Backward(c.filters) {
+		if f.Call != nil {
+			inner := next
+			next = func() (any, error) { return f.Call(ctx, inner) }
+		}
+	}
+	return next()
+}
+
+// connect runs OnConnected within the filters.
+func (c *config) connect(ctx *Context) error {
+	next := func() error {
+		if c.onConnected == nil {
+			return nil
+		}
+		return c.onConnected(ctx)
+	}
+	for _, f := range slices.Backward(c.filters) {
+		if f.Connected != nil {
+			inner := next
+			next = func() error { return f.Connected(ctx, inner) }
+		}
+	}
+	return next()
+}
+
+// disconnect runs OnDisconnected within the filters.
+func (c *config) disconnect(ctx *Context, cause error) {
+	next := func() {
+		if c.onDisconnected != nil {
+			c.onDisconnected(ctx, cause)
+		}
+	}
+	for _, f := range slices.Backward(c.filters) {
+		if f.Disconnected != nil {
+			inner := next
+			next = func() { f.Disconnected(ctx, cause, inner) }
+		}
+	}
+	next()
+}
+
+// connectsSilently reports whether nothing runs when a client connects.
+func (c *config) connectsSilently() bool {
+	return c.onConnected == nil && !slices.ContainsFunc(c.filters, func(f Filter) bool { return f.Connected != nil })
+}
