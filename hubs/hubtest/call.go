@@ -52,10 +52,11 @@ func Stream[T any](c *Client, method string, args ...any) iter.Seq2[T, error] {
 			if err == io.EOF {
 				return
 			}
-			if err == nil {
-				err = c.protocol.Unmarshal(raw, &item)
+			if err != nil {
+				yield(item, err)
+				return
 			}
-			if !yield(item, err) || err != nil {
+			if err := c.protocol.Unmarshal(raw, &item); !yield(item, err) || err != nil {
 				break
 			}
 		}

@@ -89,7 +89,10 @@ func (s *Server) Dial(opts ...Option) (*Client, error) {
 	s.mu.Lock()
 	s.clients = append(s.clients, c)
 	s.mu.Unlock()
-	return c, c.barrier()
+	if err := c.barrier(); err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 // negotiated is the part of a negotiate answer that matters here (reference

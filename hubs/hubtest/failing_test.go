@@ -1,0 +1,122 @@
+package hubtest_test
+
+import (
+	"fmt"
+	"net/http"
+	"runtime"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/hubtest"
+)
+
+// recorder is a test that may fail.
+type recorder struct {
+	hubtest.Example
+	failures []string
+}
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+
+func (r *recorder) Fatalf(format string, args ...any) {
+	r.Errorf(format, args...)
+	runtime.Goexit()
+}
+
+// failuresOf runs a test of a hub in a bubble, so that its patience costs no
+// time, and returns how it failed.
+func failuresOf(t *testing.T, handler http.Handler, test func(*hubtest.Server)) []string {
+	r := new(recorder)
+	synctest.Test(t, func(*testing.T) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			defer r.End()
+			test(hubtest.NewServer(r, handler))
+		}()
+		<-done
+	})
+	return r.failures
+}
+
+func TestFailures(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		test func(*hubtest.Server)
+		want string // empty: passes
+	}{
+		{"nothing wrong", func(s *hubtest.Server) { s.Connect().ExpectNothing() }, ""},
+		{"refused", func(s *hubtest.Server) { s.Connect(hubtest.WithURL("/?broken=%zz")) }, ""},
+		{"nothing comes", func(s *hubtest.Server) { s.Connect().Receive("messageReceived") },
+			"hubtest: waiting for messageReceived: hubtest: nothing came within the server's patience"},
+		{"connection ends", func(s *hubtest.Server) {
+			c := s.Connect()
+			c.Send("Abort")
+			c.Receive("messageReceived")
+		}, "hubtest: waiting for messageReceived: hubtest: the connection has ended"},
+		{"connection does not end", func(s *hubtest.Server) { s.Connect().Closed() },
+			"hubtest: the connection is still open after 1m0s"},
+		{"too few arguments", func(s *hubtest.Server) {
+			c := s.Connect()
+			c.Send("Send", "hi")
+			c.Receive("messageReceived", new(string))
+		}, `hubtest: received messageReceived("", "hi"): not 1 arguments`},
+		{"arguments of other types", func(s *hubtest.Server) {
+			c := s.Connect()
+			c.Send("Send", "hi")
+			c.Receive("messageReceived", new(string), new(int))
+		}, `hubtest: received messageReceived("", "hi"): argument 2: json: cannot unmarshal string into Go value of type int`},
+		{"other arguments", func(s *hubtest.Server) {
+			c := s.Connect()
+			c.Send("Send", "hi")
+			c.Expect("messageReceived", "", "ho")
+		}, `hubtest: received messageReceived("", "hi"), expected messageReceived("", "ho")`},
+		{"other numbers", func(s *hubtest.Server) {
+			c := s.Connect()
+			c.Send("SendLine", line{})
+			c.Expect("line", line{}, map[string]int{"a": 1, "b": 2, "c": 3}, int64(1)<<53)
+		}, `hubtest: received line(map[string]interface {}{"at":"0001-01-01T00:00:00Z", "text":"", "user":""}, ` +
+			`map[string]interface {}{"a":1, "b":2, "c":3}, 9.007199254740992e+15), expected line(` +
+			`map[string]interface {}{"at":"0001-01-01T00:00:00Z", "text":"", "user":""}, ` +
+			`map[string]interface {}{"a":1, "b":2, "c":3}, 9.007199254740992e+15)`},
+		{"something comes", func(s *hubtest.Server) {
+			c := s.Connect()
+			_ = c.Invoke("Send", "hi")
+			c.ExpectNothing("other")
+			c.ExpectNothing("messageReceived")
+		}, `hubtest: received messageReceived("", "hi"), expected nothing`},
+		{"no result", func(s *hubtest.Server) { s.Connect().Handle("answer", func() error { return nil }) },
+			"hubtest: handle answer: a func() error is no function that returns a result, or a result and an error"},
+		{"argument that cannot be encoded", func(s *hubtest.Server) { s.Connect().Send("Echo", func() {}) },
+			"hubtest: send Echo: json: unsupported type: func()"},
+		{"method that does not return", func(s *hubtest.Server) { s.Connect().Send("Stick") },
+			"hubtest: the connection is still open after 1m0s: does a hub method not return?"},
+		{"stream that does not end", func(s *hubtest.Server) {
+			for range hubtest.Stream[int](s.Connect(), "StickStream") {
+				break
+			}
+		}, "hubtest: StickStream is still running 1m0s after it was cancelled"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			stuck := make(chan struct{})
+			_ = stuck
+			failures := failuresOf(t, newHub(t, &chat{},
+				hubs.HandleVoid0("Stick", func(c *hubs.Context) error {
+					<-stuck
+					return nil
+				}),
+			), tt.test)
+			if tt.want == "" {
+				require.Empty(t, failures)
+			} else {
+				require.NotEmpty(t, failures)
+				require.Equal(t, tt.want, failures[0])
+			}
+		})
+	}
+}
