@@ -11,6 +11,7 @@ import (
 type encoding struct {
 	protocol protocol.Protocol
 	index    int    // in the hub's list
+	records  bool   // messages end with a record separator
 	ping     []byte // the frame, shared by all connections
 
 	scratches sync.Pool // *scratch
@@ -23,7 +24,7 @@ func newEncodings(protocols []protocol.Protocol) ([]*encoding, error) {
 		if err != nil {
 			return nil, err
 		}
-		encodings = append(encodings, &encoding{protocol: p, index: i, ping: ping})
+		encodings = append(encodings, &encoding{protocol: p, index: i, records: p.Name() == "json", ping: ping})
 	}
 	return encodings, nil
 }

@@ -15,7 +15,10 @@ import (
 // register returns the option that enters a typed method into the method table.
 func register[R any](name string, bind func(*binder) (invoker, error), params ...paramSpec) Option {
 	return func(c *config) error {
-		m := &method{name: name, bind: bind, streams: streamShapeOf(reflect.TypeFor[R]()) != nil}
+		m := &method{name: name, bind: bind, params: params, streams: streamShapeOf(reflect.TypeFor[R]()) != nil}
+		if result := reflect.TypeFor[R](); result != reflect.TypeFor[nothing]() {
+			m.result = result
+		}
 		var errs []error
 		for i, p := range params {
 			switch {
@@ -37,6 +40,9 @@ func register[R any](name string, bind func(*binder) (invoker, error), params ..
 		return errors.Join(errs...)
 	}
 }
+
+// nothing is the result, always nil, of methods without one.
+type nothing any
 
 // paramSpec is one parameter after the *Context.
 type paramSpec struct {
@@ -80,7 +86,7 @@ func Handle0[R any](name string, fn func(*Context) (R, error)) Option {
 
 // HandleVoid0 registers a method with no arguments and no result.
 func HandleVoid0(name string, fn func(*Context) error) Option {
-	return Handle0(name, func(ctx *Context) (any, error) { return nil, fn(ctx) })
+	return Handle0(name, func(ctx *Context) (nothing, error) { return nil, fn(ctx) })
 }
 
 type call0[R any] struct {
@@ -108,7 +114,7 @@ func Handle1[A, R any](name string, fn func(*Context, A) (R, error)) Option {
 
 // HandleVoid1 registers a method with one argument and no result.
 func HandleVoid1[A any](name string, fn func(*Context, A) error) Option {
-	return Handle1(name, func(ctx *Context, a A) (any, error) { return nil, fn(ctx, a) })
+	return Handle1(name, func(ctx *Context, a A) (nothing, error) { return nil, fn(ctx, a) })
 }
 
 type call1[A, R any] struct {
@@ -140,7 +146,7 @@ func Handle2[A, B, R any](name string, fn func(*Context, A, B) (R, error)) Optio
 
 // HandleVoid2 registers a method with two arguments and no result.
 func HandleVoid2[A, B any](name string, fn func(*Context, A, B) error) Option {
-	return Handle2(name, func(ctx *Context, a A, b B) (any, error) { return nil, fn(ctx, a, b) })
+	return Handle2(name, func(ctx *Context, a A, b B) (nothing, error) { return nil, fn(ctx, a, b) })
 }
 
 type call2[A, B, R any] struct {
@@ -176,7 +182,7 @@ func Handle3[A, B, C, R any](name string, fn func(*Context, A, B, C) (R, error))
 
 // HandleVoid3 registers a method with three arguments and no result.
 func HandleVoid3[A, B, C any](name string, fn func(*Context, A, B, C) error) Option {
-	return Handle3(name, func(ctx *Context, a A, b B, c C) (any, error) { return nil, fn(ctx, a, b, c) })
+	return Handle3(name, func(ctx *Context, a A, b B, c C) (nothing, error) { return nil, fn(ctx, a, b, c) })
 }
 
 type call3[A, B, C, R any] struct {
@@ -216,7 +222,7 @@ func Handle4[A, B, C, D, R any](name string, fn func(*Context, A, B, C, D) (R, e
 
 // HandleVoid4 registers a method with four arguments and no result.
 func HandleVoid4[A, B, C, D any](name string, fn func(*Context, A, B, C, D) error) Option {
-	return Handle4(name, func(ctx *Context, a A, b B, c C, d D) (any, error) { return nil, fn(ctx, a, b, c, d) })
+	return Handle4(name, func(ctx *Context, a A, b B, c C, d D) (nothing, error) { return nil, fn(ctx, a, b, c, d) })
 }
 
 type call4[A, B, C, D, R any] struct {

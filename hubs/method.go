@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 	"strings"
 
 	"github.com/go-signalr/signalr/protocol"
@@ -17,6 +18,8 @@ type method struct {
 	variadic bool // more arguments are welcome
 	uploads  int  // streams expected from the client
 	streams  bool // the result is a stream
+	params   []paramSpec
+	result   reflect.Type // nil: nothing
 	// bind decodes the arguments of one invocation.
 	bind func(*binder) (invoker, error)
 }

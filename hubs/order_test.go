@@ -131,7 +131,7 @@ func TestFloodOfCallsIsHeldBack(t *testing.T) {
 	c := s.connect()
 	c.send(gateCall(0))
 	require.Equal(t, 0, recv(t, g.entered))
-	const calls = 2000
+	const calls = 500
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)

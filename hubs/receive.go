@@ -1,6 +1,7 @@
 package hubs
 
 import (
+	"bytes"
 	"errors"
 	"time"
 
@@ -20,6 +21,9 @@ func (s *session) Receive(data []byte) {
 	}()
 	if len(s.partial) > 0 {
 		s.partial = append(s.partial, data...)
+		if s.stillPartial(data) {
+			return
+		}
 		data = s.partial
 	}
 	rest := s.split(data)
@@ -29,6 +33,14 @@ func (s *session) Receive(data []byte) {
 		s.partial = append(s.partial[:0], rest...)
 	}
 	s.inside.Store(len(rest) > 0)
+}
+
+// stillPartial reports that the data added to partial does not complete a record,
+// so that the beginning of a long one is not searched again for every piece.
+func (s *session) stillPartial(added []byte) bool {
+	limit := s.hub.config.maxMessageSize
+	return (s.encoding == nil || s.encoding.records) && (limit == 0 || len(s.partial) <= limit) &&
+		bytes.IndexByte(added, protocol.RecordSeparator) < 0
 }
 
 // split handles the whole messages of data and returns what is left. After the

@@ -64,6 +64,10 @@ func newReflectMethod(name string, fn reflect.Value) (*method, error) {
 		return nil, err
 	}
 	m.streams = r.result.stream != nil
+	m.params = r.params
+	if r.result.value >= 0 {
+		m.result = t.Out(r.result.value)
+	}
 	return m, nil
 }
 

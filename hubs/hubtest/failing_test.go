@@ -2,7 +2,7 @@ package hubtest_test
 
 import (
 	"fmt"
-	"net/http"
+	"iter"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -28,22 +28,6 @@ func (r *recorder) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// failuresOf runs a test of a hub in a bubble, so that its patience costs no
-// time, and returns how it failed.
-func failuresOf(t *testing.T, handler http.Handler, test func(*hubtest.Server)) []string {
-	r := new(recorder)
-	synctest.Test(t, func(*testing.T) {
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			defer r.End()
-			test(hubtest.NewServer(r, handler))
-		}()
-		<-done
-	})
-	return r.failures
-}
-
 func TestFailures(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -51,7 +35,8 @@ func TestFailures(t *testing.T) {
 		want string // empty: passes
 	}{
 		{"nothing wrong", func(s *hubtest.Server) { s.Connect().ExpectNothing() }, ""},
-		{"refused", func(s *hubtest.Server) { s.Connect(hubtest.WithURL("/?broken=%zz")) }, ""},
+		{"refused", func(s *hubtest.Server) { s.Connect(hubtest.WithURL(":")) },
+			`hubtest: connect: parse ":": missing protocol scheme`},
 		{"nothing comes", func(s *hubtest.Server) { s.Connect().Receive("messageReceived") },
 			"hubtest: waiting for messageReceived: hubtest: nothing came within the server's patience"},
 		{"connection ends", func(s *hubtest.Server) {
@@ -94,29 +79,82 @@ func TestFailures(t *testing.T) {
 			"hubtest: handle answer: a func() error is no function that returns a result, or a result and an error"},
 		{"argument that cannot be encoded", func(s *hubtest.Server) { s.Connect().Send("Echo", func() {}) },
 			"hubtest: send Echo: json: unsupported type: func()"},
-		{"method that does not return", func(s *hubtest.Server) { s.Connect().Send("Stick") },
-			"hubtest: the connection is still open after 1m0s: does a hub method not return?"},
-		{"stream that does not end", func(s *hubtest.Server) {
-			for range hubtest.Stream[int](s.Connect(), "StickStream") {
-				break
-			}
-		}, "hubtest: StickStream is still running 1m0s after it was cancelled"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			stuck := make(chan struct{})
-			_ = stuck
-			failures := failuresOf(t, newHub(t, &chat{},
-				hubs.HandleVoid0("Stick", func(c *hubs.Context) error {
-					<-stuck
-					return nil
-				}),
-			), tt.test)
+			r := new(recorder)
+			synctest.Test(t, func(t *testing.T) { // patience costs no time here
+				hub := newHub(t, &chat{})
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					defer r.End()
+					tt.test(hubtest.NewServer(r, hub))
+				}()
+				<-done
+			})
 			if tt.want == "" {
-				require.Empty(t, failures)
+				require.Empty(t, r.failures)
 			} else {
-				require.NotEmpty(t, failures)
-				require.Equal(t, tt.want, failures[0])
+				require.Equal(t, []string{tt.want}, r.failures)
 			}
+		})
+	}
+}
+
+// Code that does not return is reported, and the test goes on.
+func TestStuckCode(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		test func(c *hubtest.Client, stuck <-chan struct{})
+		want []string
+	}{
+		{"method", func(c *hubtest.Client, _ <-chan struct{}) { c.Send("Stick") }, []string{
+			"hubtest: the connection is still open after 1m0s: does a hub method not return?",
+		}},
+		{"stream", func(c *hubtest.Client, _ <-chan struct{}) {
+			for range hubtest.Stream[int](c, "Count") {
+				break
+			}
+		}, []string{
+			"hubtest: Count is still running 1m0s after it was cancelled",
+			"hubtest: the connection is still open after 1m0s: does a hub method not return?",
+		}},
+		{"function of the client", func(c *hubtest.Client, stuck <-chan struct{}) {
+			c.Handle("answer", func() int {
+				<-stuck
+				return 0
+			})
+			c.Send("Ask")
+			c.Barrier()
+		}, []string{
+			"hubtest: a client still runs after 1m0s: does a function of Handle or an uploaded stream not return?",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := new(recorder)
+			synctest.Test(t, func(t *testing.T) {
+				stuck := make(chan struct{})
+				hub := newHub(t, nil,
+					hubs.HandleVoid0("Stick", func(*hubs.Context) error {
+						<-stuck
+						return nil
+					}),
+					hubs.HandleVoid0("Ask", func(c *hubs.Context) error {
+						_, err := hubs.Invoke[int](c, c.Clients().Caller(), "answer")
+						return err
+					}),
+					hubs.Handle0("Count", func(*hubs.Context) (iter.Seq2[int, error], error) {
+						return func(yield func(int, error) bool) {
+							yield(1, nil)
+							<-stuck
+						}, nil
+					}))
+				tt.test(hubtest.NewServer(r, hub).Connect(), stuck)
+				synctest.Wait()
+				r.End()
+				close(stuck)
+			})
+			require.Equal(t, tt.want, r.failures)
 		})
 	}
 }

@@ -100,6 +100,8 @@ func (h *chat) Sum(_ *hubs.Context, first int, numbers iter.Seq2[int, error]) (i
 
 func (h *chat) First(_ *hubs.Context, numbers <-chan int) int { return <-numbers }
 
+// newHub returns a hub that is shut down at the end of the test: connections
+// that were negotiated but never opened would keep it busy for a while.
 func newHub(t testing.TB, impl any, opts ...hubs.Option) *hubs.Hub {
 	t.Helper()
 	hub, err := hubs.New(impl, append([]hubs.Option{
@@ -108,6 +110,11 @@ func newHub(t testing.TB, impl any, opts ...hubs.Option) *hubs.Hub {
 		hubs.WithUserID(func(r *http.Request) string { return r.Header.Get("User") }),
 	}, opts...)...)
 	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), hubtest.DefaultPatience)
+		defer cancel()
+		require.NoError(t, hub.Shutdown(ctx))
+	})
 	return hub
 }
 
@@ -239,7 +246,6 @@ func TestStreams(t *testing.T) {
 
 func TestUploads(t *testing.T) {
 	t.Parallel()
-	numbers := make(chan int, 3)
 	protocols(t, func(t *testing.T, connect func(string) *hubtest.Client, _ *chat) {
 		c := connect("ada")
 		sum, err := hubtest.Invoke[int](c, "Sum", slices.Values([]int{1, 2, 3}), 4)
@@ -274,6 +280,7 @@ func TestUploads(t *testing.T) {
 		first, err := hubtest.Invoke[int](c, "First", endless)
 		require.NoError(t, err)
 		require.Equal(t, 7, first)
+		numbers := make(chan int, 1)
 		numbers <- 8 // and never another
 		first, err = hubtest.Invoke[int](c, "First", numbers)
 		require.NoError(t, err)
@@ -284,11 +291,10 @@ func TestUploads(t *testing.T) {
 func TestCallsOverlap(t *testing.T) {
 	t.Parallel()
 	c := hubtest.NewServer(t, newHub(t, &chat{}, hubs.WithMaximumParallelInvocations(2))).Connect()
-	waiting := c.Start("Wait")
+	cut, cancelled := c.Start("Wait"), c.Start("Wait")
+	cancelled.Cancel()
+	require.ErrorContains(t, cancelled.Wait(nil), "the client has cancelled the call")
 	require.NoError(t, c.Invoke("Add", 1, 2))
-	waiting.Cancel()
-	require.ErrorContains(t, waiting.Wait(nil), "the client has cancelled the call")
-	cut := c.Start("Wait")
 	c.Drop()
 	require.ErrorAs(t, cut.Wait(nil), new(*hubtest.ClosedError))
 	require.ErrorAs(t, c.Invoke("Add", 1, 2), new(*hubtest.ClosedError))
