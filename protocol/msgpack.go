@@ -23,10 +23,11 @@ import (
 //     of maps are strings or integers, written in the order of their encodings.
 //   - time.Time is a timestamp, always in UTC. A time.Duration is its number of
 //     nanoseconds, as it is in JSON.
-//   - A type with the methods MarshalMsgpack() ([]byte, error) and
-//     UnmarshalMsgpack([]byte) error encodes itself; the bytes it is given are only
-//     lent to it. Next come the interfaces of package encoding for text, so that a
-//     UUID is the same string in both protocols.
+//   - A type that is a Marshaler and Unmarshaler of github.com/vmihailenco/msgpack/v5
+//     encodes itself; the bytes it is given are only lent to it. That package's
+//     CustomEncoder and CustomDecoder, its other options in tags and the types
+//     registered with it have no effect. Next come the interfaces of package encoding
+//     for text, so that a UUID is the same string in both protocols.
 //   - Nil is read into pointers, slices, maps and interfaces as nil and leaves
 //     everything else as it is, as null does in encoding/json: JavaScript has nil
 //     for a member that is undefined.

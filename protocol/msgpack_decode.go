@@ -11,19 +11,18 @@ import (
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
-	"github.com/vmihailenco/msgpack/v5/msgpcode"
 )
 
 // errMalformed reports a raw value that is not one MessagePack value. Parse never
 // returns such.
 var errMalformed = errors.New("protocol: malformed MessagePack value")
 
-// msgpackDecoder reads a MessagePack value that is known to be well-formed: the
-// library would allocate for a length that is only claimed, and recurse for ever.
+// msgpackDecoder reads MessagePack that is known to be well-formed: the library would
+// allocate for a length that is only claimed, and recurse without end.
 //
-// Its methods take more than they say: nil is zero, an integer wraps, a str is a bin,
-// and a time is in four other forms. So the kind of a value is always looked at
-// before one of them is called.
+// The methods it has from the library take more than they say: nil as zero, integers
+// that wrap, a bin for a str, an ext before a map. So the kind of a value is looked
+// at before it is read.
 type msgpackDecoder struct {
 	msgpack.Decoder
 	in bytes.Buffer
@@ -35,10 +34,11 @@ func newMsgpackDecoder() any {
 	return d
 }
 
-// kind returns the kind of the next value.
-func (d *msgpackDecoder) kind() (msgpackKind, error) {
-	code, err := d.PeekCode()
-	return msgpackKindOf(code), err
+// kind returns the kind of the next value, and zero at the end.
+func (d *msgpackDecoder) kind() msgpackKind {
+	r := msgpackReader{data: d.in.Bytes()}
+	t, _ := r.next()
+	return t.kind
 }
 
 // value steps over the next value and returns it. Skip would copy it first.
@@ -49,8 +49,8 @@ func (d *msgpackDecoder) value() Raw {
 	return raw
 }
 
-// bytes reads the content of a str, lent until the end of Unmarshal. DecodeString
-// would copy it twice and keep the memory for the longest one.
+// bytes reads the content of a str, which still is the input's. DecodeString would
+// copy it twice and keep the memory for the longest one.
 func (d *msgpackDecoder) bytes() ([]byte, error) {
 	size, err := d.DecodeBytesLen()
 	return d.in.Next(size), err
@@ -63,7 +63,7 @@ func (d *msgpackDecoder) text() (string, error) {
 }
 
 // time reads an ext that must be a timestamp in one of its three forms. DecodeTime
-// would take any number of nanoseconds, and another type of ext too.
+// would take another type of ext too, and any number of nanoseconds.
 func (d *msgpackDecoder) time() (time.Time, error) {
 	const timestamp = -1
 	kind, size, err := d.DecodeExtHeader()
@@ -77,7 +77,7 @@ func (d *msgpackDecoder) time() (time.Time, error) {
 		seconds     int64
 		nanoseconds uint64
 	)
-	switch b := d.in.Next(size); size {
+	switch b := d.in.Next(size); len(b) {
 	case 4:
 		seconds = int64(binary.BigEndian.Uint32(b))
 	case 8:
@@ -87,7 +87,7 @@ func (d *msgpackDecoder) time() (time.Time, error) {
 		nanoseconds = uint64(binary.BigEndian.Uint32(b))
 		seconds = int64(binary.BigEndian.Uint64(b[4:]))
 	default:
-		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp of %d bytes", size)
+		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp of %d bytes", len(b))
 	}
 	if nanoseconds >= uint64(time.Second) {
 		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp with %d nanoseconds", nanoseconds)
@@ -95,29 +95,49 @@ func (d *msgpackDecoder) time() (time.Time, error) {
 	return time.Unix(seconds, int64(nanoseconds)).UTC(), nil
 }
 
-// msgpackKindOf returns the kind of the value that begins with a code.
-func msgpackKindOf(code byte) msgpackKind {
-	switch {
-	case code == msgpcode.Uint64:
-		return msgpackUint
-	case msgpcode.IsFixedNum(code) || code >= msgpcode.Uint8 && code <= msgpcode.Int64:
-		return msgpackInt
-	case msgpcode.IsString(code):
-		return msgpackStr
-	case msgpcode.IsFixedMap(code) || code == msgpcode.Map16 || code == msgpcode.Map32:
-		return msgpackMap
-	case msgpcode.IsFixedArray(code) || code == msgpcode.Array16 || code == msgpcode.Array32:
-		return msgpackArray
-	case msgpcode.IsBin(code):
-		return msgpackBin
-	case msgpcode.IsExt(code):
-		return msgpackExt
-	case code == msgpcode.Float || code == msgpcode.Double:
-		return msgpackFloat
-	case code == msgpcode.True || code == msgpcode.False:
-		return msgpackBool
+// any reads the next value into the Go type that is most like it.
+func (d *msgpackDecoder) any() (any, error) {
+	switch kind := d.kind(); kind {
+	case msgpackBool:
+		return d.DecodeBool()
+	case msgpackInt:
+		return d.DecodeInt64()
+	case msgpackUint:
+		n, err := d.DecodeUint64()
+		if n <= math.MaxInt64 {
+			return int64(n), err
+		}
+		return n, err
+	case msgpackFloat:
+		return d.DecodeFloat64()
+	case msgpackStr:
+		return d.text()
+	case msgpackBin:
+		return d.DecodeBytes()
+	case msgpackExt:
+		return d.time()
+	case msgpackArray:
+		size, err := d.DecodeArrayLen()
+		list := make([]any, size)
+		for i := 0; i < size && err == nil; i++ {
+			list[i], err = d.any()
+		}
+		return list, err
+	case msgpackMap:
+		size, err := d.DecodeMapLen()
+		m := make(map[string]any) // grows with what is there, for keys may repeat
+		for i := 0; i < size && err == nil; i++ {
+			if kind := d.kind(); kind != msgpackStr {
+				return nil, errMismatch(kind, reflect.ValueOf(""))
+			}
+			var name string
+			if name, err = d.text(); err == nil {
+				m[name], err = d.any()
+			}
+		}
+		return m, err
 	default:
-		return msgpackNil
+		return nil, d.DecodeNil()
 	}
 }
 
@@ -159,10 +179,7 @@ func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 	if info.decode == asItself {
 		return v.Addr().Interface().(msgpack.Unmarshaler).UnmarshalMsgpack(d.value())
 	}
-	kind, err := d.kind()
-	if err != nil {
-		return err
-	}
+	kind := d.kind()
 	if kind == msgpackNil {
 		switch v.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
@@ -202,28 +219,33 @@ func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 		if v.NumMethod() > 0 {
 			return errMismatch(kind, v)
 		}
-		value, err := p.decodeAny(d, kind)
+		value, err := d.any()
 		if err != nil {
 			return err
 		}
 		v.Set(reflect.ValueOf(value))
 		return nil
 	case reflect.Slice, reflect.Array:
-		if info.bytes {
-			return decodeBytes(d, kind, v)
+		return p.decodeArray(d, kind, v, info)
+	case reflect.Map, reflect.Struct:
+		if kind != msgpackMap {
+			return errMismatch(kind, v)
 		}
-		return p.decodeArray(d, kind, v)
-	case reflect.Map:
-		return p.decodeMap(d, kind, v)
-	case reflect.Struct:
-		return p.decodeStruct(d, kind, v, info)
+		size, err := d.DecodeMapLen()
+		if err != nil {
+			return err
+		}
+		if v.Kind() == reflect.Map {
+			return p.decodeMap(d, size, v)
+		}
+		return p.decodeStruct(d, size, v, info)
 	default:
 		return decodeScalar(d, kind, v)
 	}
 }
 
 func decodeScalar(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
-	integer := kind == msgpackInt || kind == msgpackUint
+	isInteger := kind == msgpackInt || kind == msgpackUint
 	switch {
 	case v.Kind() == reflect.Bool && kind == msgpackBool:
 		b, err := d.DecodeBool()
@@ -233,7 +255,7 @@ func decodeScalar(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
 		text, err := d.text()
 		v.SetString(text)
 		return err
-	case v.CanInt() && integer:
+	case v.CanInt() && isInteger:
 		n, err := d.DecodeInt64()
 		if kind == msgpackUint && n < 0 {
 			return errRange(uint64(n), v)
@@ -243,9 +265,9 @@ func decodeScalar(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
 		}
 		v.SetInt(n)
 		return err
-	case v.CanUint() && v.Kind() != reflect.Uintptr && integer:
+	case v.CanUint() && v.Kind() != reflect.Uintptr && isInteger:
 		n, err := d.DecodeUint64()
-		if kind == msgpackInt && int64(n) < 0 {
+		if kind == msgpackInt {
 			return errRange(int64(n), v)
 		}
 		if v.OverflowUint(n) {
@@ -253,7 +275,7 @@ func decodeScalar(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
 		}
 		v.SetUint(n)
 		return err
-	case v.CanFloat() && kind == msgpackUint: // DecodeFloat64 would wrap it
+	case v.CanFloat() && kind == msgpackUint:
 		n, err := d.DecodeUint64()
 		v.SetFloat(float64(n))
 		return err
@@ -269,39 +291,25 @@ func decodeScalar(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
 	}
 }
 
-func decodeBytes(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
-	if kind != msgpackBin {
+func (p *msgpackProtocol) decodeArray(d *msgpackDecoder, kind msgpackKind, v reflect.Value, info *msgpackType) error {
+	want, length := msgpackArray, d.DecodeArrayLen
+	if info.bytes {
+		want, length = msgpackBin, d.DecodeBytesLen
+	}
+	if kind != want {
 		return errMismatch(kind, v)
 	}
-	b, err := d.DecodeBytes()
-	switch {
-	case v.Kind() == reflect.Slice:
-		v.SetBytes(b)
-	case len(b) != v.Len():
-		return errLength(len(b), v)
-	default:
-		copy(v.Bytes(), b)
-	}
-	return err
-}
-
-// errLength reports what has not the length of a Go array.
-func errLength(size int, v reflect.Value) error {
-	return fmt.Errorf("protocol: cannot read %d elements into a %s", size, v.Type())
-}
-
-func (p *msgpackProtocol) decodeArray(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
-	if kind != msgpackArray {
-		return errMismatch(kind, v)
-	}
-	size, err := d.DecodeArrayLen()
+	size, err := length()
 	switch {
 	case err != nil:
 		return err
 	case v.Kind() == reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), size, size))
 	case size != v.Len():
-		return errLength(size, v)
+		return fmt.Errorf("protocol: cannot read %d elements into a %s", size, v.Type())
+	}
+	if info.bytes {
+		return d.ReadFull(v.Bytes())
 	}
 	for i := range size {
 		if err := p.decode(d, v.Index(i)); err != nil {
@@ -311,21 +319,14 @@ func (p *msgpackProtocol) decodeArray(d *msgpackDecoder, kind msgpackKind, v ref
 	return nil
 }
 
-func (p *msgpackProtocol) decodeMap(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
-	if kind != msgpackMap {
-		return errMismatch(kind, v)
-	}
-	size, err := d.DecodeMapLen()
-	if err != nil {
-		return err
-	}
+func (p *msgpackProtocol) decodeMap(d *msgpackDecoder, size int, v reflect.Value) error {
 	if v.IsNil() {
-		v.Set(reflect.MakeMap(v.Type())) // grows with what is there, for keys may repeat
+		v.Set(reflect.MakeMap(v.Type()))
 	}
 	key := reflect.New(v.Type().Key()).Elem()
 	value := reflect.New(v.Type().Elem()).Elem()
 	for range size {
-		if kind, err := d.kind(); err != nil || kind != msgpackStr && kind != msgpackInt && kind != msgpackUint {
+		if kind := d.kind(); !kind.isKey() {
 			return fmt.Errorf("protocol: cannot read a MessagePack %s as a key of a %s", kind, v.Type())
 		}
 		key.SetZero()
@@ -341,16 +342,9 @@ func (p *msgpackProtocol) decodeMap(d *msgpackDecoder, kind msgpackKind, v refle
 	return nil
 }
 
-func (p *msgpackProtocol) decodeStruct(d *msgpackDecoder, kind msgpackKind, v reflect.Value, info *msgpackType) error {
-	if kind != msgpackMap {
-		return errMismatch(kind, v)
-	}
-	size, err := d.DecodeMapLen()
-	if err != nil {
-		return err
-	}
+func (p *msgpackProtocol) decodeStruct(d *msgpackDecoder, size int, v reflect.Value, info *msgpackType) error {
 	for range size {
-		if kind, err := d.kind(); err != nil || kind != msgpackStr {
+		if kind := d.kind(); kind != msgpackStr {
 			return fmt.Errorf("protocol: cannot read a MessagePack %s as the name of a member of a %s", kind, v.Type())
 		}
 		name, err := d.bytes()
@@ -377,37 +371,4 @@ func (p *msgpackProtocol) decodeStruct(d *msgpackDecoder, kind msgpackKind, v re
 		}
 	}
 	return nil
-}
-
-// decodeAny reads the next value, which is not nil, into the Go type that is most
-// like it.
-func (p *msgpackProtocol) decodeAny(d *msgpackDecoder, kind msgpackKind) (any, error) {
-	switch kind {
-	case msgpackBool:
-		return d.DecodeBool()
-	case msgpackInt:
-		return d.DecodeInt64()
-	case msgpackUint:
-		n, err := d.DecodeUint64()
-		if n <= math.MaxInt64 {
-			return int64(n), err
-		}
-		return n, err
-	case msgpackFloat:
-		return d.DecodeFloat64()
-	case msgpackStr:
-		return d.text()
-	case msgpackBin:
-		return d.DecodeBytes()
-	case msgpackExt:
-		return d.time()
-	case msgpackArray:
-		var list []any
-		err := p.decode(d, reflect.ValueOf(&list).Elem())
-		return list, err
-	default:
-		var m map[string]any
-		err := p.decode(d, reflect.ValueOf(&m).Elem())
-		return m, err
-	}
 }

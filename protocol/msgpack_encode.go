@@ -46,26 +46,10 @@ func (p *msgpackProtocol) AppendValue(dst []byte, v any) ([]byte, error) {
 		return appendStr(dst, v), nil
 	case bool:
 		return appendBool(dst, v), nil
-	case int:
-		return appendInt(dst, int64(v)), nil
-	case int8:
-		return appendInt(dst, int64(v)), nil
-	case int16:
-		return appendInt(dst, int64(v)), nil
-	case int32:
-		return appendInt(dst, int64(v)), nil
-	case int64:
-		return appendInt(dst, v), nil
-	case uint:
-		return appendUint(dst, uint64(v)), nil
-	case uint8:
-		return appendUint(dst, uint64(v)), nil
-	case uint16:
-		return appendUint(dst, uint64(v)), nil
-	case uint32:
-		return appendUint(dst, uint64(v)), nil
-	case uint64:
-		return appendUint(dst, v), nil
+	case int, int8, int16, int32, int64:
+		return appendInt(dst, reflect.ValueOf(v).Int()), nil
+	case uint, uint8, uint16, uint32, uint64:
+		return appendUint(dst, reflect.ValueOf(v).Uint()), nil
 	case float32:
 		return appendFloat32(dst, v), nil
 	case float64:
@@ -197,7 +181,8 @@ func (p *msgpackProtocol) encodeMap(e *msgpackEncoder, v reflect.Value, depth in
 		}
 		key := bytes.Clone(e.out.Bytes()[start:])
 		e.out.Truncate(start)
-		if kind := msgpackKindOf(key[0]); kind != msgpackStr && kind != msgpackInt && kind != msgpackUint {
+		head := msgpackReader{data: key}
+		if t, _ := head.next(); !t.kind.isKey() {
 			return fmt.Errorf("protocol: cannot write a %s as the key of a MessagePack map", it.Key().Type())
 		}
 		pairs = append(pairs, pair{key, it.Value()})

@@ -13,8 +13,8 @@ type msgpackKind byte
 const (
 	msgpackNil msgpackKind = iota + 1
 	msgpackBool
-	msgpackInt
-	msgpackUint // an integer in 64 bits without a sign: what an int64 may not hold
+	msgpackUint // an integer from zero on
+	msgpackInt  // an integer below zero
 	msgpackFloat
 	msgpackStr
 	msgpackBin
@@ -25,9 +25,11 @@ const (
 
 // String returns the name of the kind for an error text.
 func (k msgpackKind) String() string {
-	return [...]string{"nothing", "nil", "bool", "integer", "integer", "float",
-		"str", "bin", "array", "map", "ext"}[k]
+	return [...]string{"nothing", "nil", "bool", "integer", "negative integer", "float", "str", "bin", "array", "map", "ext"}[k]
 }
+
+// isKey reports whether values of the kind may be the keys of a map.
+func (k msgpackKind) isKey() bool { return k == msgpackStr || k == msgpackInt || k == msgpackUint }
 
 // msgpackToken is the head of one value: a scalar as a whole, or what comes before
 // the content of a longer one.
@@ -59,7 +61,7 @@ func (r *msgpackReader) next() (msgpackToken, bool) {
 	r.pos++
 	switch {
 	case c <= 0x7f:
-		return msgpackToken{kind: msgpackInt, bits: uint64(c)}, true
+		return msgpackToken{kind: msgpackUint, bits: uint64(c)}, true
 	case c <= 0x8f:
 		return r.container(msgpackMap, uint64(c&0x0f))
 	case c <= 0x9f:
@@ -78,17 +80,11 @@ func (r *msgpackReader) next() (msgpackToken, bool) {
 		return r.sized(msgpackBin, 1<<(c-0xc4))
 	case 0xc7, 0xc8, 0xc9: // ext 8, 16, 32
 		return r.sized(msgpackExt, 1<<(c-0xc7))
-	case 0xca:
-		_, ok := r.number(4)
+	case 0xca, 0xcb: // float 32, 64
+		_, ok := r.number(4 << (c - 0xca))
 		return msgpackToken{kind: msgpackFloat}, ok
-	case 0xcb:
-		_, ok := r.number(8)
-		return msgpackToken{kind: msgpackFloat}, ok
-	case 0xcc, 0xcd, 0xce: // uint 8, 16, 32
+	case 0xcc, 0xcd, 0xce, 0xcf: // uint 8, 16, 32, 64
 		bits, ok := r.number(1 << (c - 0xcc))
-		return msgpackToken{kind: msgpackInt, bits: bits}, ok
-	case 0xcf:
-		bits, ok := r.number(8)
 		return msgpackToken{kind: msgpackUint, bits: bits}, ok
 	case 0xd0, 0xd1, 0xd2, 0xd3: // int 8, 16, 32, 64
 		return r.signed(1 << (c - 0xd0))
@@ -129,7 +125,10 @@ func (r *msgpackReader) signed(width int) (msgpackToken, bool) {
 	bits, ok := r.number(width)
 	shift := 64 - 8*width
 	n := int64(bits<<shift) >> shift // extends the sign
-	return msgpackToken{kind: msgpackInt, bits: uint64(n)}, ok
+	if n < 0 {
+		return msgpackToken{kind: msgpackInt, bits: uint64(n)}, ok
+	}
+	return msgpackToken{kind: msgpackUint, bits: uint64(n)}, ok
 }
 
 // sized reads a length of the given width in bytes and what else comes before the
@@ -232,7 +231,14 @@ func (r *msgpackReader) done() bool { return r.pos == len(r.data) }
 // integer returns the value of an integer, and false if t is something else or out
 // of range.
 func (t msgpackToken) integer() (int64, bool) {
-	return int64(t.bits), t.kind == msgpackInt || t.kind == msgpackUint && t.bits <= math.MaxInt64
+	switch t.kind {
+	case msgpackInt:
+		return int64(t.bits), true
+	case msgpackUint:
+		return int64(t.bits), t.bits <= math.MaxInt64
+	default:
+		return 0, false
+	}
 }
 
 // validString returns s with each byte that is not UTF-8 replaced by U+FFFD, as

@@ -86,6 +86,24 @@ func TestMessagePackGolden(t *testing.T) {
 	}
 }
 
+// Lists of any length are written, and read as they were.
+func TestMessagePackManyArguments(t *testing.T) {
+	t.Parallel()
+	p := protocol.NewMessagePack()
+	for n, head := range map[int]string{15: "9f", 16: "dc 00 10", 65535: "dc ff ff", 65536: "dd 00 01 00 00"} {
+		m := &protocol.Invocation{Target: "t", Arguments: make([]protocol.Raw, n)}
+		for i := range m.Arguments {
+			m.Arguments[i] = protocol.Raw{7}
+		}
+		frame := frameOf(t, p, m)
+		start := append(unhex(t, "96 01 80 c0 a1 74"), unhex(t, head)...)
+		require.Equal(t, start, frame[:len(start)])
+		again, err := p.Parse(frame)
+		require.NoError(t, err)
+		require.Equal(t, m, again)
+	}
+}
+
 // Other spellings that a client may choose; frames without their length.
 func TestMessagePackParseTolerates(t *testing.T) {
 	t.Parallel()

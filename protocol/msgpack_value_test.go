@@ -429,8 +429,58 @@ func TestMessagePackUnmarshalNeverAliases(t *testing.T) {
 	require.Equal(t, before, []byte(kept))
 }
 
-// Another implementation reads what we write and we read what it writes.
-func TestMessagePackAgreesWithAnotherLibrary(t *testing.T) {
+// nested encodes itself with the protocol that encodes it, and fails when told to.
+type nested struct {
+	p    protocol.Protocol
+	text string
+	err  error
+}
+
+func (n nested) MarshalMsgpack() ([]byte, error) {
+	raw, err := n.p.AppendValue(nil, []string{n.text})
+	return raw, errors.Join(err, n.err)
+}
+
+func (n *nested) UnmarshalMsgpack(raw []byte) error {
+	texts := []string{}
+	err := n.p.Unmarshal(raw, &texts)
+	n.text = strings.Join(texts, "")
+	return errors.Join(err, n.err)
+}
+
+// Encoders and decoders are shared: calls at the same time, calls within calls and
+// calls that fail half-way do not disturb others.
+func TestMessagePackCallsAreIndependent(t *testing.T) {
+	t.Parallel()
+	p := protocol.NewMessagePack()
+	for i := range 4 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			text := strings.Repeat(string(rune('a'+i)), 20)
+			wire := unhex(t, fmt.Sprintf("92 91 b4 %[1]x b4 %[1]x", text))
+			for range 200 {
+				out := []any{nested{p: p, text: text}, text}
+				failing := []any{text, nested{p: p, err: errors.New("failing")}}
+				dst, err := p.AppendValue(nil, failing)
+				require.ErrorContains(t, err, "failing")
+				require.Empty(t, dst)
+				raw, err := p.AppendValue(nil, out)
+				require.NoError(t, err)
+				require.Equal(t, wire, raw)
+
+				in := [2]nested{{p: p}, {p: p, err: errors.New("failing")}}
+				require.ErrorContains(t, p.Unmarshal(raw, &in), "failing")
+				require.Equal(t, text, in[0].text)
+				var again any
+				require.NoError(t, p.Unmarshal(raw, &again))
+				require.Equal(t, []any{[]any{text}, text}, again)
+			}
+		})
+	}
+}
+
+// The library's own walk over Go values reads what ours writes, and the reverse.
+func TestMessagePackAgreesWithTheLibrary(t *testing.T) {
 	t.Parallel()
 	type record struct {
 		payload
