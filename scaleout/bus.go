@@ -1,0 +1,133 @@
+// Package scaleout joins the nodes of a farm, the processes that serve one hub
+// together, by a message bus.
+//
+// The bus is a small, fixed number of ordered streams. A [Topic] (everyone, a
+// group, a user) belongs to one stream, so that its messages have one order on
+// all nodes; every node follows every stream from its last position and delivers
+// to its own connections, the publisher's node included. Each node also has a
+// stream of its own, which only it reads, for what concerns one connection or
+// one node.
+//
+// What a bus guarantees: as long as the streams reach back, every node delivers
+// every envelope exactly once and in the order of its stream, also after having
+// been away. What it does not: an envelope whose Publish failed may have been
+// delivered nevertheless, and one that its broker lost, because it was trimmed
+// too early or the broker failed over, is gone; such losses are noticed by the
+// sequence of each publisher, and told ([Receiver.Lost]).
+//
+// This package has the bus in memory ([NewMemory]), for one process; the package
+// redis below it joins processes. Whoever writes another bus finds in bustest
+// what it must do.
+package scaleout
+
+import (
+	"context"
+	"errors"
+)
+
+// NodeID identifies a node among all that run; it is not 0. It is chosen at
+// random when a node joins and never used again.
+type NodeID uint32
+
+// Position is the place of an envelope in its stream. Later envelopes of a stream
+// have greater positions; positions of different streams do not compare.
+type Position struct{ Major, Minor uint64 }
+
+// Compare returns -1, 0 or +1, as p is before, at or after q.
+func (p Position) Compare(q Position) int {
+	switch {
+	case p == q:
+		return 0
+	case p.Major < q.Major, p.Major == q.Major && p.Minor < q.Minor:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// Bus joins nodes. It is safe for concurrent use.
+type Bus interface {
+	// Join makes a new node of the farm that serves a hub. Farms of different
+	// hubs never meet. From when Join returns, receiver gets what others
+	// publish.
+	Join(hub string, receiver Receiver) (Node, error)
+}
+
+// Node is one member of a farm. It is safe for concurrent use.
+type Node interface {
+	// ID returns the node's id.
+	ID() NodeID
+	// Publish appends an envelope to the stream of its topic and returns when
+	// this node has delivered it too. While the broker is away, Publish waits
+	// its turn, up to the limits of the bus; the error is then [ErrDown],
+	// [ErrFull], or ctx's. The envelope must not be changed any more.
+	Publish(ctx context.Context, e *Envelope) error
+	// Send appends an envelope to the stream of one node, this one included.
+	// The error is [ErrNoNode] if that node is not alive, or as for Publish.
+	// Send does not wait for the delivery.
+	Send(ctx context.Context, to NodeID, e *Envelope) error
+	// Nodes returns the nodes alive, as far as this one knows, itself first.
+	Nodes() []NodeID
+	// Health returns the state of the node's connection to the bus.
+	Health() Health
+	// Close leaves the farm. The receiver is not called any more after Close
+	// has returned.
+	Close() error
+}
+
+// Receiver is told what happens on the bus. Its methods are called by one
+// goroutine per stream and must not block or publish.
+type Receiver interface {
+	// Deliver takes an envelope. It is shared with other receivers and must
+	// not be changed.
+	Deliver(e *Envelope)
+	// NodeDown says that a node has left or died. It is called once for each.
+	NodeDown(id NodeID)
+	// Lost says that envelopes are missing, and why.
+	Lost(l Loss)
+}
+
+// Loss is a gap in a stream.
+type Loss struct {
+	// Reason is "gap" if the log does not reach back to the last position
+	// read, "epoch" if the broker's data was replaced, or "sequence" if a
+	// publisher's numbers jump.
+	Reason string
+	// Publisher is the node whose envelopes are missing; 0: unknown.
+	Publisher NodeID
+	// Count is how many are missing; 0: unknown.
+	Count uint64
+}
+
+// Health is the state of a node's connection to its bus.
+type Health int
+
+// The states, from good to bad.
+const (
+	// Connected means that the bus answers.
+	Connected Health = iota
+	// Probing means that an answer is overdue and the bus is asked again.
+	Probing
+	// Stale means that the node has heard nothing for a while: what others
+	// publish may be delayed here.
+	Stale
+	// Down means that the bus refuses or cannot be reached.
+	Down
+)
+
+// String returns "connected", "probing", "stale" or "down".
+func (h Health) String() string {
+	return [...]string{"connected", "probing", "stale", "down"}[h]
+}
+
+// Errors of Publish and Send.
+var (
+	// ErrDown means that the broker was away for longer than the bus waits.
+	ErrDown = errors.New("scaleout: the message bus cannot be reached")
+	// ErrFull means that too much waits for the broker.
+	ErrFull = errors.New("scaleout: too much waits for the message bus")
+	// ErrNoNode means that there is no such node, any more perhaps.
+	ErrNoNode = errors.New("scaleout: there is no such node")
+	// ErrClosed means that the node has left the farm.
+	ErrClosed = errors.New("scaleout: the node has left the farm")
+)
