@@ -49,6 +49,8 @@ type Grant struct {
 // Handler answers negotiate requests. Its fields must not change after the
 // first request; ServeHTTP is safe for concurrent use.
 type Handler struct {
+	// Node is the node of a farm that connection ids tell; 0: none.
+	Node uint32
 	// MinimumVersion is the lowest version accepted; 0 accepts all.
 	MinimumVersion int
 	// Transports are offered in this order.
@@ -102,7 +104,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, response{Error: errText})
 		return
 	}
-	grant := NewGrant(version)
+	grant := NewGrant(version, h.Node)
 	grant.StatefulReconnect = h.StatefulReconnect && wantsStatefulReconnect(r)
 	if err := h.Register(r, grant); err != nil {
 		w.WriteHeader(http.StatusServiceUnavailable)

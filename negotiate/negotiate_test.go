@@ -119,6 +119,18 @@ func TestStatefulReconnectIsGrantedOnlyWhenAskedForAndAllowed(t *testing.T) {
 	}
 }
 
+func TestIDsTellTheirNode(t *testing.T) {
+	t.Parallel()
+	const node = 0xdecafbad
+	_, grants := ask(negotiate.Handler{Node: node}, http.MethodPost, "?negotiateVersion=1")
+	require.Equal(t, uint32(node), negotiate.NodeOf(grants[0].ConnectionID))
+	require.Len(t, grants[0].ConnectionID, 22)
+	require.NotEqual(t, negotiate.NewNodeID(node), negotiate.NewNodeID(node))
+	for _, other := range []string{"", "short", "!!!!!!!!!!!!!!!!!!!!!!", grants[0].ConnectionID + "A"} {
+		require.Zero(t, negotiate.NodeOf(other), other)
+	}
+}
+
 func TestOtherMethodsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"} {

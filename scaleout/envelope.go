@@ -18,9 +18,12 @@ const (
 	// Invoke is a message to one connection, whose client answers it; the
 	// receiving node replies with the answer.
 	Invoke
+	// Forget takes back an Invoke, by the same ReplyTo and Request.
+	Forget
 	// Presence asks for the connections of the topic on the receiving node,
-	// which replies.
+	// which replies; Count asks for their number alone.
 	Presence
+	Count
 	// Reply answers one of the kinds above.
 	Reply
 )
@@ -79,6 +82,8 @@ type Envelope struct {
 	Outcome uint8
 	// Connections is the answer to Presence.
 	Connections []string
+	// Number is the answer to Count.
+	Number uint64
 
 	// Publisher and Sequence, set by the bus, number the envelopes of each
 	// node in each stream from 1.

@@ -64,6 +64,7 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 		e.cors = newCORS(o.allowOrigin)
 	}
 	e.negotiator = negotiate.Handler{
+		Node:           o.node,
 		MinimumVersion: o.minVersion,
 		Redirect:       o.redirect,
 		Register: func(_ *http.Request, grant negotiate.Grant) error {

@@ -41,6 +41,7 @@ type options struct {
 	bufferSize        int
 	outboxLimit       int
 	maxConnections    int
+	node              uint32
 	minVersion        int
 	redirect          func(*http.Request) (*negotiate.Redirect, error)
 	logger            *slog.Logger
@@ -173,6 +174,15 @@ func WithOutboxLimit(n int) Option {
 // default is no limit.
 func WithMaxConnections(n int) Option {
 	return func(o *options) error { return positive("the limit on connections", n, &o.maxConnections) }
+}
+
+// WithNode makes connection ids that tell the node of a farm
+// ([negotiate.NodeOf]). The default is ids that tell nothing.
+func WithNode(node uint32) Option {
+	return func(o *options) error {
+		o.node = node
+		return nil
+	}
 }
 
 // WithMinimumProtocolVersion refuses clients that negotiate a version below n:

@@ -77,7 +77,7 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	if c == nil {
 		var err error
-		if c, err = e.add(negotiate.NewGrant(0)); err != nil {
+		if c, err = e.add(negotiate.NewGrant(0, e.opts.node)); err != nil {
 			refuse(w, http.StatusServiceUnavailable, "")
 			return
 		}
