@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
+
+	"github.com/go-signalr/signalr/scaleout"
 )
 
 // Clients selects clients of a hub (reference 6.9). It is safe for concurrent
@@ -102,19 +104,17 @@ type Target struct {
 
 var errNoTarget = errors.New("hubs: the target is empty: get one from Clients")
 
-// excludes reports whether a session is left out.
-func (t *Target) excludes(s *session) bool {
-	return len(t.except) > 0 && slices.Contains(t.except, s.conn.ID())
-}
-
 // Send calls a method of the clients, without an answer. What one goroutine sends
 // to one client arrives in that order, and before the answer of the call that it
 // was sent in.
 //
 // Send returns when the message is queued, without waiting for any client but
 // the caller of the current call, if that is the target: a client that does not
-// read in time is disconnected instead ([transports.ErrSlowClient]). That nobody
-// matches, or has gone, is not an error. Arguments that cannot be encoded are.
+// read in time is disconnected instead ([transports.ErrSlowClient]). With a bus
+// between nodes it waits until the message is on the bus and has come back to
+// this node; what the bus returns then is [scaleout.ErrDown] and its like. That
+// nobody matches, or has gone, is not an error. Arguments that cannot be encoded
+// are.
 func (t Target) Send(ctx context.Context, method string, args ...any) error {
 	if t.hub == nil {
 		return errNoTarget
@@ -139,16 +139,9 @@ func (t Target) Send(ctx context.Context, method string, args ...any) error {
 	if _, err := m.frame(t.hub.encodings[0]); err != nil {
 		return err
 	}
-	var failure error
-	t.hub.registry.each(&t, func(s *session) {
-		frame, err := m.frame(s.encoding)
-		if err != nil {
-			failure = err
-			return
-		}
-		s.send(frame)
+	return t.hub.farm.send(ctx, &t, func(topic scaleout.Topic) (*scaleout.Envelope, error) {
+		return t.hub.farm.message(m, topic, t.except)
 	})
-	return failure
 }
 
 // Abort ends the connections of the clients, after what has been sent to them so
@@ -157,12 +150,9 @@ func (t Target) Abort(ctx context.Context) error {
 	if t.hub == nil {
 		return errNoTarget
 	}
-	var sessions []*session
-	t.hub.registry.each(&t, func(s *session) { sessions = append(sessions, s) })
-	for _, s := range sessions {
-		s.abort()
-	}
-	return nil
+	return t.hub.farm.send(ctx, &t, func(topic scaleout.Topic) (*scaleout.Envelope, error) {
+		return &scaleout.Envelope{Kind: scaleout.Abort, Topic: topic, Excluded: t.except}, nil
+	})
 }
 
 // broadcast is one message to any number of clients. It is encoded once for each
@@ -172,6 +162,20 @@ type broadcast struct {
 	method string
 	args   []any
 	frames [][]byte // by encoding.index
+}
+
+// bodies encodes the message for every protocol, since nodes elsewhere may have
+// clients of any.
+func (b *broadcast) bodies() ([]scaleout.Body, error) {
+	bodies := make([]scaleout.Body, len(b.hub.encodings))
+	for i, e := range b.hub.encodings {
+		frame, err := b.frame(e)
+		if err != nil {
+			return nil, err
+		}
+		bodies[i] = scaleout.Body{Protocol: e.protocol.Name(), Data: frame}
+	}
+	return bodies, nil
 }
 
 func (b *broadcast) frame(e *encoding) ([]byte, error) {

@@ -3,6 +3,8 @@ package hubs
 import (
 	"context"
 	"errors"
+
+	"github.com/go-signalr/signalr/scaleout"
 )
 
 // Groups adds connections to groups and removes them (reference 6.9). A group
@@ -12,14 +14,14 @@ type Groups struct{ hub *Hub }
 
 var errNoGroup = errors.New("hubs: a group needs a name")
 
-// Add makes a connection a member of a group. Adding a member again changes
-// nothing. A connection that does not exist, any more perhaps, is not an error.
+// Add makes a connection, of whatever node, a member of a group, and returns when
+// it is one. Adding a member again changes nothing. A connection that does not
+// exist, any more perhaps, is not an error.
 func (g Groups) Add(ctx context.Context, connectionID, group string) error {
 	if group == "" {
 		return errNoGroup
 	}
-	g.hub.registry.addToGroup(connectionID, group)
-	return nil
+	return g.hub.farm.changeGroup(ctx, scaleout.AddToGroup, connectionID, group)
 }
 
 // Remove ends a connection's membership of a group. If there is none, nothing
@@ -28,6 +30,5 @@ func (g Groups) Remove(ctx context.Context, connectionID, group string) error {
 	if group == "" {
 		return errNoGroup
 	}
-	g.hub.registry.removeFromGroup(connectionID, group)
-	return nil
+	return g.hub.farm.changeGroup(ctx, scaleout.RemoveFromGroup, connectionID, group)
 }

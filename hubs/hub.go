@@ -13,14 +13,17 @@
 package hubs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/go-signalr/signalr/protocol"
+	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -40,6 +43,7 @@ type Hub struct {
 	endpoint  *transports.Endpoint
 	registry  registry
 	results   resultTable
+	farm      *farm
 }
 
 // New returns a hub. Clients can call exactly the exported methods of impl whose
@@ -91,9 +95,15 @@ func New(impl any, opts ...Option) (*Hub, error) {
 		config.name = "hub"
 	}
 	h.logger = config.logger.With("hub", config.name)
-	h.endpoint, err = transports.NewEndpoint(h, append([]transports.Option{transports.WithLogger(h.logger)}, config.endpoint...)...)
-	if err = errors.Join(append(errs, err)...); err != nil {
+	if err = errors.Join(errs...); err != nil {
 		return nil, err
+	}
+	if h.farm, err = newFarm(h, config.name, config.bus); err != nil {
+		return nil, err
+	}
+	endpoint := []transports.Option{transports.WithLogger(h.logger), transports.WithNode(uint32(h.farm.node.ID()))}
+	if h.endpoint, err = transports.NewEndpoint(h, append(endpoint, config.endpoint...)...); err != nil {
+		return nil, errors.Join(err, h.farm.close())
 	}
 	return h, nil
 }
@@ -131,8 +141,36 @@ func (h *Hub) Groups() Groups { return Groups{h} }
 // Stats returns the counters of the hub's transports.
 func (h *Hub) Stats() transports.Stats { return h.endpoint.Stats() }
 
-// Shutdown tells all clients to reconnect elsewhere, refuses new ones, and waits
-// until all calls and OnDisconnected have returned and the connections are gone.
-// When ctx is done first, the connections left are aborted and ctx's error is
-// returned.
-func (h *Hub) Shutdown(ctx context.Context) error { return h.endpoint.Shutdown(ctx) }
+// Shutdown tells all clients to reconnect elsewhere, refuses new ones, waits until
+// all calls and OnDisconnected have returned and the connections are gone, and
+// leaves the bus. When ctx is done first, the connections left are aborted and
+// ctx's error is returned.
+func (h *Hub) Shutdown(ctx context.Context) error {
+	return errors.Join(h.endpoint.Shutdown(ctx), h.farm.close())
+}
+
+// Node is one process of the farm that serves a hub.
+type Node struct {
+	// ID is the number by which the bus knows the node.
+	ID scaleout.NodeID
+	// Connections is how many clients it has.
+	Connections int
+}
+
+// Nodes returns the nodes that serve the hub, this one included, with their
+// numbers of clients.
+func (h *Hub) Nodes(ctx context.Context) ([]Node, error) {
+	answers, err := h.farm.askAll(ctx, scaleout.Envelope{Kind: scaleout.Count, Topic: scaleout.Topic{Kind: scaleout.All}})
+	nodes := make([]Node, 0, len(answers))
+	for id, answer := range answers {
+		nodes = append(nodes, Node{id, int(answer.Number)})
+	}
+	slices.SortFunc(nodes, func(a, b Node) int { return cmp.Compare(a.ID, b.ID) })
+	return nodes, err
+}
+
+// NodeID returns this process's number among the nodes that serve the hub.
+func (h *Hub) NodeID() scaleout.NodeID { return h.farm.node.ID() }
+
+// BusHealth returns the state of the hub's connection to its bus.
+func (h *Hub) BusHealth() scaleout.Health { return h.farm.node.Health() }

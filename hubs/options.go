@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/go-signalr/signalr/protocol"
+	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -39,6 +40,7 @@ type config struct {
 	maxStreams       int
 	inputBuffer      int
 	endpoint         []transports.Option
+	bus              scaleout.Bus // nil: one of the hub's own
 	filters          []Filter
 	authorized       []string // methods with an authorisation of their own
 	typed            []*method
@@ -75,8 +77,8 @@ func positive[T int | time.Duration](name string, value T, field *T) error {
 	return nil
 }
 
-// WithName names the hub in logs. The default is the name of the type that
-// implements it.
+// WithName names the hub in logs and on the bus. The default is the name of the
+// type that implements it.
 func WithName(name string) Option {
 	return func(c *config) error {
 		c.name = name
@@ -175,6 +177,17 @@ func WithMaximumStreams(n int) Option {
 // is room, which holds it back. The default is [DefaultInputBufferSize].
 func WithInputBufferSize(n int) Option {
 	return func(c *config) error { return positive("the input buffer size", n, &c.inputBuffer) }
+}
+
+// WithBus joins the hubs of the same name, in as many processes as there are, to
+// one: what is sent on one reaches the clients of all. A program without clients
+// of its own can join too, to send. The default is a bus in memory, of this hub
+// alone.
+func WithBus(bus scaleout.Bus) Option {
+	return func(c *config) error {
+		c.bus = bus
+		return nil
+	}
 }
 
 // WithEndpoint passes options to the transports beneath the hub.

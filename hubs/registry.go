@@ -1,6 +1,11 @@
 package hubs
 
-import "sync"
+import (
+	"slices"
+	"sync"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
 
 // registry knows the sessions of this process by connection id, group and user.
 // It is safe for concurrent use; its lock is held while a message is queued for
@@ -108,37 +113,51 @@ func leave(sets map[string]map[*session]struct{}, key string, s *session) {
 	}
 }
 
-// each calls f for every session that a target names. A session in two groups of
-// a list is named twice (reference 6.9). f must not block.
-func (r *registry) each(t *Target, f func(*session)) {
+// each calls f for every session of a topic but those excluded. f must not block.
+func (r *registry) each(topic scaleout.Topic, excluded []string, f func(*session)) {
+	skip := excluder(excluded)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	switch t.selector {
-	case selectAll:
+	switch topic.Kind {
+	case scaleout.All:
 		for _, s := range r.all {
-			if !t.excludes(s) {
+			if !skip(s) {
 				f(s)
 			}
 		}
-	case selectConnections:
-		for _, id := range t.names {
-			if s := r.byID[id]; s != nil {
+	case scaleout.Group:
+		for s := range r.groups[topic.Name] {
+			if !skip(s) {
 				f(s)
 			}
 		}
-	case selectGroups:
-		r.eachOf(r.groups, t, f)
-	case selectUsers:
-		r.eachOf(r.users, t, f)
+	case scaleout.User:
+		for s := range r.users[topic.Name] {
+			if !skip(s) {
+				f(s)
+			}
+		}
+	case scaleout.Connection:
+		if s := r.byID[topic.Name]; s != nil {
+			f(s)
+		}
 	}
 }
 
-func (r *registry) eachOf(sets map[string]map[*session]struct{}, t *Target, f func(*session)) {
-	for _, name := range t.names {
-		for s := range sets[name] {
-			if !t.excludes(s) {
-				f(s)
-			}
-		}
+// excluder returns a test for a list of connection ids, which may be long.
+func excluder(ids []string) func(*session) bool {
+	switch {
+	case len(ids) == 0:
+		return func(*session) bool { return false }
+	case len(ids) <= 8:
+		return func(s *session) bool { return slices.Contains(ids, s.conn.ID()) }
+	}
+	set := make(map[string]struct{}, len(ids))
+	for _, id := range ids {
+		set[id] = struct{}{}
+	}
+	return func(s *session) bool {
+		_, ok := set[s.conn.ID()]
+		return ok
 	}
 }

@@ -70,31 +70,67 @@ func (t Target) invoke(ctx context.Context, method string, args []any, result an
 			return ErrInOnConnected
 		}
 	}
-	s := t.hub.registry.find(t.names[0])
-	if s == nil {
-		return &NotConnectedError{ConnectionID: t.names[0]}
-	}
-	p := t.hub.results.expect(s)
-	defer t.hub.results.forget(p)
-	frame, err := s.encoding.invocation(p.id, method, args)
-	if err != nil {
-		return err
-	}
-	s.send(frame)
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return &canceledError{context.Cause(ctx)}
+	id := t.names[0]
+	var answer *clientAnswer
+	var err error
+	if owner := t.hub.farm.owner(id); owner == t.hub.farm.node.ID() {
+		answer, err = t.hub.invokeHere(ctx, id, method, args)
+	} else {
+		answer, err = t.hub.farm.invokeThere(ctx, owner, id, method, args)
 	}
 	switch {
-	case p.lost:
-		return &NotConnectedError{ConnectionID: t.names[0], existed: true}
-	case p.answer.Error != "":
-		return NewError(p.answer.Error)
-	case p.answer.Result == nil:
+	case err != nil && ctx.Err() != nil:
+		return &canceledError{err}
+	case err != nil:
+		return err
+	}
+	return answer.decode(id, result)
+}
+
+// invokeHere asks a client of this node.
+func (h *Hub) invokeHere(ctx context.Context, connectionID, method string, args []any) (*clientAnswer, error) {
+	s := h.registry.find(connectionID)
+	if s == nil {
+		return &clientAnswer{outcome: outcomeUnknown}, nil
+	}
+	id := h.results.newID()
+	frame, err := s.encoding.invocation(id, method, args)
+	if err != nil {
+		return nil, err
+	}
+	answers := make(chan *clientAnswer, 1)
+	h.results.expect(id, s, func(a *clientAnswer) { answers <- a })
+	s.send(frame)
+	select {
+	case answer := <-answers:
+		return answer, nil
+	case <-ctx.Done():
+		h.results.forget(id)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// clientAnswer is how a call to a client ended.
+type clientAnswer struct {
+	outcome  uint8
+	failure  string // the client's error, if it is not empty
+	result   protocol.Raw
+	encoding *encoding // of result
+}
+
+// decode turns an answer into what Invoke returns (reference 6.10).
+func (a *clientAnswer) decode(connectionID string, result any) error {
+	switch {
+	case a.outcome == outcomeUnknown:
+		return &NotConnectedError{ConnectionID: connectionID}
+	case a.outcome == outcomeLost:
+		return &NotConnectedError{ConnectionID: connectionID, existed: true}
+	case a.failure != "":
+		return NewError(a.failure)
+	case a.result == nil:
 		return NewError("Client didn't provide a result.")
 	}
-	if err := s.encoding.protocol.Unmarshal(p.answer.Result, result); err != nil {
+	if err := a.encoding.protocol.Unmarshal(a.result, result); err != nil {
 		return Errorf("Error trying to deserialize result to %v. %v", reflect.TypeOf(result).Elem(), err)
 	}
 	return nil
@@ -108,44 +144,46 @@ func (e *canceledError) Error() string {
 }
 func (e *canceledError) Unwrap() error { return e.cause }
 
-// resultTable holds the calls to clients that wait for an answer. It is safe for
-// concurrent use.
+// resultTable holds the calls to clients of this node that wait for an answer. It
+// is safe for concurrent use.
 type resultTable struct {
 	mu      sync.Mutex
 	last    uint64
 	pending map[string]*pendingResult
 }
 
-// pendingResult is one call to a client. Its outcome is set before done is
-// closed.
+// pendingResult is one call to a client. done is called once, with how it ended;
+// it must not block.
 type pendingResult struct {
-	id      string
 	session *session
-	done    chan struct{}
-	answer  protocol.Completion
-	lost    bool // the connection ended
+	done    func(*clientAnswer)
 }
 
 func (t *resultTable) init() { t.pending = make(map[string]*pendingResult) }
 
-func (t *resultTable) expect(s *session) *pendingResult {
+func (t *resultTable) newID() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last++
-	p := &pendingResult{id: "s" + strconv.FormatUint(t.last, 10), session: s, done: make(chan struct{})}
-	if s.isEnding() {
-		p.lost = true
-		close(p.done)
-		return p
-	}
-	t.pending[p.id] = p
-	return p
+	return "s" + strconv.FormatUint(t.last, 10)
 }
 
-func (t *resultTable) forget(p *pendingResult) {
+// expect notes a call that is about to be sent.
+func (t *resultTable) expect(id string, s *session, done func(*clientAnswer)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.pending, p.id)
+	if s.isEnding() { // drop may have been here already
+		done(&clientAnswer{outcome: outcomeLost})
+		return
+	}
+	t.pending[id] = &pendingResult{s, done}
+}
+
+// forget takes a call back: nobody waits for the answer any more.
+func (t *resultTable) forget(id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.pending, id)
 }
 
 // complete takes an answer. Answers nobody waits for any more are ignored; an
@@ -154,17 +192,14 @@ func (t *resultTable) complete(s *session, answer *protocol.Completion) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.pending[answer.InvocationID]
-	if p == nil {
-		return
-	}
-	if p.session != s {
+	switch {
+	case p == nil:
+	case p.session != s:
 		s.fail(errForeignResult)
-		return
+	default:
+		delete(t.pending, answer.InvocationID)
+		p.done(&clientAnswer{failure: answer.Error, result: slices.Clone(answer.Result), encoding: s.encoding})
 	}
-	delete(t.pending, p.id)
-	p.answer = *answer
-	p.answer.Result = slices.Clone(answer.Result)
-	close(p.done)
 }
 
 var errForeignResult = errors.New("hubs: the client answered a call to another client")
@@ -176,8 +211,7 @@ func (t *resultTable) drop(s *session) {
 	for id, p := range t.pending {
 		if p.session == s {
 			delete(t.pending, id)
-			p.lost = true
-			close(p.done)
+			p.done(&clientAnswer{outcome: outcomeLost})
 		}
 	}
 }

@@ -1,0 +1,360 @@
+package hubs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/go-signalr/signalr/negotiate"
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// farm is a hub's membership of the farm that serves it: what a hub sends goes
+// out by it, and what any node sent comes in by it. It is the bus's Receiver. A
+// hub without a bus of its own is a farm of one node.
+//
+// Deliver runs in the bus's goroutines, which must not wait or publish: answers
+// leave by goroutines of their own, which close waits for.
+type farm struct {
+	hub     *Hub
+	node    scaleout.Node
+	alone   bool // the bus is the hub's own: nobody else will ever join
+	replies sync.WaitGroup
+
+	mu      sync.Mutex
+	last    uint64
+	pending map[uint64]*request
+	closed  bool
+}
+
+// request is a question to another node.
+type request struct {
+	to     scaleout.NodeID
+	answer chan *scaleout.Envelope // of size 1; nil: the node is gone
+}
+
+// Outcomes of replies to an Invoke.
+const (
+	outcomeAnswered uint8 = iota
+	outcomeUnknown        // there is no such connection
+	outcomeLost           // the connection ended before it answered
+	outcomeNothing        // the client gave no result
+)
+
+func newFarm(h *Hub, name string, bus scaleout.Bus) (*farm, error) {
+	f := &farm{hub: h, alone: bus == nil, pending: make(map[uint64]*request)}
+	if bus == nil {
+		bus = scaleout.NewMemory()
+	}
+	var err error
+	f.node, err = bus.Join(name, f)
+	return f, err
+}
+
+// close leaves the farm after the last answer.
+func (f *farm) close() error {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.replies.Wait()
+	return f.node.Close()
+}
+
+// owner returns the node of a connection.
+func (f *farm) owner(connectionID string) scaleout.NodeID {
+	return scaleout.NodeID(negotiate.NodeOf(connectionID))
+}
+
+// topics returns the topics of a target; each is a message of its own.
+func (t *Target) topics() []scaleout.Topic {
+	if t.selector == selectAll {
+		return []scaleout.Topic{{Kind: scaleout.All}}
+	}
+	kind := [...]scaleout.TopicKind{selectConnections: scaleout.Connection, selectGroups: scaleout.Group, selectUsers: scaleout.User}[t.selector]
+	topics := make([]scaleout.Topic, len(t.names))
+	for i, name := range t.names {
+		topics[i] = scaleout.Topic{Kind: kind, Name: name}
+	}
+	return topics
+}
+
+// send brings an envelope for each topic of a target on its way. What is for
+// connections of this node does not touch the bus.
+func (f *farm) send(ctx context.Context, t *Target, envelope func(scaleout.Topic) (*scaleout.Envelope, error)) error {
+	for _, topic := range t.topics() {
+		e, err := envelope(topic)
+		if err != nil {
+			return err
+		}
+		switch owner := f.owner(topic.Name); {
+		case topic.Kind != scaleout.Connection:
+			err = f.node.Publish(ctx, e)
+		case owner == f.node.ID():
+			f.Deliver(e)
+		default:
+			if err = f.node.Send(ctx, owner, e); errors.Is(err, scaleout.ErrNoNode) {
+				err = nil // nobody has that id
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// message returns the envelope of a broadcast for a topic.
+func (f *farm) message(b *broadcast, topic scaleout.Topic, except []string) (*scaleout.Envelope, error) {
+	e := &scaleout.Envelope{Kind: scaleout.Message, Topic: topic, Excluded: except, Target: b.method, Local: b}
+	if f.alone {
+		return e, nil // frames are made when a receiver needs them
+	}
+	var err error
+	e.Bodies, err = b.bodies()
+	return e, err
+}
+
+// Deliver handles what another node, or this one, sent.
+func (f *farm) Deliver(e *scaleout.Envelope) {
+	switch e.Kind {
+	case scaleout.Message:
+		f.hub.registry.each(e.Topic, e.Excluded, func(s *session) {
+			if frame := f.frame(e, s.encoding); frame != nil {
+				s.send(frame)
+			}
+		})
+	case scaleout.Abort:
+		f.hub.registry.each(e.Topic, e.Excluded, func(s *session) { go s.abort() })
+	case scaleout.AddToGroup:
+		f.hub.registry.addToGroup(e.Topic.Name, e.Group)
+		f.reply(e, &scaleout.Envelope{})
+	case scaleout.RemoveFromGroup:
+		f.hub.registry.removeFromGroup(e.Topic.Name, e.Group)
+		f.reply(e, &scaleout.Envelope{})
+	case scaleout.Presence:
+		answer := &scaleout.Envelope{}
+		f.hub.registry.each(e.Topic, e.Excluded, func(s *session) {
+			answer.Connections = append(answer.Connections, s.conn.ID())
+		})
+		f.reply(e, answer)
+	case scaleout.Count:
+		answer := &scaleout.Envelope{}
+		f.hub.registry.each(e.Topic, e.Excluded, func(*session) { answer.Number++ })
+		f.reply(e, answer)
+	case scaleout.Invoke:
+		f.invokeHere(e)
+	case scaleout.Forget:
+		f.hub.results.forget(remoteResultID(e))
+	case scaleout.Reply:
+		f.mu.Lock()
+		r := f.pending[e.Request]
+		delete(f.pending, e.Request)
+		f.mu.Unlock()
+		if r != nil {
+			r.answer <- e
+		}
+	}
+}
+
+// frame returns a message's bytes for connections of an encoding.
+func (f *farm) frame(e *scaleout.Envelope, encoding *encoding) []byte {
+	var frame []byte
+	if b, ok := e.Local.(*broadcast); ok && b.hub == f.hub {
+		var err error
+		if frame, err = b.frame(encoding); err != nil {
+			f.hub.logger.Error("a message cannot be encoded", "method", e.Target, "protocol", encoding.protocol.Name(), "error", err)
+		}
+		return frame
+	}
+	if frame = e.Body(encoding.protocol.Name()); frame == nil {
+		f.hub.logger.Error("a message of another node lacks the protocol of a client: all nodes must have the same protocols",
+			"method", e.Target, "protocol", encoding.protocol.Name())
+	}
+	return frame
+}
+
+// NodeDown ends the questions to a node that has left.
+func (f *farm) NodeDown(id scaleout.NodeID) {
+	f.hub.logger.Info("a node has left the farm", "node", id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for number, r := range f.pending {
+		if r.to == id {
+			delete(f.pending, number)
+			r.answer <- nil
+		}
+	}
+}
+
+// Lost logs what is missing.
+func (f *farm) Lost(l scaleout.Loss) {
+	f.hub.logger.Error("messages of the farm are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count)
+}
+
+// reply answers a question without waiting.
+func (f *farm) reply(question, answer *scaleout.Envelope) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || question.Request == 0 {
+		return
+	}
+	answer.Kind, answer.Request = scaleout.Reply, question.Request
+	f.replies.Go(func() {
+		err := f.node.Send(context.Background(), question.ReplyTo, answer)
+		if err != nil && !errors.Is(err, scaleout.ErrNoNode) {
+			f.hub.logger.Warn("a node cannot be answered", "node", question.ReplyTo, "error", err)
+		}
+	})
+}
+
+// ask sends a question to a node and waits for the answer. A node that does not
+// exist, or leaves before it has answered, gives scaleout.ErrNoNode.
+func (f *farm) ask(ctx context.Context, to scaleout.NodeID, question *scaleout.Envelope) (*scaleout.Envelope, error) {
+	number, r := f.expect(to)
+	question.Request, question.ReplyTo = number, f.node.ID()
+	return f.await(ctx, number, r, question)
+}
+
+func (f *farm) expect(to scaleout.NodeID) (uint64, *request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last++
+	r := &request{to: to, answer: make(chan *scaleout.Envelope, 1)}
+	f.pending[f.last] = r
+	return f.last, r
+}
+
+func (f *farm) await(ctx context.Context, number uint64, r *request, question *scaleout.Envelope) (*scaleout.Envelope, error) {
+	defer func() {
+		f.mu.Lock()
+		delete(f.pending, number)
+		f.mu.Unlock()
+	}()
+	if err := f.node.Send(ctx, r.to, question); err != nil {
+		return nil, err
+	}
+	select {
+	case answer := <-r.answer:
+		if answer == nil {
+			return nil, scaleout.ErrNoNode
+		}
+		return answer, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// changeGroup adds a connection of any node to a group or removes it. A
+// connection that does not exist is not an error.
+func (f *farm) changeGroup(ctx context.Context, kind scaleout.Kind, connectionID, group string) error {
+	owner := f.owner(connectionID)
+	e := &scaleout.Envelope{Kind: kind, Topic: scaleout.Topic{Kind: scaleout.Connection, Name: connectionID}, Group: group}
+	if owner == f.node.ID() {
+		f.Deliver(e)
+		return nil
+	}
+	if _, err := f.ask(ctx, owner, e); err != nil && !errors.Is(err, scaleout.ErrNoNode) {
+		return err
+	}
+	return nil
+}
+
+// askAll asks every node and collects the answers of those that live. This node
+// is asked first.
+func (f *farm) askAll(ctx context.Context, question scaleout.Envelope) (map[scaleout.NodeID]*scaleout.Envelope, error) {
+	nodes := f.node.Nodes()
+	type reply struct {
+		node   scaleout.NodeID
+		answer *scaleout.Envelope
+		err    error
+	}
+	replies := make(chan reply, len(nodes))
+	for _, id := range nodes {
+		go func() {
+			q := question
+			answer, err := f.ask(ctx, id, &q)
+			replies <- reply{id, answer, err}
+		}()
+	}
+	answers := make(map[scaleout.NodeID]*scaleout.Envelope, len(nodes))
+	var failure error
+	for range nodes {
+		switch r := <-replies; {
+		case r.err == nil:
+			answers[r.node] = r.answer
+		case !errors.Is(r.err, scaleout.ErrNoNode):
+			failure = r.err
+		}
+	}
+	return answers, failure
+}
+
+// remoteResultID is the invocation id of an Invoke from another node.
+func remoteResultID(e *scaleout.Envelope) string {
+	return fmt.Sprintf("%08x-%d", uint32(e.ReplyTo), e.Request)
+}
+
+// invokeThere asks a client of another node.
+func (f *farm) invokeThere(ctx context.Context, owner scaleout.NodeID, connectionID, method string, args []any) (*clientAnswer, error) {
+	number, r := f.expect(owner)
+	question := &scaleout.Envelope{
+		Kind:    scaleout.Invoke,
+		Topic:   scaleout.Topic{Kind: scaleout.Connection, Name: connectionID},
+		Target:  method,
+		Request: number,
+		ReplyTo: f.node.ID(),
+	}
+	for _, e := range f.hub.encodings {
+		frame, err := e.invocation(remoteResultID(question), method, args)
+		if err != nil {
+			return nil, err
+		}
+		question.Bodies = append(question.Bodies, scaleout.Body{Protocol: e.protocol.Name(), Data: frame})
+	}
+	answer, err := f.await(ctx, number, r, question)
+	switch {
+	case errors.Is(err, scaleout.ErrNoNode):
+		return &clientAnswer{outcome: outcomeUnknown}, nil
+	case err != nil && ctx.Err() != nil:
+		forget := &scaleout.Envelope{Kind: scaleout.Forget, Topic: question.Topic, Request: number, ReplyTo: f.node.ID()}
+		_ = f.node.Send(context.WithoutCancel(ctx), owner, forget) // or the owner remembers until the client leaves
+		return nil, err
+	case err != nil:
+		return nil, err
+	}
+	result := &clientAnswer{outcome: answer.Outcome, failure: answer.Error}
+	if len(answer.Bodies) > 0 {
+		for _, e := range f.hub.encodings {
+			if e.protocol.Name() == answer.Bodies[0].Protocol {
+				result.encoding, result.result = e, answer.Bodies[0].Data
+			}
+		}
+		if result.encoding == nil {
+			return nil, fmt.Errorf("hubs: another node answers in the protocol %q, which this one lacks", answer.Bodies[0].Protocol)
+		}
+	}
+	return result, nil
+}
+
+// invokeHere asks a client of this node for another one.
+func (f *farm) invokeHere(e *scaleout.Envelope) {
+	s := f.hub.registry.find(e.Topic.Name)
+	if s == nil {
+		f.reply(e, &scaleout.Envelope{Outcome: outcomeUnknown})
+		return
+	}
+	frame := f.frame(e, s.encoding)
+	if frame == nil {
+		f.reply(e, &scaleout.Envelope{Outcome: outcomeUnknown})
+		return
+	}
+	f.hub.results.expect(remoteResultID(e), s, func(a *clientAnswer) {
+		reply := &scaleout.Envelope{Outcome: a.outcome, Error: a.failure}
+		if a.result != nil {
+			reply.Bodies = []scaleout.Body{{Protocol: a.encoding.protocol.Name(), Data: a.result}}
+		}
+		f.reply(e, reply)
+	})
+	s.send(frame)
+}
