@@ -14,7 +14,8 @@ import (
 // streams to the hub: they are read by another goroutine, until they end or the
 // call is answered. An error among the elements fails the stream with its text.
 //
-// The error is an *[Error] with the server's text, or a *[ClosedError].
+// The error is an *[Error] with the server's text, a *[ClosedError], or another
+// one when an argument cannot be encoded or the server's patience is over.
 func (c *Client) Invoke(method string, args ...any) error {
 	return c.Start(method, args...).Wait(nil)
 }

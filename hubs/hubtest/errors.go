@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Error is the server's refusal of a call, or the failure of its method.
@@ -40,9 +41,13 @@ type StatusError struct {
 	Body string
 }
 
-// Error returns a text with the status and the body.
+// Error returns a text with the status and, if there is one, the body.
 func (e *StatusError) Error() string {
-	return fmt.Sprintf("hubtest: the server answered %d %s: %s", e.Code, http.StatusText(e.Code), e.Body)
+	text := fmt.Sprintf("hubtest: the server answered %d %s", e.Code, http.StatusText(e.Code))
+	if e.Body != "" {
+		text += ": " + strings.TrimSpace(e.Body)
+	}
+	return text
 }
 
 // errPatience is the end of a wait.

@@ -209,6 +209,34 @@ func TestClientResults(t *testing.T) {
 	})
 }
 
+// The typed questions of package hubs reach the client with all their arguments.
+func TestQueries(t *testing.T) {
+	t.Parallel()
+	hub := newHub(t, nil)
+	c := hubtest.NewServer(t, hub).Connect()
+	to := hub.Clients().Client(c.ID())
+	c.Handle("q0", func() int { return 0 })
+	c.Handle("q1", func(a int) int { return a })
+	c.Handle("q2", func(a, b int) int { return a + b })
+	c.Handle("q3", func(a, b, c int) int { return a + b + c })
+	c.Handle("q4", func(a, b, c, d int) int { return a + b + c + d })
+	for i, ask := range []func(context.Context) (int, error){
+		func(ctx context.Context) (int, error) { return hubs.NewQuery0[int]("q0").Ask(ctx, to) },
+		func(ctx context.Context) (int, error) { return hubs.NewQuery1[int, int]("q1").Ask(ctx, to, 1) },
+		func(ctx context.Context) (int, error) { return hubs.NewQuery2[int, int, int]("q2").Ask(ctx, to, 1, 1) },
+		func(ctx context.Context) (int, error) {
+			return hubs.NewQuery3[int, int, int, int]("q3").Ask(ctx, to, 1, 1, 1)
+		},
+		func(ctx context.Context) (int, error) {
+			return hubs.NewQuery4[int, int, int, int, int]("q4").Ask(ctx, to, 1, 1, 1, 1)
+		},
+	} {
+		answer, err := ask(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, i, answer)
+	}
+}
+
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	protocols(t, func(t *testing.T, connect func(string) *hubtest.Client, h *chat) {
@@ -326,9 +354,12 @@ func TestRequestsAreReal(t *testing.T) {
 	require.ErrorAs(t, err, &status)
 	require.Equal(t, http.StatusUnauthorized, status.Code)
 	require.Equal(t, "not you\n", status.Body)
+	require.EqualError(t, err, "hubtest: the server answered 401 Unauthorized: not you")
 	_, err = s.Dial(hubtest.WithURL("/elsewhere"))
 	require.ErrorAs(t, err, &status)
 	require.Equal(t, http.StatusNotFound, status.Code)
+	_, err = s.Dial(hubtest.WithURL("/chat"), hubtest.WithHeader("Origin", "https://evil.example"))
+	require.EqualError(t, err, "hubtest: the server answered 403 Forbidden")
 	_, err = s.Dial(hubtest.WithURL(":"))
 	require.Error(t, err)
 }

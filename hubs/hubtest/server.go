@@ -67,8 +67,9 @@ type Server struct {
 //
 // At the end of the test the server closes its clients, and then waits until it
 // has let go of all connections, so that OnDisconnected has returned and no
-// goroutine is left behind. The hub itself remains the test's, to shut down for
-// example.
+// goroutine is left behind. The hub itself remains the test's. It need not be shut
+// down, unless connections were refused after they had been negotiated: the hub
+// keeps those in mind for a while.
 func NewServer(t TB, handler http.Handler) *Server {
 	s := &Server{
 		Patience: DefaultPatience,

@@ -1,0 +1,44 @@
+package hubs_test
+
+import (
+	"fmt"
+
+	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/hubtest"
+)
+
+// Doorman welcomes clients and says good-bye to them.
+type Doorman struct{}
+
+// OnConnected runs before the calls of a client. With an error the client is
+// refused.
+func (*Doorman) OnConnected(c *hubs.Context) error {
+	name := c.Request().URL.Query().Get("name")
+	if name == "" {
+		return hubs.NewError("who are you?")
+	}
+	c.Items().Store("name", name) // kept as long as the connection
+	fmt.Println("welcome", name)
+	return nil
+}
+
+// OnDisconnected runs after the last call; cause is nil unless something failed.
+func (*Doorman) OnDisconnected(c *hubs.Context, cause error) {
+	name, _ := c.Items().Load("name")
+	fmt.Println("good-bye", name, cause)
+}
+
+func Example_lifecycle() {
+	hub, err := hubs.New(&Doorman{})
+	if err != nil {
+		panic(err)
+	}
+
+	t := new(hubtest.Example)
+	defer t.End()
+	ada := hubtest.NewServer(t, hub).Connect(hubtest.WithURL("/?name=Ada"))
+	ada.Close()
+	// Output:
+	// welcome Ada
+	// good-bye Ada <nil>
+}
