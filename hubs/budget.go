@@ -25,6 +25,17 @@ func (b *budget) add(n int) {
 	}
 }
 
+// try counts n bytes more if they fit.
+func (b *budget) try(n int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.used+n > b.limit {
+		return false
+	}
+	b.used += n
+	return true
+}
+
 // wait returns when no more than the limit is in use, or the budget is closed.
 func (b *budget) wait() {
 	b.mu.Lock()

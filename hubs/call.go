@@ -21,6 +21,8 @@ type call struct {
 	pumps   []func() // feed the channels of uploads
 	bound   []any    // see binder
 
+	refused *refusal // not nil: the call does not run, only this is known of it
+
 	slotGiven bool  // under session.mu: it runs outside the limit since it waited for a client
 	failure   error // under Context.mu: replaces the method's result
 }
@@ -51,45 +53,72 @@ var errReturned = errors.New("hubs: the hub method has returned")
 // errCancelled ends the context of a call that the client has cancelled.
 var errCancelled = errors.New("hubs: the client has cancelled the call")
 
-// run runs a call and sends its answer. last reports whether nothing else is
-// about to be sent by this goroutine.
+// run runs a call and sends its answer, whatever the application's code does.
+// last reports whether nothing else is about to be sent by this goroutine.
 func (s *session) run(c *call, last func() bool) {
 	for _, pump := range c.pumps {
 		s.running.Add(1)
 		go func() {
 			defer s.running.Done()
-			pump()
+			if err := s.protect(c.method.name, func() error { pump(); return nil }); err != nil {
+				c.fail(err)
+			}
 		}()
 	}
 	general := "An unexpected error occurred invoking '" + c.method.name + "' on the server."
-	result, err := c.protect()
-	if err == nil && c.method.streams {
+	var result any
+	err := s.protect(c.method.name, func() (err error) {
+		if result, err = c.call(); err != nil || !c.method.streams {
+			return err
+		}
 		general = "An error occurred on the server while streaming results."
-		err = s.protectStream(c, result)
-	}
+		return s.sendStream(c, result.(resultStream))
+	})
 	if failure := c.failed(); failure != nil {
 		err = failure
 	}
 	c.end(errReturned)
 	s.release(c) // before the answer: the client may use the same ids again then
 	var frame []byte
-	switch {
-	case err != nil || c.id == "":
-	case c.method.streams:
-		frame, err = s.encoding.message(&protocol.Completion{InvocationID: c.id})
-	default:
-		frame, err = s.encoding.result(c.id, result)
+	if err == nil && c.id != "" {
+		err = s.protect(c.method.name, func() (err error) { // with the application's own marshalers
+			if c.method.streams {
+				frame, err = s.encoding.message(&protocol.Completion{InvocationID: c.id})
+			} else {
+				frame, err = s.encoding.result(c.id, result)
+			}
+			return err
+		})
 	}
 	switch {
 	case err != nil:
 		s.logFailure(c.method.name, err)
-		s.refuse(c.id, c.refusal(general, err))
+		s.refuse(c.id, c.refusal(general, err), s.sendWait)
 	case c.id == "":
 	case last():
 		_ = s.conn.Write(s.ctx, frame) // a connection that ended needs no answer
 	default:
-		s.send(frame)
+		s.sendWait(frame)
 	}
+}
+
+// call calls the method, within the filters.
+func (c *call) call() (any, error) {
+	if config := c.session.hub.config; len(config.filters) > 0 {
+		return config.call(&c.Context, c.invoke)
+	}
+	return c.invoke(&c.Context)
+}
+
+// protect runs code of the application and turns a panic into an error.
+func (s *session) protect(method string, code func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logPanic(method, v)
+			err = &panicError{v}
+		}
+	}()
+	return settled(code())
 }
 
 // refusal returns the answer to a call that has failed (reference 6.3).
@@ -113,32 +142,8 @@ func (c *call) arguments() []any {
 	return values
 }
 
-// protect calls the method, within the filters, and turns a panic into an error.
-func (c *call) protect() (result any, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			c.session.logPanic(c.method.name, v)
-			err = &panicError{v}
-		}
-	}()
-	if config := c.session.hub.config; len(config.filters) > 0 {
-		return config.call(&c.Context, c.invoke)
-	}
-	return c.invoke(&c.Context)
-}
-
-func (s *session) protectStream(c *call, result any) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.logPanic(c.method.name, v)
-			err = &panicError{v}
-		}
-	}()
-	return s.sendStream(c, result.(resultStream))
-}
-
 // refuse answers an invocation with an error.
-func (s *session) refuse(id string, r *refusal) {
+func (s *session) refuse(id string, r *refusal, send func([]byte)) {
 	if id == "" {
 		return
 	}
@@ -148,14 +153,14 @@ func (s *session) refuse(id string, r *refusal) {
 		s.logFailure("", err)
 		return
 	}
-	s.send(frame)
+	send(frame)
 }
 
 // logFailure logs an error of the application's. Errors meant for the client are
 // part of normal work.
 func (s *session) logFailure(method string, err error) {
 	level := slog.LevelWarn
-	if hubError := (*Error)(nil); errors.As(err, &hubError) {
+	if isForClient(err) {
 		level = slog.LevelDebug
 	}
 	s.hub.logger.Log(s.ctx, level, "a hub method failed", "connection", s.conn.ID(), "method", method, "error", err)

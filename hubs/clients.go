@@ -129,14 +129,12 @@ func (t Target) Send(ctx context.Context, method string, args ...any) error {
 		if err != nil {
 			return err
 		}
-		if err := s.sendWhenReady(ctx, frame); ctx.Err() != nil {
+		if err := s.conn.SendWait(ctx, frame); ctx.Err() != nil {
 			return err
 		}
-		return nil
+		return nil // a connection that has ended is not an error
 	}
-	// The first encoding shows whether the arguments can be encoded, whoever
-	// is there.
-	if _, err := m.frame(t.hub.encodings[0]); err != nil {
+	if err := m.prepare(); err != nil {
 		return err
 	}
 	return t.hub.farm.send(ctx, &t, func(topic scaleout.Topic) (*scaleout.Envelope, error) {
@@ -162,6 +160,20 @@ type broadcast struct {
 	method string
 	args   []any
 	frames [][]byte // by encoding.index
+}
+
+// prepare encodes the message for the protocols in use here, and for the first in
+// any case, to see whether it can be encoded. The application's own marshalers
+// run here, where no lock is held.
+func (b *broadcast) prepare() error {
+	for i, e := range b.hub.encodings {
+		if i == 0 || e.connections.Load() > 0 {
+			if _, err := b.frame(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // bodies encodes the message for every protocol, since nodes elsewhere may have

@@ -107,13 +107,7 @@ func (c *Context) Value(key any) any {
 	if key == (callKey{}) {
 		return c
 	}
-	c.mu.Lock()
-	derived := c.derived
-	c.mu.Unlock()
-	if derived != nil { // context.WithCancel and the like look for its insides here
-		return derived.Value(key)
-	}
-	return c.session.ctx.Value(key)
+	return c.context().Value(key) // context.WithCancel and the like look for its insides
 }
 
 // context returns a context that end ends. Most calls never need it.

@@ -2,6 +2,7 @@ package hubs
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-signalr/signalr/protocol"
 )
@@ -13,6 +14,8 @@ type encoding struct {
 	index    int    // in the hub's list
 	records  bool   // messages end with a record separator
 	ping     []byte // the frame, shared by all connections
+
+	connections atomic.Int64 // sessions in the registry that use it
 
 	scratches sync.Pool // *scratch
 }

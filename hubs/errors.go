@@ -62,13 +62,34 @@ func (e *namedError) Error() string { return e.text }
 // detail returns what a client may see of an error after the general text:
 // " {type}: {text}", or nothing (reference 6.3).
 func detail(err error, detailed bool) string {
-	if hubError := (*Error)(nil); errors.As(err, &hubError) {
+	if hubError := (*Error)(nil); errors.As(err, &hubError) && hubError != nil {
 		return " " + hubException + ": " + hubError.text
 	}
 	if !detailed || err == nil {
 		return ""
 	}
 	return " " + typeName(err) + ": " + err.Error()
+}
+
+// isForClient reports whether an error has a text for the client.
+func isForClient(err error) bool {
+	hubError := (*Error)(nil)
+	return errors.As(err, &hubError)
+}
+
+// settled returns an error of the application's whose methods do not panic: one
+// that is a nil pointer, say, is told as what it is.
+func settled(err error) (result error) {
+	defer func() {
+		if v := recover(); v != nil {
+			result = fmt.Errorf("hubs: an error of type %T that cannot be used: %v", err, v)
+		}
+	}()
+	if err != nil {
+		_ = isForClient(err)
+		_ = err.Error()
+	}
+	return err
 }
 
 // typeName returns the short name of an error's type, or "Error" when the type

@@ -9,8 +9,8 @@ import (
 // The functions Handle0 to Handle4 and HandleVoid0 to HandleVoid4 register one
 // method each, by its name and a function with that number of arguments. They do
 // the same as methods of the hub's implementation, whose place they take if the
-// names are equal, but are called without reflection. Arguments and results may
-// be streams, as with [New].
+// names are equal, but are called without reflection, streams excepted. Arguments
+// and results may be streams, as with [New].
 
 // register returns the option that enters a typed method into the method table.
 func register[R any](name string, bind func(*binder) (invoker, error), params ...paramSpec) Option {
@@ -21,20 +21,21 @@ func register[R any](name string, bind func(*binder) (invoker, error), params ..
 		}
 		var errs []error
 		for i, p := range params {
-			switch {
-			case p.upload != nil:
+			if p.upload != nil {
 				m.uploads++
-			default:
+			} else {
 				m.args++
-				if err := checkDecodable(p.of); err != nil {
-					errs = append(errs, fmt.Errorf("hubs: method %s: parameter %d: %w", name, i+1, err))
-				}
+			}
+			if err := p.check(); err != nil {
+				errs = append(errs, fmt.Errorf("hubs: method %s: parameter %d: %w", name, i+1, err))
 			}
 		}
-		if !m.streams {
-			if err := checkEncodable(reflect.TypeFor[R]()); err != nil {
-				errs = append(errs, fmt.Errorf("hubs: method %s: %w", name, err))
-			}
+		result := reflect.TypeFor[R]()
+		if m.streams {
+			result = itemType(result)
+		}
+		if err := checkEncodable(result); err != nil {
+			errs = append(errs, fmt.Errorf("hubs: method %s: %w", name, err))
 		}
 		c.typed = append(c.typed, m)
 		return errors.Join(errs...)

@@ -53,8 +53,9 @@ type Hub struct {
 //
 // A method returns nothing, an error, a value, or a value and an error. A value
 // of type iter.Seq2[T, error] or <-chan T is a stream to the client, and a
-// parameter of such a type is a stream from the client. A variadic parameter
-// takes any number of arguments.
+// parameter of such a type is a stream from the client. Who sends into a channel
+// must stop when the call's context is done: nobody may be there to receive. A
+// variadic parameter takes any number of arguments.
 //
 // impl may also have the methods
 //
@@ -81,7 +82,7 @@ func New(impl any, opts ...Option) (*Hub, error) {
 	if impl != nil {
 		v := reflect.ValueOf(impl)
 		if config.name == "" {
-			config.name = reflect.Indirect(v).Type().Name()
+			config.name = typeOf(impl).Name()
 		}
 		reflected, err = reflectMethods(v)
 		errs = append(errs, err, h.lifecycle(impl))
@@ -102,10 +103,19 @@ func New(impl any, opts ...Option) (*Hub, error) {
 		return nil, err
 	}
 	endpoint := []transports.Option{transports.WithLogger(h.logger), transports.WithNode(uint32(h.farm.node.ID()))}
-	if h.endpoint, err = transports.NewEndpoint(h, append(endpoint, config.endpoint...)...); err != nil {
+	if h.endpoint, err = transports.NewEndpoint((*handler)(h), append(endpoint, config.endpoint...)...); err != nil {
 		return nil, errors.Join(err, h.farm.close())
 	}
 	return h, nil
+}
+
+// typeOf returns the type that implements a hub, behind a pointer or not.
+func typeOf(impl any) reflect.Type {
+	t := reflect.TypeOf(impl)
+	if t.Kind() == reflect.Pointer {
+		return t.Elem()
+	}
+	return t
 }
 
 // lifecycle finds the methods that the hub itself calls.
@@ -128,8 +138,12 @@ func (h *Hub) lifecycle(impl any) error {
 // at a path and at that path's "/negotiate".
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.endpoint.ServeHTTP(w, r) }
 
-// Connect implements [transports.Handler]; programs have no use for it.
-func (h *Hub) Connect(c *transports.Connection) transports.Receiver { return newSession(h, c) }
+// handler is the hub as its endpoint sees it.
+type handler Hub
+
+func (h *handler) Connect(c *transports.Connection) transports.Receiver {
+	return newSession((*Hub)(h), c)
+}
 
 // Clients returns the clients of the hub, to send to from anywhere in the
 // program.

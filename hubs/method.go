@@ -78,6 +78,7 @@ func (t *methodTable) add(methods []*method) error {
 
 // binder hands the arguments and streams of one invocation to its method.
 type binder struct {
+	call      *call
 	session   *session
 	arguments []protocol.Raw
 	uploads   []*upload
@@ -102,8 +103,12 @@ func (b *binder) argument(into any) error {
 	return nil
 }
 
-// upload returns the next stream.
+// upload returns the next stream. If the client has sent too few, the call is
+// going to be refused.
 func (b *binder) upload() *upload {
+	if len(b.uploads) == 0 {
+		return newUpload(b.call, "")
+	}
 	u := b.uploads[0]
 	b.uploads = b.uploads[1:]
 	return u
@@ -121,6 +126,14 @@ func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
 		return nil, refuseBinding(m, &namedError{invalidData,
 			fmt.Sprintf("Invocation provides %d argument(s) but target expects %d.", n, m.args)})
 	}
+	c := &call{method: m, id: inv.InvocationID}
+	c.Context.session, c.Context.call = s, c
+	for _, id := range inv.StreamIDs[:min(len(inv.StreamIDs), m.uploads)] {
+		c.uploads = append(c.uploads, newUpload(c, id))
+	}
+	if err := c.bindArguments(inv.Arguments); err != nil {
+		return nil, refuseBinding(m, err)
+	}
 	switch {
 	case inv.Stream && !m.streams:
 		return nil, &refusal{"The client attempted to invoke the non-streaming '" + m.name + "' method with a streaming invocation.", nil}
@@ -129,14 +142,6 @@ func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
 	case len(inv.StreamIDs) != m.uploads:
 		return nil, &refusal{"An unexpected error occurred invoking '" + m.name + "' on the server.",
 			Errorf("Client sent %d stream(s), Hub method expects %d.", len(inv.StreamIDs), m.uploads)}
-	}
-	c := &call{method: m, id: inv.InvocationID}
-	c.Context.session, c.Context.call = s, c
-	for _, id := range inv.StreamIDs {
-		c.uploads = append(c.uploads, newUpload(c, id))
-	}
-	if err := c.bindArguments(inv.Arguments); err != nil {
-		return nil, refuseBinding(m, err)
 	}
 	return c, nil
 }
@@ -149,7 +154,7 @@ func (c *call) bindArguments(arguments []protocol.Raw) (err error) {
 			err = errBinding
 		}
 	}()
-	b := &binder{session: c.session, arguments: arguments, uploads: c.uploads}
+	b := &binder{call: c, session: c.session, arguments: arguments, uploads: c.uploads}
 	c.invoker, err = c.method.bind(b)
 	c.bound = b.bound
 	return err

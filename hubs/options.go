@@ -1,8 +1,10 @@
 package hubs
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/go-signalr/signalr/protocol"
@@ -61,12 +63,11 @@ func newConfig(opts []Option) (*config, error) {
 		maxStreams:       DefaultMaximumStreams,
 		inputBuffer:      DefaultInputBufferSize,
 	}
+	var errs []error
 	for _, opt := range opts {
-		if err := opt(c); err != nil {
-			return nil, err
-		}
+		errs = append(errs, opt(c))
 	}
-	return c, nil
+	return c, errors.Join(errs...)
 }
 
 func positive[T int | time.Duration](name string, value T, field *T) error {
@@ -111,8 +112,8 @@ func WithDetailedErrors() Option {
 // default is JSON.
 func WithProtocols(protocols ...protocol.Protocol) Option {
 	return func(c *config) error {
-		if len(protocols) == 0 {
-			return fmt.Errorf("hubs: at least one protocol is needed")
+		if len(protocols) == 0 || slices.Contains(protocols, nil) {
+			return fmt.Errorf("hubs: at least one protocol is needed, and none may be nil")
 		}
 		c.protocols = protocols
 		return nil
@@ -160,13 +161,14 @@ func WithMaximumParallelInvocations(n int) Option {
 }
 
 // WithStreamBufferCapacity sets how many items of each stream from a client may
-// wait for the hub method, before they count to the input buffer. The default is
+// wait for the hub method without counting to the input buffer; all of a client's
+// streams together have as much again for them. The default is
 // [DefaultStreamBufferCapacity].
 func WithStreamBufferCapacity(n int) Option {
 	return func(c *config) error { return positive("the stream buffer capacity", n, &c.streamCapacity) }
 }
 
-// WithMaximumStreams limits the streams, in both directions together, that one
+// WithMaximumStreams limits the calls with streams, in either direction, that one
 // client has at once. More are refused. The default is [DefaultMaximumStreams].
 func WithMaximumStreams(n int) Option {
 	return func(c *config) error { return positive("the number of streams", n, &c.maxStreams) }

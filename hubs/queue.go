@@ -31,7 +31,10 @@ func (s *session) connect() {
 // connected runs OnConnected and then the calls that have come meanwhile.
 func (s *session) connected() {
 	defer s.running.Done()
-	if err := s.protectConnected(); err != nil {
+	c := &Context{session: s}
+	err := s.protect(onConnectedName, func() error { return s.hub.config.connect(c) })
+	c.end(errReturned)
+	if err != nil {
 		s.logFailure(onConnectedName, err)
 		s.end(&protocol.Close{Error: textClosed + detail(err, s.hub.config.detailedErrors)}, err)
 		return
@@ -51,18 +54,6 @@ func (s *session) connected() {
 	}
 }
 
-func (s *session) protectConnected() (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.logPanic(onConnectedName, v)
-			err = &panicError{v}
-		}
-	}()
-	c := &Context{session: s}
-	defer c.end(errReturned)
-	return s.hub.config.connect(c)
-}
-
 func (s *session) wasConnected() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,18 +66,38 @@ func (s *session) isEnding() bool {
 	return s.phase == phaseEnding
 }
 
+// callOverhead is about what a waiting call takes in memory beside its arguments,
+// in bytes.
+const callOverhead = 256
+
 // invocation takes a call from the client.
 func (s *session) invocation(inv *protocol.Invocation, size int) {
 	c, refused := s.bindInvocation(inv)
 	if refused == nil {
 		c.cost = size
+		c.cost += callOverhead
 		refused = s.accept(c)
 	}
 	if refused != nil {
 		if refused.err != nil {
 			s.hub.logger.Debug("invocation refused", "connection", s.conn.ID(), "method", inv.Target, "error", refused.err)
 		}
-		s.refuse(inv.InvocationID, refused)
+		s.refuseCall(&call{id: inv.InvocationID, cost: size, refused: refused})
+	}
+}
+
+// refuseCall answers a call that does not run. Like every call, it waits until
+// OnConnected has returned (reference 6.1).
+func (s *session) refuseCall(c *call) {
+	s.mu.Lock()
+	waits := s.phase == phaseConnecting
+	if waits {
+		s.input.add(c.cost)
+		s.waiting = append(s.waiting, c)
+	}
+	s.mu.Unlock()
+	if !waits {
+		s.refuse(c.id, c.refused, s.sendWait)
 	}
 }
 
@@ -100,7 +111,7 @@ func (s *session) accept(c *call) *refusal {
 	}
 	general := "An unexpected error occurred invoking '" + c.method.name + "' on the server."
 	if !c.inline() {
-		if len(s.streams)+len(s.uploads)+max(1, len(c.uploads)) > s.hub.config.maxStreams {
+		if len(s.outside) >= s.hub.config.maxStreams {
 			return &refusal{general, Errorf("There are too many streams: %d at most.", s.hub.config.maxStreams)}
 		}
 		if c.method.streams && s.streams[c.id] != nil {
@@ -111,16 +122,16 @@ func (s *session) accept(c *call) *refusal {
 				return &refusal{general, Errorf("Stream ID '%s' is already in use.", u.id)}
 			}
 		}
+		if s.outside == nil {
+			s.outside = make(map[*call]struct{})
+			s.streams = make(map[string]*call)
+			s.uploads = make(map[string]*upload)
+		}
+		s.outside[c] = struct{}{}
 		if c.method.streams {
-			if s.streams == nil {
-				s.streams = make(map[string]*call)
-			}
 			s.streams[c.id] = c
 		}
 		for _, u := range c.uploads {
-			if s.uploads == nil {
-				s.uploads = make(map[string]*upload)
-			}
 			s.uploads[u.id] = u
 		}
 	}
@@ -145,6 +156,9 @@ func hasUpload(uploads []*upload, id string) bool {
 // admit starts a call if it may run now. The session is locked.
 func (s *session) admit(c *call) {
 	switch {
+	case c.refused != nil:
+		s.input.add(-c.cost)
+		s.refuse(c.id, c.refused, s.send)
 	case !c.inline():
 		s.input.add(-c.cost)
 		s.running.Add(1)
@@ -194,9 +208,13 @@ func (s *session) next(done *call) *call {
 	if done.slotGiven {
 		return nil
 	}
+	done.slotGiven = true // it has none to give any more
 	if len(s.waiting) == 0 || s.phase == phaseEnding {
 		s.slots++
-		s.active, s.waiting = nil, nil // idle connections keep no memory
+		s.waiting = nil // idle connections keep no memory
+		if len(s.active) == 0 {
+			s.active = nil
+		}
 		return nil
 	}
 	return s.startWaiting()
@@ -235,11 +253,14 @@ func (s *session) release(c *call) {
 		return
 	}
 	s.mu.Lock()
+	delete(s.outside, c)
 	if s.streams[c.id] == c {
 		delete(s.streams, c.id)
 	}
 	for _, u := range c.uploads {
-		delete(s.uploads, u.id)
+		if s.uploads[u.id] == u { // or the id is in use again
+			delete(s.uploads, u.id)
+		}
 	}
 	s.mu.Unlock()
 	for _, u := range c.uploads {
@@ -270,6 +291,12 @@ func (s *session) cancelCall(id string) {
 	if c := s.streams[id]; c != nil {
 		c.end(errCancelled)
 		return
+	}
+	for c := range s.outside { // calls with streams from the client
+		if c.id == id {
+			c.end(errCancelled)
+			return
+		}
 	}
 	for _, calls := range [][]*call{s.active, s.waiting} {
 		for _, c := range calls {

@@ -12,7 +12,10 @@ import (
 // each. It blocks only while the client's input buffer is full.
 func (s *session) Receive(data []byte) {
 	s.busy.Store(true)
-	defer s.busy.Store(false)
+	defer func() {
+		s.lastReceived.Store(time.Now().UnixNano()) // it may have been held up for long
+		s.busy.Store(false)
+	}()
 	defer func() {
 		if v := recover(); v != nil { // in an option of the application's, such as its user ids
 			s.logPanic("", v)
@@ -79,7 +82,6 @@ func (s *session) receive(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	s.lastReceived.Store(time.Now().UnixNano())
 	switch m := message.(type) {
 	case *protocol.Invocation:
 		s.invocation(m, len(frame))

@@ -18,6 +18,9 @@ func reflectMethods(impl reflect.Value) ([]*method, error) {
 	var methods []*method
 	var errs []error
 	t := impl.Type()
+	if t.Kind() != reflect.Pointer {
+		errs = append(errs, checkReceivers(t))
+	}
 	for i := range t.NumMethod() {
 		name, fn := t.Method(i).Name, impl.Method(i)
 		if fn.Type().NumIn() == 0 || fn.Type().In(0) != contextType || name == onConnectedName || name == onDisconnectedName {
@@ -31,6 +34,20 @@ func reflectMethods(impl reflect.Value) ([]*method, error) {
 		methods = append(methods, m)
 	}
 	return methods, errors.Join(errs...)
+}
+
+// checkReceivers reports methods that a value lacks and a pointer to it would
+// have: they would silently not be callable.
+func checkReceivers(t reflect.Type) error {
+	var errs []error
+	pointer := reflect.PointerTo(t)
+	for i := range pointer.NumMethod() {
+		m := pointer.Method(i)
+		if _, ok := t.MethodByName(m.Name); !ok && m.Type.NumIn() > 1 && m.Type.In(1) == contextType {
+			errs = append(errs, fmt.Errorf("hubs: method %s needs a pointer: give New a *%v", m.Name, t))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // reflectMethod is what is known of a method found by reflection.
@@ -52,10 +69,10 @@ func newReflectMethod(name string, fn reflect.Value) (*method, error) {
 		case m.variadic && i == t.NumIn()-1:
 			p.of = p.of.Elem()
 		default:
-			if err := checkDecodable(p.of); err != nil {
-				return nil, fmt.Errorf("parameter %d: %w", i, err)
-			}
 			m.args++
+		}
+		if err := p.check(); err != nil {
+			return nil, fmt.Errorf("parameter %d: %w", i, err)
 		}
 		r.params = append(r.params, p)
 	}
@@ -69,6 +86,22 @@ func newReflectMethod(name string, fn reflect.Value) (*method, error) {
 		m.result = t.Out(r.result.value)
 	}
 	return m, nil
+}
+
+// check refuses a parameter that no client can fill.
+func (p paramSpec) check() error {
+	if p.upload != nil {
+		return checkDecodable(itemType(p.of))
+	}
+	return checkDecodable(p.of)
+}
+
+// itemType returns the T of an iter.Seq2[T, error] or of a channel of T.
+func itemType(stream reflect.Type) reflect.Type {
+	if stream.Kind() == reflect.Func {
+		return stream.In(0).In(0)
+	}
+	return stream.Elem()
 }
 
 // checkDecodable refuses types that no client can send.
@@ -149,10 +182,10 @@ func resultShapeOf(t reflect.Type) (resultShape, error) {
 	}
 	shape.value = 0
 	out := t.Out(0)
-	if shape.stream = streamShapeOf(out); shape.stream == nil {
-		return shape, checkEncodable(out)
+	if shape.stream = streamShapeOf(out); shape.stream != nil {
+		out = itemType(out)
 	}
-	return shape, nil
+	return shape, checkEncodable(out)
 }
 
 // of returns a method's result and error.

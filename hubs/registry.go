@@ -8,20 +8,22 @@ import (
 )
 
 // registry knows the sessions of this process by connection id, group and user.
-// It is safe for concurrent use; its lock is held while a message is queued for
-// its receivers, which never blocks.
+// It is safe for concurrent use.
 type registry struct {
 	mu     sync.RWMutex
 	byID   map[string]*session
 	all    []*session // session.position is the index
 	groups map[string]map[*session]struct{}
 	users  map[string]map[*session]struct{}
+
+	matches sync.Pool // *[]*session
 }
 
 func (r *registry) init() {
 	r.byID = make(map[string]*session)
 	r.groups = make(map[string]map[*session]struct{})
 	r.users = make(map[string]map[*session]struct{})
+	r.matches.New = func() any { return new([]*session) }
 }
 
 // add makes a session reachable, unless it has ended meanwhile.
@@ -32,6 +34,7 @@ func (r *registry) add(s *session) {
 		return
 	}
 	r.byID[s.conn.ID()] = s
+	s.encoding.connections.Add(1)
 	s.position = len(r.all)
 	r.all = append(r.all, s)
 	if s.userID != "" {
@@ -48,6 +51,7 @@ func (r *registry) remove(s *session) {
 		return
 	}
 	delete(r.byID, s.conn.ID())
+	s.encoding.connections.Add(-1)
 	last := len(r.all) - 1
 	r.all[s.position] = r.all[last]
 	r.all[s.position].position = s.position
@@ -61,33 +65,29 @@ func (r *registry) remove(s *session) {
 	}
 }
 
-// addToGroup reports whether the connection is there.
-func (r *registry) addToGroup(id, group string) bool {
+// addToGroup adds a connection, if it is there, to a group.
+func (r *registry) addToGroup(id, group string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.byID[id]
 	if s == nil {
-		return false
+		return
 	}
 	if s.groups == nil {
 		s.groups = make(map[string]struct{})
 	}
 	s.groups[group] = struct{}{}
 	join(r.groups, group, s)
-	return true
 }
 
-// removeFromGroup reports whether the connection is there.
-func (r *registry) removeFromGroup(id, group string) bool {
+// removeFromGroup removes a connection, if it is there, from a group.
+func (r *registry) removeFromGroup(id, group string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.byID[id]
-	if s == nil {
-		return false
+	if s := r.byID[id]; s != nil {
+		delete(s.groups, group)
+		leave(r.groups, group, s)
 	}
-	delete(s.groups, group)
-	leave(r.groups, group, s)
-	return true
 }
 
 func (r *registry) find(id string) *session {
@@ -113,35 +113,43 @@ func leave(sets map[string]map[*session]struct{}, key string, s *session) {
 	}
 }
 
-// each calls f for every session of a topic but those excluded. f must not block.
+// each calls f for every session of a topic but those excluded. f may take its
+// time: the lock is not held.
 func (r *registry) each(topic scaleout.Topic, excluded []string, f func(*session)) {
-	skip := excluder(excluded)
+	if topic.Kind == scaleout.Connection {
+		if s := r.find(topic.Name); s != nil {
+			f(s)
+		}
+		return
+	}
+	matches := r.matches.Get().(*[]*session)
 	r.mu.RLock()
-	defer r.mu.RUnlock()
-	switch topic.Kind {
-	case scaleout.All:
-		for _, s := range r.all {
-			if !skip(s) {
-				f(s)
-			}
-		}
-	case scaleout.Group:
-		for s := range r.groups[topic.Name] {
-			if !skip(s) {
-				f(s)
-			}
-		}
-	case scaleout.User:
-		for s := range r.users[topic.Name] {
-			if !skip(s) {
-				f(s)
-			}
-		}
-	case scaleout.Connection:
-		if s := r.byID[topic.Name]; s != nil {
+	*matches = r.appendAll((*matches)[:0], topic)
+	r.mu.RUnlock()
+	skip := excluder(excluded)
+	for _, s := range *matches {
+		if !skip(s) {
 			f(s)
 		}
 	}
+	clear(*matches)
+	r.matches.Put(matches)
+}
+
+func (r *registry) appendAll(matches []*session, topic scaleout.Topic) []*session {
+	switch topic.Kind {
+	case scaleout.All:
+		matches = append(matches, r.all...)
+	case scaleout.Group:
+		for s := range r.groups[topic.Name] {
+			matches = append(matches, s)
+		}
+	case scaleout.User:
+		for s := range r.users[topic.Name] {
+			matches = append(matches, s)
+		}
+	}
+	return matches
 }
 
 // excluder returns a test for a list of connection ids, which may be long.

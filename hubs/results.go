@@ -177,13 +177,25 @@ func (t *resultTable) expect(id string, s *session, done func(*clientAnswer)) {
 		return
 	}
 	t.pending[id] = &pendingResult{s, done}
+	if s.asked == nil {
+		s.asked = make(map[string]struct{})
+	}
+	s.asked[id] = struct{}{}
 }
 
 // forget takes a call back: nobody waits for the answer any more.
 func (t *resultTable) forget(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.pending, id)
+	t.take(id)
+}
+
+// take removes a call from the books; the table is locked.
+func (t *resultTable) take(id string) {
+	if p := t.pending[id]; p != nil {
+		delete(t.pending, id)
+		delete(p.session.asked, id)
+	}
 }
 
 // complete takes an answer. Answers nobody waits for any more are ignored; an
@@ -197,7 +209,7 @@ func (t *resultTable) complete(s *session, answer *protocol.Completion) {
 	case p.session != s:
 		s.fail(errForeignResult)
 	default:
-		delete(t.pending, answer.InvocationID)
+		t.take(answer.InvocationID)
 		p.done(&clientAnswer{failure: answer.Error, result: slices.Clone(answer.Result), encoding: s.encoding})
 	}
 }
@@ -208,10 +220,9 @@ var errForeignResult = errors.New("hubs: the client answered a call to another c
 func (t *resultTable) drop(s *session) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for id, p := range t.pending {
-		if p.session == s {
-			delete(t.pending, id)
-			p.done(&clientAnswer{outcome: outcomeLost})
-		}
+	for id := range s.asked {
+		p := t.pending[id]
+		t.take(id)
+		p.done(&clientAnswer{outcome: outcomeLost})
 	}
 }

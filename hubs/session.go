@@ -15,7 +15,8 @@ import (
 // bytes come in by Receive (receive.go), calls go through a queue (queue.go), and
 // end runs once, whatever the reason.
 //
-// Lock order: upload.mu, session.mu, registry.mu, then the locks of conn.
+// Lock order: resultTable.mu, session.mu, then one of Context.mu, upload.mu,
+// budget.mu, registry.mu and the locks of conn; upload.mu before budget.mu.
 type session struct {
 	hub    *Hub
 	conn   *transports.Connection
@@ -39,6 +40,7 @@ type session struct {
 	shaken       atomic.Bool  // the handshake is done
 
 	input   budget         // bytes received that wait for hub methods
+	ahead   budget         // bytes of the first items of each upload, which do not hold the client back
 	running sync.WaitGroup // goroutines of calls
 
 	mu         sync.Mutex
@@ -46,11 +48,14 @@ type session struct {
 	waiting    []*call            // calls for which there was no slot
 	active     []*call            // calls that hold a slot
 	slots      int                // free
-	streams    map[string]*call   // running streams to the client, by invocation id
-	uploads    map[string]*upload // running streams from the client
+	outside    map[*call]struct{} // calls with streams, which need no slot
+	streams    map[string]*call   // those with a stream to the client, by invocation id
+	uploads    map[string]*upload // the streams from the client that have not ended
 	didConnect bool               // OnConnected has succeeded
 
 	ended chan struct{} // closed when end is done
+
+	asked map[string]struct{} // ids of calls to the client; resultTable's own, under its lock
 
 	// The registry's own, under its lock.
 	position int
@@ -80,6 +85,7 @@ func newSession(h *Hub, conn *transports.Connection) *session {
 	s.lastPing.Store(now)
 	s.lastReceived.Store(now)
 	s.input.limit = h.config.inputBuffer
+	s.ahead.limit = h.config.inputBuffer
 	s.ctx, s.cancel = context.WithCancelCause(conn.Request().Context())
 	return s
 }
@@ -112,6 +118,7 @@ func (s *session) Close(cause error) {
 	case errors.Is(cause, transports.ErrShutdown), errors.Is(cause, transports.ErrExpired):
 		s.end(&protocol.Close{AllowReconnect: true}, nil)
 	case errors.Is(cause, transports.ErrSlowClient), errors.Is(cause, transports.ErrWriteTimeout):
+		s.hub.logger.Warn("client is too slow and was disconnected", "connection", s.conn.ID(), "reason", cause)
 		s.end(nil, cause)
 	case s.inside.Load():
 		s.end(nil, errTruncated)
@@ -139,10 +146,13 @@ func (s *session) fail(err error) {
 func (s *session) end(closing *protocol.Close, cause error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == phaseEnding {
+	switch {
+	case s.phase == phaseEnding:
 		return
-	}
-	if s.phase != phaseHandshake && closing != nil {
+	case closing == nil:
+	case s.phase == phaseHandshake:
+		_ = s.conn.SendLast(protocol.AppendHandshakeResponse(nil, textHandshakeCanceled)) // or nobody is left to be told
+	default:
 		s.sendLast(closing)
 	}
 	s.endLocked(cause)
@@ -164,37 +174,24 @@ func (s *session) endLocked(cause error) {
 
 // disconnected runs OnDisconnected if OnConnected has succeeded. A panic in it
 // fails the transport.
-func (s *session) disconnected(cause error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.logPanic(onDisconnectedName, v)
-			err = &panicError{v}
-		}
-	}()
+func (s *session) disconnected(cause error) error {
 	if !s.wasConnected() {
 		return nil
 	}
 	s.hub.logger.Debug("client disconnected", "connection", s.conn.ID(), "cause", cause)
-	s.hub.config.disconnect(&Context{session: s}, cause)
-	return nil
+	return s.protect(onDisconnectedName, func() error {
+		s.hub.config.disconnect(&Context{session: s}, cause)
+		return nil
+	})
 }
 
-// send queues a frame. A connection that has ended drops it silently, as does
-// one that ends now because its client is too slow: that is logged.
-func (s *session) send(frame []byte) {
-	if err := s.conn.Send(frame); errors.Is(err, transports.ErrSlowClient) {
-		s.hub.logger.Warn("client is too slow and was disconnected", "connection", s.conn.ID(), "reason", err)
-	}
-}
+// send queues a frame without waiting. A connection that has ended drops it
+// silently; one whose client is too slow ends.
+func (s *session) send(frame []byte) { _ = s.conn.Send(frame) }
 
-// sendWhenReady queues a frame when the client has taken most of what is queued
-// already.
-func (s *session) sendWhenReady(ctx context.Context, frame []byte) error {
-	if err := s.conn.Ready(ctx); err != nil {
-		return err
-	}
-	return s.conn.Send(frame)
-}
+// sendWait queues a frame when the client has taken most of what is queued
+// already, or drops it because the session ends.
+func (s *session) sendWait(frame []byte) { _ = s.conn.SendWait(s.ctx, frame) }
 
 func (s *session) sendLast(m protocol.Message) {
 	frame, err := s.encoding.message(m)

@@ -17,11 +17,21 @@ type upload struct {
 	id   string
 
 	mu      sync.Mutex
-	items   []protocol.Raw // copies
-	err     error          // not nil: the stream ends after the items; io.EOF: without failure
-	changed chan struct{}  // closed when there is something new; nil: nobody waits
-	counted int            // bytes that count to the session's input buffer
+	items   []uploadItem
+	err     error         // not nil: the stream ends after the items; io.EOF: without failure
+	changed chan struct{} // closed when there is something new; nil: nobody waits
 }
+
+// uploadItem is an item that waits.
+type uploadItem struct {
+	raw   protocol.Raw // a copy
+	ahead bool         // it counts to session.ahead, not to session.input
+}
+
+// itemOverhead is about what a waiting item takes in memory beside its bytes.
+const itemOverhead = 64
+
+func (i uploadItem) cost() int { return len(i.raw) + itemOverhead }
 
 func newUpload(c *call, id string) *upload { return &upload{call: c, id: id} }
 
@@ -32,11 +42,12 @@ func (u *upload) push(item protocol.Raw) {
 	if u.err != nil {
 		return // late items of a stream that ended are ignored
 	}
-	u.items = append(u.items, slices.Clone(item))
-	if len(u.items) > u.call.session.hub.config.streamCapacity {
-		u.counted += len(item)
-		u.call.session.input.add(len(item))
+	s := u.call.session
+	i := uploadItem{raw: slices.Clone(item)}
+	if i.ahead = len(u.items) < s.hub.config.streamCapacity && s.ahead.try(i.cost()); !i.ahead {
+		s.input.add(i.cost())
 	}
+	u.items = append(u.items, i)
 	u.wake()
 }
 
@@ -54,15 +65,20 @@ func (u *upload) end(err error) {
 func (u *upload) discard() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	for _, i := range u.items {
+		u.uncount(i)
+	}
 	u.items = nil
 	u.err = io.EOF
-	u.uncount(u.counted)
 	u.wake()
 }
 
-func (u *upload) uncount(n int) {
-	u.counted -= n
-	u.call.session.input.add(-n)
+func (u *upload) uncount(i uploadItem) {
+	if i.ahead {
+		u.call.session.ahead.add(-i.cost())
+	} else {
+		u.call.session.input.add(-i.cost())
+	}
 }
 
 func (u *upload) wake() {
@@ -79,11 +95,11 @@ func (u *upload) next(ctx context.Context) (protocol.Raw, error) {
 		u.mu.Lock()
 		if len(u.items) > 0 {
 			item := u.items[0]
-			u.items[0] = nil
+			u.items[0] = uploadItem{}
 			u.items = u.items[1:]
-			u.uncount(min(u.counted, len(item)))
+			u.uncount(item)
 			u.mu.Unlock()
-			return item, nil
+			return item.raw, nil
 		}
 		if u.err != nil {
 			defer u.mu.Unlock()
@@ -173,7 +189,10 @@ func (u *upload) channel(t reflect.Type) reflect.Value {
 			if err == nil {
 				v, err = u.decode(item, t.Elem())
 			}
-			if err != nil {
+			switch {
+			case u.call.Err() != nil:
+				return // nobody reads the channel any more
+			case err != nil:
 				u.call.fail(err)
 				return
 			}

@@ -24,10 +24,7 @@ const textUserChanged = "The user associated with this connection changed."
 // clients would show it instead of the status. The default lets all pass, which
 // leaves the check to the application's own middleware.
 func WithAuthorization(check func(*http.Request) error) Option {
-	return func(o *options) error {
-		o.authorize = check
-		return nil
-	}
+	return func(o *options) error { return function("the authorization", check, &o.authorize) }
 }
 
 // WithIdentity says who makes a request. The transport's first request binds a
@@ -35,20 +32,14 @@ func WithAuthorization(check func(*http.Request) error) Option {
 // 403, so that a stolen connection token alone is of no use. The default knows
 // nobody.
 func WithIdentity(identity func(*http.Request) string) Option {
-	return func(o *options) error {
-		o.identity = identity
-		return nil
-	}
+	return func(o *options) error { return function("the identity", identity, &o.identity) }
 }
 
 // WithExpiration ends connections when the authentication of their latest
 // transport request expires, with [ErrExpired]; the zero time never does. The
 // default ignores expiry once a connection is made.
 func WithExpiration(expires func(*http.Request) time.Time) Option {
-	return func(o *options) error {
-		o.expires = expires
-		return nil
-	}
+	return func(o *options) error { return function("the expiration", expires, &o.expires) }
 }
 
 // authorized answers a request that may not pass.
@@ -78,14 +69,12 @@ func (e *Endpoint) identify(w http.ResponseWriter, r *http.Request, c *Connectio
 	return false
 }
 
-// authenticated notes who uses the connection, and until when.
-func (c *Connection) authenticated(r *http.Request) {
-	expires := c.endpoint.opts.expires(r)
-	if expires.IsZero() {
-		c.expires.Store(0)
-		return
+// expiry returns a time as Connection.expires holds it.
+func expiry(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
 	}
-	c.expires.Store(expires.UnixNano())
+	return t.UnixNano()
 }
 
 // BearerToken returns the bearer token of a request: from its Authorization

@@ -2,6 +2,7 @@ package transports
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -25,8 +26,8 @@ type Receiver interface {
 	// Message boundaries are not preserved. data is only valid during the
 	// call. Blocking holds the client back.
 	Receive(data []byte)
-	// Tick is called about once a second, also during Receive. It must not
-	// block.
+	// Tick is called about once a second, also during Receive and perhaps
+	// once after Close. It must not block.
 	Tick(now time.Time)
 	// Close is called once, after the last Receive or, when the endpoint
 	// itself ends the connection, at any time. cause is nil if the client
@@ -70,12 +71,12 @@ type Connection struct {
 	pollWaits bool          // a poll waits for another to end
 }
 
-// transport is what carries a connection at the moment. Neither method blocks.
+// transport is what carries a connection at the moment.
 type transport interface {
-	// wake tells the writer that the outbox needs it.
+	// wake tells the writer that the outbox needs it. It does not block.
 	wake()
 	// abort breaks the transport. Whoever reads from it then ends the
-	// connection.
+	// connection. It does not wait for the client, but for TLS's good-bye.
 	abort()
 }
 
@@ -140,39 +141,32 @@ func (c *Connection) SendLast(msg []byte) error { return c.put(msg, true) }
 
 func (c *Connection) put(msg []byte, last bool) error {
 	wake, err := c.out.put(msg, last)
-	if err != nil {
-		return c.refuse(err)
+	switch {
+	case errors.Is(err, ErrSlowClient):
+		c.end(err)
+	case wake:
+		c.wake()
 	}
+	return err
+}
+
+// SendWait is [Connection.Send] for senders that can wait: it queues the message
+// when no more than the buffer size is waiting for the client. The error is
+// [ErrClosed], or ctx's cause if that is done first.
+func (c *Connection) SendWait(ctx context.Context, msg []byte) error {
+	wake, err := c.out.putWait(ctx, msg)
 	if wake {
 		c.wake()
 	}
-	return nil
+	return err
 }
 
-// Write queues a message like [Connection.Send], but first waits until the
-// outbox has room, and where it can does the write itself instead of leaving it
-// to another goroutine. The error is also ctx's cause if that is done first.
+// Write is [Connection.SendWait], but where it can it does the write itself
+// instead of leaving it to another goroutine.
 func (c *Connection) Write(ctx context.Context, msg []byte) error {
-	if err := c.Ready(ctx); err != nil {
-		return err
-	}
-	wake, err := c.out.put(msg, false)
-	if err != nil {
-		return c.refuse(err)
-	}
+	wake, err := c.out.putWait(ctx, msg)
 	if wake {
 		c.writeOrWake()
-	}
-	return nil
-}
-
-// Ready returns when no more than the buffer size is waiting for the client.
-// The error is [ErrClosed] or ctx's cause.
-func (c *Connection) Ready(ctx context.Context) error { return c.out.wait(ctx) }
-
-func (c *Connection) refuse(err error) error {
-	if err == ErrSlowClient { // comes straight from the outbox
-		c.end(err)
 	}
 	return err
 }
@@ -193,7 +187,8 @@ func (c *Connection) Finish(err error) {
 // then called with [ErrAborted].
 func (c *Connection) Abort() { c.end(ErrAborted) }
 
-// end breaks the connection for a reason of the server's.
+// end breaks the connection for a reason of the server's. The application is told
+// at once: whoever reads from the transport may be held up in Receive.
 func (c *Connection) end(cause error) {
 	c.mu.Lock()
 	if c.cause == nil {
@@ -205,6 +200,7 @@ func (c *Connection) end(cause error) {
 	if t != nil {
 		t.abort()
 	}
+	go c.close(cause)
 }
 
 func (c *Connection) wake() {
@@ -247,12 +243,11 @@ const (
 
 // bind makes t the connection's transport, once.
 func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
-	identity := c.endpoint.opts.identity(r)
-	c.authenticated(r)
+	identity, expires := c.endpoint.opts.identity(r), expiry(c.endpoint.opts.expires(r))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.disposed:
+	case c.disposed, c.cause != nil:
 		return boundDisposed
 	case c.kind == kind:
 		return boundAlready
@@ -262,6 +257,10 @@ func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
 	c.kind = kind
 	c.transport = t
 	c.identity = identity
+	c.expires.Store(expires)
+	if kind == WebSockets {
+		c.early = nil // what came by POST was for another transport
+	}
 	c.request = r.WithContext(context.WithoutCancel(r.Context()))
 	c.endpoint.stats.started(kind)
 	return boundOK
@@ -272,11 +271,11 @@ func (c *Connection) open() Receiver {
 	receiver := c.endpoint.handler.Connect(c)
 	c.mu.Lock()
 	c.receiver = receiver
-	cause := c.cause
+	cause, over := c.cause, c.cause != nil || c.disposed
 	early := len(c.early) > 0
 	c.stopWaiting()
 	c.mu.Unlock()
-	if cause != nil { // the endpoint shut down meanwhile
+	if over { // the connection ended meanwhile
 		c.close(cause)
 	}
 	if early {

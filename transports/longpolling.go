@@ -28,7 +28,6 @@ func (e *Endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	last := p.answer(c, r, e.opts.pollTimeout)
-	p.end()
 	c.unbindPoll(p)
 	if last {
 		c.close(nil)
@@ -56,6 +55,7 @@ func (c *Connection) bindPoll(p *poll, r *http.Request) bound {
 	default:
 		return b
 	}
+	expires := expiry(c.endpoint.opts.expires(r))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.transport != nil {
@@ -87,6 +87,7 @@ func (c *Connection) bindPoll(p *poll, r *http.Request) bound {
 		return boundDisposed
 	}
 	c.transport = p
+	c.expires.Store(expires)
 	return boundOK
 }
 

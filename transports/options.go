@@ -1,6 +1,7 @@
 package transports
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -63,10 +64,12 @@ func newOptions(opts []Option) (*options, error) {
 		logger:            slog.Default(),
 		sweepInterval:     sweepInterval,
 	}
+	var errs []error
 	for _, opt := range opts {
-		if err := opt(o); err != nil {
-			return nil, err
-		}
+		errs = append(errs, opt(o))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
 	}
 	o.outboxLimit = max(o.outboxLimit, o.bufferSize)
 	return o, nil
@@ -77,6 +80,14 @@ func positive[T int | time.Duration](name string, value T, field *T) error {
 		return fmt.Errorf("transports: %s must be positive, not %v", name, value)
 	}
 	*field = value
+	return nil
+}
+
+func function[R any](name string, f func(*http.Request) R, field *func(*http.Request) R) error {
+	if f == nil {
+		return fmt.Errorf("transports: %s must not be nil", name)
+	}
+	*field = f
 	return nil
 }
 

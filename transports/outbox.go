@@ -43,15 +43,19 @@ func (o *outbox) put(msg []byte, seal bool) (wake bool, err error) {
 	if o.size > 0 && o.size+len(msg) > o.limit {
 		return false, ErrSlowClient
 	}
-	o.queue = append(o.queue, msg)
-	o.size += len(msg)
 	if seal {
 		o.state = outboxSealed
 		o.wakeWaiting()
 	}
+	return o.add(msg), nil
+}
+
+func (o *outbox) add(msg []byte) (wake bool) {
+	o.queue = append(o.queue, msg)
+	o.size += len(msg)
 	wake = !o.awake
 	o.awake = true
-	return wake, nil
+	return wake
 }
 
 // take returns all that is queued and gives spare, an earlier result, back to
@@ -97,18 +101,19 @@ func (o *outbox) kill() {
 	o.wakeWaiting()
 }
 
-// wait returns when the outbox holds no more than its buffer size, with an
-// error when it has closed or ctx is done first.
-func (o *outbox) wait(ctx context.Context) error {
+// putWait queues a message when the outbox holds no more than its buffer size, so
+// that senders that wait never overfill it. wake is as for put.
+func (o *outbox) putWait(ctx context.Context, msg []byte) (wake bool, err error) {
 	for {
 		o.mu.Lock()
 		if o.state != outboxOpen {
 			o.mu.Unlock()
-			return ErrClosed
+			return false, ErrClosed
 		}
 		if o.size <= o.buffer {
+			wake = o.add(msg)
 			o.mu.Unlock()
-			return nil
+			return wake, nil
 		}
 		if o.room == nil {
 			o.room = make(chan struct{})
@@ -118,7 +123,7 @@ func (o *outbox) wait(ctx context.Context) error {
 		select {
 		case <-room:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return false, context.Cause(ctx)
 		}
 	}
 }

@@ -75,7 +75,7 @@ func (c *Connection) unlockInput() { <-c.input }
 func (c *Connection) deliver(ctx context.Context, data []byte) error {
 	for {
 		c.mu.Lock()
-		if c.disposed || c.finished {
+		if c.disposed || c.finished || c.kind == WebSockets {
 			c.mu.Unlock()
 			return ErrClosed
 		}

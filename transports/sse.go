@@ -48,7 +48,6 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 		c.open()
 		err = t.run(c, r)
 	}
-	t.end()
 	c.out.kill()
 	c.close(err)
 	c.remove()
@@ -129,9 +128,9 @@ type response struct {
 	woken   chan struct{} // holds one token when the outbox has something
 	aborted chan struct{}
 
-	mu    sync.Mutex
-	broke bool
-	ended bool // the request's goroutine has left
+	mu            sync.Mutex
+	broke         bool
+	writeUnderway bool
 }
 
 func newResponse(w http.ResponseWriter) *response {
@@ -163,22 +162,24 @@ func (r *response) abort() {
 	}
 	r.broke = true
 	close(r.aborted)
-	if !r.ended {
+	if r.writeUnderway {
 		_ = r.control.SetWriteDeadline(time.Unix(1, 0))
 	}
 }
 
-// end says that the request's goroutine will not use the response any more.
-func (r *response) end() {
+// writing surrounds a write, which abort may have to break.
+func (r *response) writing(underway bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ended = true
+	r.writeUnderway = underway
 }
 
 // write sends data to the client at once.
 func (r *response) write(c *Connection, data ...[]byte) error {
 	c.writing()
 	defer c.written()
+	r.writing(true)
+	defer r.writing(false)
 	for _, d := range data {
 		if _, err := r.w.Write(d); err != nil {
 			return err

@@ -186,8 +186,7 @@ func (t *webSocket) writeQueued() {
 		for rest := batch; len(rest) > 0; {
 			n := joint(rest)
 			if err := t.write(rest[:n]); err != nil {
-				t.c.out.kill()
-				t.abort()
+				t.c.end(err)
 				return
 			}
 			rest = rest[n:]
