@@ -60,9 +60,7 @@ func (s *session) run(c *call, last func() bool) {
 		s.running.Add(1)
 		go func() {
 			defer s.running.Done()
-			if err := s.protect(c.method.name, func() error { pump(); return nil }); err != nil {
-				c.fail(err)
-			}
+			pump()
 		}()
 	}
 	general := "An unexpected error occurred invoking '" + c.method.name + "' on the server."

@@ -70,15 +70,12 @@ type Hub struct {
 // reported in the error.
 func New(impl any, opts ...Option) (*Hub, error) {
 	config, err := newConfig(opts)
-	if err != nil {
-		return nil, err
-	}
+	errs := []error{err}
 	h := &Hub{config: config, protocols: config.protocols}
 	h.registry.init()
 	h.results.init()
 
 	var reflected []*method
-	var errs []error
 	if impl != nil {
 		v := reflect.ValueOf(impl)
 		if config.name == "" {

@@ -122,7 +122,11 @@ func (u *upload) next(ctx context.Context) (protocol.Raw, error) {
 // stream.
 func (u *upload) decode(item protocol.Raw, of reflect.Type) (reflect.Value, error) {
 	v := reflect.New(of)
-	if err := u.call.session.encoding.protocol.Unmarshal(item, v.Interface()); err != nil {
+	s := u.call.session
+	err := s.protect(u.call.method.name, func() error { // with the application's own unmarshalers
+		return s.encoding.protocol.Unmarshal(item, v.Interface())
+	})
+	if err != nil {
 		err = &namedError{invalidData, "Failed to bind Stream message."}
 		u.discard()
 		return v.Elem(), err
