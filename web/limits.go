@@ -68,7 +68,10 @@ func (l Limits) cleanText(text string) (string, error) {
 	if text == "" {
 		return "", hubs.NewError("The message is empty.")
 	}
-	return text, l.checkText(text)
+	if err := l.checkText(text); err != nil {
+		return "", err
+	}
+	return text, nil
 }
 
 // checkText returns an error if a message is too long.

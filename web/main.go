@@ -27,7 +27,7 @@ import (
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
-	shutdownTimeout   = 5 * time.Second
+	shutdownTimeout   = 10 * time.Second // longer than a client may take to answer a close
 )
 
 func main() {

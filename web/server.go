@@ -25,7 +25,7 @@ func newHandler(hub http.Handler, client fs.FS) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", contentPolicy)
 		w.Header().Set("Referrer-Policy", "no-referrer")
-		serveFile(w, r, static, "static/page.html")
+		serveFile(w, r, static, "static/index.html")
 	})
 	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
 		serveFile(w, r, static, "static/"+r.PathValue("file"))

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"flag"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestRunServesUntilItIsStopped(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}"), 0o644))
+	install(t, dir)
+	ctx, stop := context.WithCancel(t.Context())
+	stdout, writer := io.Pipe()
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx, []string{"-addr", "127.0.0.1:0", "-dir", dir}, writer, io.Discard) }()
+
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	require.Regexp(t, `^listening on http://127\.0\.0\.1:[1-9]\d*\n$`, line)
+	url := strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
+
+	answer, err := http.Post(url+"/chat/negotiate?negotiateVersion=1", "", nil)
+	require.NoError(t, err)
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.NoError(t, answer.Body.Close())
+	require.Contains(t, string(body), `"connectionToken"`)
+
+	stop()
+	require.NoError(t, <-ended)
+	_, err = net.DialTimeout("tcp", strings.TrimPrefix(url, "http://"), time.Second)
+	require.Error(t, err)
+	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestRunRefuses(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}"), 0o644))
+	install(t, dir)
+	var stderr bytes.Buffer
+	require.ErrorIs(t, run(t.Context(), []string{"-h"}, io.Discard, &stderr), flag.ErrHelp)
+	require.Contains(t, stderr.String(), "-addr")
+	require.Error(t, run(t.Context(), []string{"-unknown"}, io.Discard, io.Discard))
+	require.ErrorContains(t, run(t.Context(), []string{"-dir", t.TempDir()}, io.Discard, io.Discard), "package.json")
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	require.ErrorContains(t, run(t.Context(), []string{"-dir", dir, "-addr", taken.Addr().String()}, io.Discard, io.Discard), "listen")
+}
+
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	for listening, want := range map[string]string{
+		"[::]:8080":      "http://localhost:8080",
+		"0.0.0.0:80":     "http://localhost:80",
+		"127.0.0.1:8081": "http://127.0.0.1:8081",
+		"[::1]:8081":     "http://[::1]:8081",
+	} {
+		addr, err := net.ResolveTCPAddr("tcp", listening)
+		require.NoError(t, err)
+		require.Equal(t, want, address(addr))
+	}
+}

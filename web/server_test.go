@@ -1,0 +1,78 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestHandler(t *testing.T) {
+	t.Parallel()
+	client := fstest.MapFS{clientScript: {Data: []byte("client")}, "sub/file.js": {Data: []byte("x")}}
+	hub := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "hub "+r.URL.Path) })
+	handler := newHandler(hub, client)
+
+	for name, test := range map[string]struct {
+		method, path string
+		status       int
+		contentType  string
+		body         string
+	}{
+		"page":             {"GET", "/", 200, "text/html", `<script src="/static/chat.js" type="module">`},
+		"page's head":      {"HEAD", "/", 200, "text/html", ""},
+		"style":            {"GET", "/static/chat.css", 200, "text/css", "--accent"},
+		"script":           {"GET", "/static/chat.js", 200, "text/javascript", "new Link"},
+		"icon":             {"GET", "/static/icon.svg", 200, "image/svg+xml", "<svg"},
+		"client":           {"GET", "/lib/signalr/signalr.min.js", 200, "text/javascript", "client"},
+		"hub":              {"GET", "/chat", 200, "", "hub /chat"},
+		"negotiate":        {"POST", "/chat/negotiate", 200, "", "hub /chat/negotiate"},
+		"unknown page":     {"GET", "/nowhere", 404, "", ""},
+		"unknown part":     {"GET", "/static/nothing.js", 404, "", ""},
+		"list of parts":    {"GET", "/static/", 404, "", ""},
+		"list of client":   {"GET", "/lib/signalr/", 404, "", ""},
+		"folder of client": {"GET", "/lib/signalr/sub/file.js", 404, "", ""},
+		"out of the lib":   {"GET", "/lib/signalr/..%2f..%2fpackage.json", 400, "", ""},
+		"wrong method":     {"POST", "/", 405, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest(test.method, test.path, nil))
+			require.Equal(t, test.status, w.Code)
+			require.Contains(t, w.Header().Get("Content-Type"), test.contentType)
+			require.Contains(t, w.Body.String(), test.body)
+		})
+	}
+
+	t.Run("headers of the page", func(t *testing.T) {
+		t.Parallel()
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+		policy := w.Header().Get("Content-Security-Policy")
+		require.Contains(t, policy, "default-src 'none'")
+		require.Contains(t, policy, "script-src 'self';")
+		require.NotContains(t, policy, "unsafe")
+		require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
+		require.Equal(t, "no-cache", w.Header().Get("Cache-Control"))
+	})
+}
+
+// The page must not need what its Content-Security-Policy forbids.
+func TestPageHasNothingInline(t *testing.T) {
+	t.Parallel()
+	page, err := static.ReadFile("static/index.html")
+	require.NoError(t, err)
+	for _, tag := range strings.Split(string(page), "<")[1:] {
+		require.NotContains(t, tag, " style=")
+		require.NotRegexp(t, `^style\b`, tag)
+		require.NotRegexp(t, `\son\w+=`, tag)
+		if strings.HasPrefix(tag, "script") {
+			require.Contains(t, tag, " src=")
+		}
+	}
+}
