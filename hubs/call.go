@@ -91,14 +91,18 @@ func (s *session) run(c *call, last func() bool) {
 	switch {
 	case err != nil:
 		s.logFailure(c.method.name, err)
-		s.refuse(c.id, c.refusal(general, err), s.sendWait)
+		s.refuse(c.id, c.refusal(general, err), s.answer)
 	case c.id == "":
 	case last():
-		_ = s.conn.Write(s.ctx, frame) // a connection that ended needs no answer
+		_ = s.write(s.ctx, frame) // a connection that ended needs no answer
 	default:
-		s.sendWait(frame)
+		s.answer(frame)
 	}
 }
+
+// answer sends an answer when there is room for it. A connection that ended needs
+// none.
+func (s *session) answer(frame []byte) { _ = s.sendWait(s.ctx, frame) }
 
 // call calls the method, within the filters.
 func (c *call) call() (any, error) {

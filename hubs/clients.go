@@ -129,7 +129,7 @@ func (t Target) Send(ctx context.Context, method string, args ...any) error {
 		if err != nil {
 			return err
 		}
-		if err := s.conn.SendWait(ctx, frame); ctx.Err() != nil {
+		if err := s.sendWait(ctx, frame); ctx.Err() != nil {
 			return err
 		}
 		return nil // a connection that has ended is not an error

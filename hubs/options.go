@@ -15,14 +15,15 @@ import (
 // Defaults of the options, those of the reference server where it has them
 // (reference 10).
 const (
-	DefaultHandshakeTimeout           = 15 * time.Second
-	DefaultKeepAliveInterval          = 15 * time.Second
-	DefaultClientTimeout              = 30 * time.Second
-	DefaultMaximumReceiveMessageSize  = 32 << 10
-	DefaultMaximumParallelInvocations = 1
-	DefaultStreamBufferCapacity       = 10
-	DefaultMaximumStreams             = 4096
-	DefaultInputBufferSize            = 64 << 10
+	DefaultHandshakeTimeout            = 15 * time.Second
+	DefaultKeepAliveInterval           = 15 * time.Second
+	DefaultClientTimeout               = 30 * time.Second
+	DefaultMaximumReceiveMessageSize   = 32 << 10
+	DefaultMaximumParallelInvocations  = 1
+	DefaultStreamBufferCapacity        = 10
+	DefaultMaximumStreams              = 4096
+	DefaultInputBufferSize             = 64 << 10
+	DefaultStatefulReconnectBufferSize = 100_000
 )
 
 // Option configures a [Hub].
@@ -41,6 +42,7 @@ type config struct {
 	streamCapacity   int
 	maxStreams       int
 	inputBuffer      int
+	reconnectBuffer  int
 	endpoint         []transports.Option
 	bus              scaleout.Bus // nil: one of the hub's own
 	filters          []Filter
@@ -62,6 +64,7 @@ func newConfig(opts []Option) (*config, error) {
 		streamCapacity:   DefaultStreamBufferCapacity,
 		maxStreams:       DefaultMaximumStreams,
 		inputBuffer:      DefaultInputBufferSize,
+		reconnectBuffer:  DefaultStatefulReconnectBufferSize,
 	}
 	var errs []error
 	for _, opt := range opts {
@@ -190,6 +193,20 @@ func WithBus(bus scaleout.Bus) Option {
 		c.bus = bus
 		return nil
 	}
+}
+
+// WithStatefulReconnect lets clients that ask for it keep their connection, with
+// its groups, calls and streams, when its WebSocket is lost and they come back
+// within the disconnect timeout ([transports.WithDisconnectTimeout]). Neither
+// side loses or repeats a message (reference 7).
+func WithStatefulReconnect() Option { return WithEndpoint(transports.WithStatefulReconnect()) }
+
+// WithStatefulReconnectBufferSize sets how many bytes of messages that a client
+// has not acknowledged are kept for it. Above that, senders that can wait do so;
+// after 5 s the client is disconnected. The default is
+// [DefaultStatefulReconnectBufferSize].
+func WithStatefulReconnectBufferSize(n int) Option {
+	return func(c *config) error { return positive("the stateful reconnect buffer size", n, &c.reconnectBuffer) }
 }
 
 // WithEndpoint passes options to the transports beneath the hub.

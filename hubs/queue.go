@@ -97,7 +97,7 @@ func (s *session) refuseCall(c *call) {
 	}
 	s.mu.Unlock()
 	if !waits {
-		s.refuse(c.id, c.refused, s.sendWait)
+		s.refuse(c.id, c.refused, s.answer)
 	}
 }
 

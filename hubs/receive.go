@@ -82,6 +82,9 @@ func (s *session) receive(frame []byte) error {
 	if err != nil {
 		return err
 	}
+	if s.relay != nil && counted(message) && !s.relay.receive() {
+		return nil // a repetition
+	}
 	switch m := message.(type) {
 	case *protocol.Invocation:
 		s.invocation(m, len(frame))
@@ -103,10 +106,16 @@ func (s *session) receive(frame []byte) error {
 			cause = NewError(m.Error)
 		}
 		s.end(&protocol.Close{}, cause)
+	case *protocol.Ack:
+		if s.relay != nil { // else it means nothing (reference 7.3)
+			return s.relay.ack(m.SequenceID)
+		}
+	case *protocol.Sequence:
+		if s.relay != nil {
+			return s.relay.sequence(m.SequenceID)
+		}
 	}
-	// Ack and Sequence mean nothing without stateful reconnect, and messages
-	// of unknown types are for newer servers (reference 4.2, 7.3).
-	return nil
+	return nil // messages of unknown types are for newer servers (reference 4.2)
 }
 
 // completion is the end of an upload or the answer to a client result.
@@ -147,6 +156,10 @@ func (s *session) handshake(frame []byte) {
 	}
 	s.userID = s.conn.Identity()
 	s.conn.SetBinary(chosen.Format() == protocol.Binary)
+	if s.conn.StatefulReconnect() && request.Version >= 2 { // reference 7.1
+		s.relay = newRelay(s.conn, s.hub.config.reconnectBuffer)
+		s.conn.AllowResume(true)
+	}
 	s.connect()
 }
 

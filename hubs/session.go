@@ -24,6 +24,7 @@ type session struct {
 	cancel context.CancelCauseFunc
 
 	encoding *encoding // nil until the handshake
+	relay    *relay    // nil unless stateful reconnect is on; set by the handshake
 	userID   string
 	items    atomic.Pointer[sync.Map]
 
@@ -38,6 +39,7 @@ type session struct {
 	busy         atomic.Bool  // in Receive: the client timeout does not run
 	pinged       atomic.Bool  // the client pings: its timeout runs
 	shaken       atomic.Bool  // the handshake is done
+	away         atomic.Bool  // there is no transport at the moment
 
 	input   budget         // bytes received that wait for hub methods
 	ahead   budget         // bytes of the first items of each upload, which do not hold the client back
@@ -102,15 +104,37 @@ func (s *session) Tick(now time.Time) {
 	if s.conn.Transport() == transports.LongPolling {
 		return // the polls themselves show that both sides live
 	}
+	if s.relay != nil && s.tickRelay(now) || s.away.Load() {
+		return
+	}
 	if s.pinged.Load() && !s.busy.Load() && t-s.lastReceived.Load() > int64(s.hub.config.clientTimeout) {
 		s.fail(ErrClientTimeout)
 		return
 	}
 	if t-s.lastPing.Load() >= int64(s.hub.config.keepAlive) {
 		s.lastPing.Store(t)
-		s.send(s.encoding.ping)
+		s.sendUncounted(s.encoding.ping)
 	}
 }
+
+// tickRelay acknowledges what has come, and reports whether it has ended the
+// session.
+func (s *session) tickRelay(now time.Time) bool {
+	ack, stuck := s.relay.tick(now)
+	if stuck {
+		s.fail(errUnacknowledged)
+		return true
+	}
+	if ack > 0 {
+		if frame, err := s.encoding.message(&protocol.Ack{SequenceID: ack}); err == nil {
+			s.sendUncounted(frame)
+		}
+	}
+	return false
+}
+
+// errUnacknowledged ends a session whose client does not acknowledge.
+var errUnacknowledged = errors.New("hubs: the client has not acknowledged enough messages for too long")
 
 // Close ends the session because its transport ended, or is about to.
 func (s *session) Close(cause error) {
@@ -160,6 +184,10 @@ func (s *session) end(closing *protocol.Close, cause error) {
 
 func (s *session) endLocked(cause error) {
 	s.phase = phaseEnding
+	if s.relay != nil {
+		s.conn.AllowResume(false)
+		s.relay.end()
+	}
 	go func() {
 		defer close(s.ended)
 		s.cancel(cause)
@@ -187,16 +215,50 @@ func (s *session) disconnected(cause error) error {
 
 // send queues a frame without waiting. A connection that has ended drops it
 // silently; one whose client is too slow ends.
-func (s *session) send(frame []byte) { _ = s.conn.Send(frame) }
+func (s *session) send(frame []byte) {
+	if s.relay != nil {
+		s.relay.send(frame)
+		return
+	}
+	_ = s.conn.Send(frame)
+}
 
 // sendWait queues a frame when the client has taken most of what is queued
-// already, or drops it because the session ends.
-func (s *session) sendWait(frame []byte) { _ = s.conn.SendWait(s.ctx, frame) }
+// already.
+func (s *session) sendWait(ctx context.Context, frame []byte) error {
+	if s.relay != nil {
+		return s.relay.sendWait(ctx, frame)
+	}
+	return s.conn.SendWait(ctx, frame)
+}
+
+// write is sendWait for a goroutine that has nothing else to do, and does the
+// write itself where it can.
+func (s *session) write(ctx context.Context, frame []byte) error {
+	if s.relay != nil {
+		return s.relay.sendWait(ctx, frame)
+	}
+	return s.conn.Write(ctx, frame)
+}
+
+// sendUncounted queues a ping or an acknowledgement.
+func (s *session) sendUncounted(frame []byte) {
+	if s.relay != nil {
+		s.relay.sendUncounted(frame)
+		return
+	}
+	_ = s.conn.Send(frame)
+}
 
 func (s *session) sendLast(m protocol.Message) {
 	frame, err := s.encoding.message(m)
 	if err != nil {
 		s.logFailure("", err)
+		return
+	}
+	if s.relay != nil {
+		s.conn.AllowResume(false) // this Close is final
+		s.relay.sendLast(frame)
 		return
 	}
 	_ = s.conn.SendLast(frame) // a connection that ended is told nothing

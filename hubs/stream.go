@@ -81,7 +81,7 @@ func (s *session) sendStream(c *call, items resultStream) (err error) {
 			err = encodeErr
 			return false
 		}
-		return s.conn.SendWait(&c.Context, frame) == nil
+		return s.sendWait(&c.Context, frame) == nil
 	})
 	if c.Err() != nil {
 		return nil // the client wants no more, however the producer takes it

@@ -64,6 +64,9 @@ type Connection struct {
 	request   *http.Request
 	identity  string // of the request
 
+	resumes bool // a WebSocket that is lost may be replaced (resume.go)
+	rebinds bool // a WebSocket waits for another to end
+
 	// For transports whose bytes come by POST.
 	input     chan struct{} // holds a token while a POST is under way
 	early     []byte        // came before the first transport request
@@ -177,9 +180,16 @@ func (c *Connection) Finish(err error) {
 	c.faulted.Store(err != nil)
 	c.mu.Lock()
 	c.finished = true
+	away := c.transport == nil && c.kind == WebSockets
 	c.mu.Unlock()
 	if c.out.finish() {
 		c.wake()
+	}
+	if away { // nobody else is there to end it
+		go func() {
+			c.close(nil)
+			c.remove()
+		}()
 	}
 }
 

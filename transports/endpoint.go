@@ -64,9 +64,10 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 		e.cors = newCORS(o.allowOrigin)
 	}
 	e.negotiator = negotiate.Handler{
-		Node:           o.node,
-		MinimumVersion: o.minVersion,
-		Redirect:       o.redirect,
+		Node:              o.node,
+		MinimumVersion:    o.minVersion,
+		StatefulReconnect: o.resume,
+		Redirect:          o.redirect,
 		Register: func(_ *http.Request, grant negotiate.Grant) error {
 			_, err := e.add(grant)
 			return err

@@ -116,7 +116,7 @@ func (p *poll) answer(c *Connection, r *http.Request, timeout time.Duration) (la
 		if r.Context().Err() != nil {
 			return false // nobody would get what is taken now
 		}
-		batch, state := c.out.take(nil)
+		batch, state := c.out.take(nil, 0)
 		switch {
 		case batch != nil:
 			if p.reply(c, http.StatusOK, batch...) != nil {

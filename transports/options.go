@@ -43,6 +43,7 @@ type options struct {
 	outboxLimit       int
 	maxConnections    int
 	node              uint32
+	resume            bool
 	minVersion        int
 	redirect          func(*http.Request) (*negotiate.Redirect, error)
 	logger            *slog.Logger

@@ -19,6 +19,8 @@ type outbox struct {
 	limit  int           // senders that cannot wait fail above this size
 	awake  bool          // the writer was woken and has not yet found nothing
 	state  outboxState   //
+	away   bool          // between two transports: what is put is dropped, its sender keeps it
+	writer int           // which transport's writer may take
 	room   chan struct{} // closed when those who wait for room should look again; nil: nobody waits
 }
 
@@ -39,15 +41,23 @@ func (o *outbox) put(msg []byte, seal bool) (wake bool, err error) {
 	if o.state != outboxOpen {
 		return false, ErrClosed
 	}
+	if o.away {
+		o.seal(seal)
+		return false, nil
+	}
 	// A single message larger than the limit is fine when nothing waits.
 	if o.size > 0 && o.size+len(msg) > o.limit {
 		return false, ErrSlowClient
 	}
+	o.seal(seal)
+	return o.add(msg), nil
+}
+
+func (o *outbox) seal(seal bool) {
 	if seal {
 		o.state = outboxSealed
 		o.wakeWaiting()
 	}
-	return o.add(msg), nil
 }
 
 func (o *outbox) add(msg []byte) (wake bool) {
@@ -60,11 +70,15 @@ func (o *outbox) add(msg []byte) (wake bool) {
 
 // take returns all that is queued and gives spare, an earlier result, back to
 // the queue. With nothing queued the writer is asleep again, and the state says
-// whether it should end the transport.
-func (o *outbox) take(spare [][]byte) ([][]byte, outboxState) {
+// whether it should end the transport. The writer of an earlier transport gets
+// nothing any more.
+func (o *outbox) take(spare [][]byte, writer int) ([][]byte, outboxState) {
 	clear(spare) // lets go of the messages written
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if writer != o.writer {
+		return nil, outboxDead
+	}
 	if len(o.queue) == 0 {
 		o.awake = false
 		o.queue = nil // idle connections keep no memory
@@ -87,9 +101,30 @@ func (o *outbox) finish() (wake bool) {
 	}
 	o.state = outboxFinishing
 	o.wakeWaiting()
+	if o.away {
+		return false
+	}
 	wake = !o.awake
 	o.awake = true
 	return wake
+}
+
+// detach empties the outbox of a transport that is lost.
+func (o *outbox) detach() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.away, o.awake = true, false
+	o.writer++
+	o.queue, o.size = nil, 0
+	o.wakeWaiting()
+}
+
+// attach lets the outbox fill again, for the transport whose number is returned.
+func (o *outbox) attach() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.away = false
+	return o.writer
 }
 
 // kill drops what is queued and refuses all that comes.
@@ -110,8 +145,8 @@ func (o *outbox) putWait(ctx context.Context, msg []byte) (wake bool, err error)
 			o.mu.Unlock()
 			return false, ErrClosed
 		}
-		if o.size <= o.buffer {
-			wake = o.add(msg)
+		if o.away || o.size <= o.buffer {
+			wake = !o.away && o.add(msg)
 			o.mu.Unlock()
 			return wake, nil
 		}

@@ -63,7 +63,7 @@ func (t *events) run(c *Connection, r *http.Request) error {
 	var state outboxState
 	var event []byte
 	for {
-		if batch, state = c.out.take(batch); batch == nil {
+		if batch, state = c.out.take(batch, 0); batch == nil {
 			if state >= outboxFinishing {
 				return nil
 			}

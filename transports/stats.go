@@ -13,6 +13,8 @@ type Stats struct {
 	Active map[Kind]int
 	// Started counts the connections that ever came into use, by transport.
 	Started map[Kind]uint64
+	// Resumed counts the WebSockets that took the place of lost ones.
+	Resumed uint64
 	// Ended counts the connections that ended, by reason: "normal_closure",
 	// "connection_lost", "timeout", "app_shutdown", "expired", "slow_client",
 	// "write_timeout" or "aborted".
@@ -36,6 +38,12 @@ func (c *counters) started(kind Kind) {
 	c.stats.Started[kind]++
 }
 
+func (c *counters) resumed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Resumed++
+}
+
 func (c *counters) ended(kind Kind, reason string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -49,6 +57,7 @@ func (c *counters) snapshot() Stats {
 	return Stats{
 		Active:  maps.Clone(c.stats.Active),
 		Started: maps.Clone(c.stats.Started),
+		Resumed: c.stats.Resumed,
 		Ended:   maps.Clone(c.stats.Ended),
 	}
 }

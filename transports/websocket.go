@@ -66,6 +66,9 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 			_, _ = w.Write([]byte(textUnknownID))
 			return
 		}
+		if !e.identify(w, r, c) {
+			return
+		}
 	}
 	if !e.opts.enabled[WebSockets] {
 		refuse(w, http.StatusNotFound, WebSockets.String()+textNotHere)
@@ -82,15 +85,26 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	t := &webSocket{c: c, shared: &e.webSockets, closed: make(chan struct{})}
-	if b := c.bind(WebSockets, t, r); b != boundOK {
+	t := &webSocket{c: c, shared: &e.webSockets, closed: make(chan struct{}), detached: make(chan struct{})}
+	b := c.bind(WebSockets, t, r)
+	if b == boundAlready {
+		t.again = true
+		b = c.rebind(t, r)
+	}
+	switch b {
+	case boundOK:
+	case boundCancelled:
+		return
+	default:
 		refuseBound(w, b)
 		return
 	}
 	socket, err := e.webSockets.upgrader.Upgrade(w, r, nil)
 	if err != nil { // it has answered the request
-		c.close(err)
-		c.remove()
+		if !c.detach(t) {
+			c.close(err)
+			c.remove()
+		}
 		return
 	}
 	// A goroutine of its own lets go of all that net/http keeps for a request.
@@ -102,11 +116,15 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 type webSocket struct {
 	c      *Connection
 	shared *webSockets
+	again  bool // it takes the place of one that was lost
+	writer int  // the outbox's number for it
 
 	mu     sync.Mutex
 	socket *websocket.Conn // nil until serve
 	ended  bool
 	closed chan struct{} // closed when ended: nothing more will be written
+
+	detached chan struct{} // closed when another one may take its place, or none will
 }
 
 func (t *webSocket) wake() { go t.writeQueued() }
@@ -140,14 +158,26 @@ func (t *webSocket) start(socket *websocket.Conn) bool {
 func (t *webSocket) serve(socket *websocket.Conn) {
 	var cause error
 	if t.start(socket) {
-		cause = t.read(t.c.open())
+		cause = t.read(t.receiver())
 	}
+	if cause != nil && t.c.detach(t) {
+		return // until the client comes back
+	}
+	defer close(t.detached)
 	t.c.close(cause)
 	if cause == nil { // the client waits for the other half of the closing handshake
 		<-t.closed
 	}
 	t.abort()
 	t.c.remove()
+}
+
+// receiver opens the connection, or goes on with it.
+func (t *webSocket) receiver() Receiver {
+	if t.again {
+		return t.c.resume(t)
+	}
+	return t.c.open()
 }
 
 // read passes on what the client sends, until it closes the socket properly
@@ -180,13 +210,13 @@ func (t *webSocket) writeQueued() {
 	var batch [][]byte
 	var state outboxState
 	for {
-		if batch, state = t.c.out.take(batch); batch == nil {
+		if batch, state = t.c.out.take(batch, t.writer); batch == nil {
 			break
 		}
 		for rest := batch; len(rest) > 0; {
 			n := joint(rest)
 			if err := t.write(rest[:n]); err != nil {
-				t.c.end(err)
+				t.lost(err)
 				return
 			}
 			rest = rest[n:]
@@ -194,6 +224,15 @@ func (t *webSocket) writeQueued() {
 	}
 	if state == outboxFinishing {
 		t.sayGoodbye()
+	}
+}
+
+// lost breaks the transport after a write that failed: the reader then notices.
+func (t *webSocket) lost(err error) {
+	if t.c.resumable() {
+		t.abort()
+	} else {
+		t.c.end(err)
 	}
 }
 

@@ -1,0 +1,119 @@
+package transports
+
+import (
+	"net/http"
+	"time"
+)
+
+// Resumer is a [Receiver] whose connections may change their WebSocket: stateful
+// reconnect (reference 7). While a connection has none, what is sent is dropped
+// without error; the receiver keeps what it wants to send again.
+type Resumer interface {
+	Receiver
+	// Detached is called when the transport is lost, after the last Receive
+	// from it.
+	Detached()
+	// Resumed is called when there is a new one, before the first Receive from
+	// it. Until it calls attach, sends are still dropped.
+	Resumed(attach func())
+}
+
+// WithStatefulReconnect lets clients that ask for it keep their connection when
+// its WebSocket is lost, for as long as the disconnect timeout. The default is
+// not to.
+func WithStatefulReconnect() Option {
+	return func(o *options) error {
+		o.resume = true
+		return nil
+	}
+}
+
+// StatefulReconnect reports whether the client has asked for stateful reconnect
+// and may use it, by WebSockets.
+func (c *Connection) StatefulReconnect() bool {
+	return c.grant.StatefulReconnect && c.Transport() == WebSockets
+}
+
+// AllowResume lets the client replace a WebSocket that is lost, or not any more:
+// then no transport request finds the connection again. The receiver must be a
+// [Resumer].
+func (c *Connection) AllowResume(allow bool) {
+	c.mu.Lock()
+	was := c.resumes
+	c.resumes = allow
+	c.mu.Unlock()
+	if was && !allow {
+		c.endpoint.forget(c)
+	}
+}
+
+func (c *Connection) resumable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.resumes && !c.finished && !c.disposed && c.cause == nil
+}
+
+// detach takes a lost WebSocket off the connection, if another may take its
+// place. The disconnect timeout counts from now.
+func (c *Connection) detach(t *webSocket) bool {
+	if !c.resumable() {
+		return false
+	}
+	c.out.detach()
+	t.abort()
+	c.receiver.(Resumer).Detached() // set before AllowResume was called
+	c.mu.Lock()
+	c.transport = nil
+	c.idleSince = time.Now()
+	finished := c.finished
+	c.mu.Unlock()
+	close(t.detached)
+	if finished { // meanwhile, when there was still a transport to end it
+		c.close(nil)
+		c.remove()
+	}
+	return true
+}
+
+// rebind makes t the connection's WebSocket in place of the one it has, which is
+// broken if it still lives, or has lost (reference 7.4).
+func (c *Connection) rebind(t *webSocket, r *http.Request) bound {
+	expires := expiry(c.endpoint.opts.expires(r))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rebinds || !c.resumes {
+		return boundAlready
+	}
+	c.rebinds = true
+	defer func() { c.rebinds = false }()
+	for c.transport != nil {
+		before := c.transport.(*webSocket)
+		c.mu.Unlock()
+		before.abort()
+		select {
+		case <-before.detached:
+		case <-r.Context().Done():
+		}
+		c.mu.Lock()
+		if r.Context().Err() != nil {
+			return boundCancelled
+		}
+		if !c.resumes || c.finished || c.cause != nil {
+			break
+		}
+	}
+	if !c.resumes || c.finished || c.disposed || c.cause != nil {
+		return boundDisposed
+	}
+	c.transport = t
+	c.expires.Store(expires)
+	return boundOK
+}
+
+// resume goes on with the connection on a new WebSocket.
+func (c *Connection) resume(t *webSocket) Receiver {
+	receiver := c.receiver.(Resumer) // set before AllowResume was called
+	receiver.Resumed(func() { t.writer = c.out.attach() })
+	c.endpoint.stats.resumed()
+	return receiver
+}
