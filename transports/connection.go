@@ -83,8 +83,12 @@ type transport interface {
 	abort()
 }
 
-// syncWriter is a transport whose writer the sender itself can be.
-type syncWriter interface{ writeQueued() }
+// syncWriter is a transport whose writer the sender itself can be: waiting for the
+// client, or only as far as that takes no waiting.
+type syncWriter interface {
+	writeQueued()
+	writeNow()
+}
 
 func newConnection(e *Endpoint, grant negotiate.Grant) *Connection {
 	return &Connection{
@@ -148,7 +152,7 @@ func (c *Connection) put(msg []byte, last bool) error {
 	case errors.Is(err, ErrSlowClient):
 		c.end(err)
 	case wake:
-		c.wake()
+		c.writeNow()
 	}
 	return err
 }
@@ -177,8 +181,10 @@ func (c *Connection) Write(ctx context.Context, msg []byte) error {
 // Finish says that the application sends nothing more: what is queued is
 // delivered, then the transport ends, as failed if err is not nil.
 func (c *Connection) Finish(err error) {
-	c.faulted.Store(err != nil)
 	c.mu.Lock()
+	if !c.finished {
+		c.faulted.Store(err != nil)
+	}
 	c.finished = true
 	away := c.transport == nil && c.kind == WebSockets
 	c.mu.Unlock()
@@ -223,16 +229,26 @@ func (c *Connection) wake() {
 }
 
 func (c *Connection) writeOrWake() {
-	c.mu.Lock()
-	t := c.transport
-	c.mu.Unlock()
-	switch t := t.(type) {
-	case nil:
-	case syncWriter:
-		t.writeQueued()
-	default:
-		t.wake()
+	if w, ok := c.syncWriter(); ok {
+		w.writeQueued()
+	} else {
+		c.wake()
 	}
+}
+
+func (c *Connection) writeNow() {
+	if w, ok := c.syncWriter(); ok {
+		w.writeNow()
+	} else {
+		c.wake()
+	}
+}
+
+func (c *Connection) syncWriter() (syncWriter, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w, ok := c.transport.(syncWriter)
+	return w, ok
 }
 
 // writing and written surround every write to the client, so that the sweep
@@ -257,7 +273,7 @@ func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.disposed, c.cause != nil:
+	case c.disposed, c.cause != nil && c.kind == 0:
 		return boundDisposed
 	case c.kind == kind:
 		return boundAlready

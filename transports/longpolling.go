@@ -2,6 +2,7 @@ package transports
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -40,6 +41,7 @@ type poll struct {
 	*response
 	first      bool
 	superseded chan struct{} // closed when the next poll takes over
+	asked      bool          // superseded is closed; under Connection.mu
 	done       chan struct{} // closed when this one is over
 }
 
@@ -62,26 +64,25 @@ func (c *Connection) bindPoll(p *poll, r *http.Request) bound {
 		if c.pollWaits {
 			return boundAlready
 		}
+		before := c.transport.(*poll)
 		c.pollWaits = true
-		for c.transport != nil {
-			before := c.transport.(*poll)
-			select {
-			case <-before.superseded:
-			default:
-				close(before.superseded)
-			}
-			c.mu.Unlock()
-			select {
-			case <-before.done:
-			case <-r.Context().Done():
-			}
-			c.mu.Lock()
-			if r.Context().Err() != nil {
-				c.pollWaits = false
-				return boundCancelled
-			}
+		if !before.asked { // by a poll that went away since
+			before.asked = true
+			close(before.superseded)
 		}
+		c.mu.Unlock()
+		select {
+		case <-before.done:
+		case <-r.Context().Done():
+		}
+		c.mu.Lock()
 		c.pollWaits = false
+		switch {
+		case r.Context().Err() != nil:
+			return boundCancelled
+		case c.transport != nil: // a third poll was faster
+			return boundAlready
+		}
 	}
 	if c.disposed {
 		return boundDisposed
@@ -158,11 +159,18 @@ func (p *poll) reply(c *Connection, status int, messages ...[]byte) error {
 		for _, m := range messages {
 			size += len(m)
 		}
-		p.w.Header().Set("Content-Type", "application/octet-stream")
+		contentType := "application/octet-stream"
+		if status == http.StatusInternalServerError {
+			contentType = "text/plain"
+		}
+		p.w.Header().Set("Content-Type", contentType)
 		p.w.Header().Set("Content-Length", strconv.Itoa(size))
 	}
 	p.w.WriteHeader(status)
-	return p.write(c, messages...)
+	if err := p.write(c, messages...); !errors.Is(err, http.ErrNotSupported) { // a poll needs no Flusher
+		return err
+	}
+	return nil
 }
 
 // serveDelete ends a long-polling connection by the client's wish.

@@ -14,15 +14,24 @@ import (
 type outbox struct {
 	mu     sync.Mutex
 	queue  [][]byte
+	first  [1][]byte     // memory for the queue of a connection that is idle
+	moved  bool          // first may be in the hands of an earlier transport's writer
 	size   int           // bytes in queue
 	buffer int           // senders that can wait do so above this size
-	limit  int           // senders that cannot wait fail above this size
+	limit  int           // senders that cannot wait fail above this size; 0: never
 	awake  bool          // the writer was woken and has not yet found nothing
 	state  outboxState   //
 	away   bool          // between two transports: what is put is dropped, its sender keeps it
 	writer int           // which transport's writer may take
 	room   chan struct{} // closed when those who wait for room should look again; nil: nobody waits
 }
+
+// Small messages are bounded by their number, since they take more memory than
+// their bytes: that of messages of smallMessage bytes that fill the outbox.
+const (
+	smallMessage = 32
+	fewMessages  = 1024 // are always allowed
+)
 
 type outboxState uint8
 
@@ -46,7 +55,7 @@ func (o *outbox) put(msg []byte, seal bool) (wake bool, err error) {
 		return false, nil
 	}
 	// A single message larger than the limit is fine when nothing waits.
-	if o.size > 0 && o.size+len(msg) > o.limit {
+	if o.limit > 0 && o.size > 0 && o.size+len(msg) > o.limit {
 		return false, ErrSlowClient
 	}
 	o.seal(seal)
@@ -73,15 +82,18 @@ func (o *outbox) add(msg []byte) (wake bool) {
 // whether it should end the transport. The writer of an earlier transport gets
 // nothing any more.
 func (o *outbox) take(spare [][]byte, writer int) ([][]byte, outboxState) {
-	clear(spare) // lets go of the messages written
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if writer != o.writer {
 		return nil, outboxDead
 	}
+	clear(spare) // lets go of the messages written
 	if len(o.queue) == 0 {
 		o.awake = false
-		o.queue = nil // idle connections keep no memory
+		o.queue = nil // idle connections keep no more memory than first
+		if !o.moved {
+			o.queue = o.first[:0]
+		}
 		return nil, o.state
 	}
 	batch := o.queue
@@ -113,18 +125,33 @@ func (o *outbox) finish() (wake bool) {
 func (o *outbox) detach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.away, o.awake = true, false
+	o.away, o.awake, o.moved = true, false, true
 	o.writer++
 	o.queue, o.size = nil, 0
 	o.wakeWaiting()
 }
 
-// attach lets the outbox fill again, for the transport whose number is returned.
-func (o *outbox) attach() int {
+// nextWriter returns the number of the transport that is attached next.
+func (o *outbox) nextWriter() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.writer
+}
+
+// attach lets the outbox fill again. wake is as for put.
+func (o *outbox) attach() (wake bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.away = false
-	return o.writer
+	o.awake = o.state == outboxFinishing // since there was no transport to end
+	return o.awake
+}
+
+// lift takes the limit away.
+func (o *outbox) lift() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.limit = 0
 }
 
 // kill drops what is queued and refuses all that comes.

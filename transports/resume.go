@@ -36,27 +36,39 @@ func (c *Connection) StatefulReconnect() bool {
 
 // AllowResume lets the client replace a WebSocket that is lost, or not any more:
 // then no transport request finds the connection again. The receiver must be a
-// [Resumer].
+// [Resumer]. From then on the outbox has no limit: what waits in it the receiver
+// keeps as well, and bounds.
 func (c *Connection) AllowResume(allow bool) {
 	c.mu.Lock()
-	was := c.resumes
-	c.resumes = allow
-	c.mu.Unlock()
-	if was && !allow {
-		c.endpoint.forget(c)
+	defer c.mu.Unlock()
+	if c.resumes && !allow {
+		c.disposed = true
+	}
+	if c.resumes = allow; allow {
+		c.out.lift()
 	}
 }
 
+// resumable reports whether another WebSocket may take the place of one that is
+// lost. c is locked.
 func (c *Connection) resumable() bool {
+	return c.resumes && !c.finished && !c.disposed && c.cause == nil
+}
+
+// endsWith reports whether the loss of t is the end of the connection.
+func (c *Connection) endsWith(t *webSocket) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.resumes && !c.finished && !c.disposed && c.cause == nil
+	return c.transport == t && !c.resumable()
 }
 
 // detach takes a lost WebSocket off the connection, if another may take its
 // place. The disconnect timeout counts from now.
 func (c *Connection) detach(t *webSocket) bool {
-	if !c.resumable() {
+	c.mu.Lock()
+	resumable := c.resumable()
+	c.mu.Unlock()
+	if !resumable {
 		return false
 	}
 	c.out.detach()
@@ -98,13 +110,14 @@ func (c *Connection) rebind(t *webSocket, r *http.Request) bound {
 		if r.Context().Err() != nil {
 			return boundCancelled
 		}
-		if !c.resumes || c.finished || c.cause != nil {
+		if !c.resumable() {
 			break
 		}
 	}
-	if !c.resumes || c.finished || c.disposed || c.cause != nil {
+	if !c.resumable() {
 		return boundDisposed
 	}
+	t.writer = c.out.nextWriter()
 	c.transport = t
 	c.expires.Store(expires)
 	return boundOK
@@ -113,7 +126,11 @@ func (c *Connection) rebind(t *webSocket, r *http.Request) bound {
 // resume goes on with the connection on a new WebSocket.
 func (c *Connection) resume(t *webSocket) Receiver {
 	receiver := c.receiver.(Resumer) // set before AllowResume was called
-	receiver.Resumed(func() { t.writer = c.out.attach() })
 	c.endpoint.stats.resumed()
+	receiver.Resumed(func() {
+		if c.out.attach() {
+			t.wake()
+		}
+	})
 	return receiver
 }

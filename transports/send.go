@@ -25,13 +25,15 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 	}
 	defer c.unlockInput()
 	control := http.NewResponseController(w)
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
 	buffer := e.webSockets.readBuffers.Get().(*[readSize]byte)
 	defer e.webSockets.readBuffers.Put(buffer)
 	for {
 		// A client that trickles holds up its own sends, and not for ever.
 		_ = control.SetReadDeadline(time.Now().Add(e.opts.sendTimeout))
 		n, err := r.Body.Read(buffer[:])
+		if err == nil || errors.Is(err, io.EOF) { // else net/http would wait for the rest of the body
+			_ = control.SetReadDeadline(time.Time{})
+		}
 		if n > 0 {
 			switch deliverErr := c.deliver(r.Context(), buffer[:n]); {
 			case errors.Is(deliverErr, ErrClosed):
@@ -89,6 +91,9 @@ func (c *Connection) deliver(ctx context.Context, data []byte) error {
 			if len(data) > 0 {
 				receiver.Receive(data)
 			}
+			if c.isDisposed() { // it may not have been taken
+				return ErrClosed
+			}
 			return nil
 		}
 		if len(c.early)+len(data) <= c.endpoint.opts.bufferSize {
@@ -107,6 +112,12 @@ func (c *Connection) deliver(ctx context.Context, data []byte) error {
 			return ctx.Err()
 		}
 	}
+}
+
+func (c *Connection) isDisposed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.disposed
 }
 
 // deliverEarly hands over what came before the connection was opened.

@@ -167,19 +167,24 @@ func (r *response) abort() {
 	}
 }
 
-// writing surrounds a write, which abort may have to break.
-func (r *response) writing(underway bool) {
+// writing surrounds a write, which abort may have to break. After an abort there
+// may be a last write: it gets no longer than others.
+func (r *response) writing(underway bool, timeout time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.writeUnderway = underway
+	if underway && r.broke {
+		_ = r.control.SetWriteDeadline(time.Now().Add(timeout))
+	}
 }
 
 // write sends data to the client at once.
 func (r *response) write(c *Connection, data ...[]byte) error {
 	c.writing()
 	defer c.written()
-	r.writing(true)
-	defer r.writing(false)
+	timeout := c.endpoint.opts.sendTimeout
+	r.writing(true, timeout)
+	defer r.writing(false, timeout)
 	for _, d := range data {
 		if _, err := r.w.Write(d); err != nil {
 			return err

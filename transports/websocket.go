@@ -17,6 +17,9 @@ const (
 	// readSize is the size of a read from a socket, and of what the
 	// application receives at once.
 	readSize = 4 << 10
+	// writeSize is the size of the shared buffers in which frames are made: up
+	// to that a frame is one write.
+	writeSize = 16 << 10
 	// frameSize is how much of the queue is joined to one WebSocket message.
 	// Longer messages of the application still travel in one piece.
 	frameSize = 64 << 10
@@ -30,15 +33,17 @@ type webSockets struct {
 	upgrader     websocket.Upgrader
 	readBuffers  sync.Pool // *[readSize]byte
 	frameBuffers sync.Pool // *[]byte
+	attempts     sync.Pool // *attempt
 	writeBuffers sync.Pool // the upgrader's
 }
 
 func (ws *webSockets) init() {
 	ws.readBuffers.New = func() any { return new([readSize]byte) }
+	ws.attempts.New = newAttempt
 	ws.frameBuffers.New = func() any { b := make([]byte, 0, frameSize); return &b }
 	ws.upgrader = websocket.Upgrader{
 		ReadBufferSize:  idleReadBuffer,
-		WriteBufferSize: readSize,
+		WriteBufferSize: writeSize,
 		WriteBufferPool: &ws.writeBuffers,
 		CheckOrigin:     func(*http.Request) bool { return true }, // done before
 	}
@@ -99,16 +104,14 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		refuseBound(w, b)
 		return
 	}
-	socket, err := e.webSockets.upgrader.Upgrade(w, r, nil)
+	t.conn = &socket{c: c, lost: t.lost}
+	ws, err := e.webSockets.upgrader.Upgrade(hijacker{w, t.conn}, r, nil)
 	if err != nil { // it has answered the request
-		if !c.detach(t) {
-			c.close(err)
-			c.remove()
-		}
+		t.leave(err)
 		return
 	}
 	// A goroutine of its own lets go of all that net/http keeps for a request.
-	go t.serve(socket)
+	go t.serve(ws)
 }
 
 // webSocket is the WebSocket transport. One goroutine reads; whoever finds the
@@ -118,9 +121,10 @@ type webSocket struct {
 	shared *webSockets
 	again  bool // it takes the place of one that was lost
 	writer int  // the outbox's number for it
+	conn   *socket
 
 	mu     sync.Mutex
-	socket *websocket.Conn // nil until serve
+	socket *websocket.Conn // over conn; nil until serve
 	ended  bool
 	closed chan struct{} // closed when ended: nothing more will be written
 
@@ -128,6 +132,44 @@ type webSocket struct {
 }
 
 func (t *webSocket) wake() { go t.writeQueued() }
+
+// writeNow writes what is queued as far as that does not take waiting, and leaves
+// the rest to a goroutine.
+func (t *webSocket) writeNow() {
+	var batch [][]byte
+	var state outboxState
+	for {
+		if t.conn.raw == nil || t.conn.busy() {
+			go t.writeQueued()
+			return
+		}
+		if batch, state = t.c.out.take(batch, t.writer); batch == nil {
+			break
+		}
+		for rest := batch; len(rest) > 0; {
+			n := joint(rest)
+			if t.conn.busy() || n == 1 && len(rest[0]) > writeSize/2 {
+				go t.writeRest(rest)
+				return
+			}
+			if err := t.write(rest[:n]); err != nil {
+				t.lost(err)
+				return
+			}
+			rest = rest[n:]
+		}
+	}
+	if state == outboxFinishing {
+		go t.sayGoodbye()
+	}
+}
+
+// writeRest goes on where writeNow left off.
+func (t *webSocket) writeRest(rest [][]byte) {
+	if t.writeAll(rest) {
+		t.writeQueued()
+	}
+}
 
 func (t *webSocket) abort() {
 	t.endWriting()
@@ -156,10 +198,16 @@ func (t *webSocket) start(socket *websocket.Conn) bool {
 }
 
 func (t *webSocket) serve(socket *websocket.Conn) {
-	var cause error
+	cause := ErrAborted
 	if t.start(socket) {
 		cause = t.read(t.receiver())
 	}
+	t.leave(cause)
+}
+
+// leave takes the WebSocket, which the client has closed properly (nil) or which
+// is lost, off its connection.
+func (t *webSocket) leave(cause error) {
 	if cause != nil && t.c.detach(t) {
 		return // until the client comes back
 	}
@@ -213,13 +261,8 @@ func (t *webSocket) writeQueued() {
 		if batch, state = t.c.out.take(batch, t.writer); batch == nil {
 			break
 		}
-		for rest := batch; len(rest) > 0; {
-			n := joint(rest)
-			if err := t.write(rest[:n]); err != nil {
-				t.lost(err)
-				return
-			}
-			rest = rest[n:]
+		if !t.writeAll(batch) {
+			return
 		}
 	}
 	if state == outboxFinishing {
@@ -227,12 +270,25 @@ func (t *webSocket) writeQueued() {
 	}
 }
 
+// writeAll writes messages, as few frames, and reports whether it could.
+func (t *webSocket) writeAll(messages [][]byte) bool {
+	for len(messages) > 0 {
+		n := joint(messages)
+		if err := t.write(messages[:n]); err != nil {
+			t.lost(err)
+			return false
+		}
+		messages = messages[n:]
+	}
+	return true
+}
+
 // lost breaks the transport after a write that failed: the reader then notices.
 func (t *webSocket) lost(err error) {
-	if t.c.resumable() {
-		t.abort()
-	} else {
+	if t.c.endsWith(t) {
 		t.c.end(err)
+	} else {
+		t.abort()
 	}
 }
 
@@ -252,8 +308,6 @@ func (t *webSocket) write(messages [][]byte) error {
 	if t.c.binary.Load() {
 		kind = websocket.BinaryMessage
 	}
-	t.c.writing()
-	defer t.c.written()
 	if len(messages) == 1 {
 		return t.socket.WriteMessage(kind, messages[0])
 	}

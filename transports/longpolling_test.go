@@ -1,0 +1,343 @@
+package transports_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/transports"
+)
+
+func TestFirstPoll(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.negotiate()
+	s.expect("GET", id+"&room=kitchen", "", http.StatusOK, "")
+	p := a.next()
+	require.Equal(t, transports.LongPolling, p.Transport())
+	require.Equal(t, "kitchen", p.Request().URL.Query().Get("room"))
+	p.send("x")
+	s.expect("GET", id+"&room=hall", "", http.StatusOK, "x")
+	require.Equal(t, "kitchen", p.Request().URL.Query().Get("room"), "the first request is kept")
+}
+
+// TestFirstPollCarriesNoData: clients drop a body there.
+func TestFirstPollCarriesNoData(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.negotiate()
+	first := s.start("GET", id, "", holdAnswer)
+	recv(t, first.answers.reached)
+	a.next().send("early")
+	first.answers.open()
+	first.expect(http.StatusOK, "")
+	s.expect("GET", id, "", http.StatusOK, "early")
+}
+
+func TestPollWaitsForData(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	for _, want := range []string{"one", "\x00\xff\n", "three"} {
+		poll := s.poll(id, nil)
+		none(t, poll.answer, "nothing to answer yet")
+		p.send(want)
+		poll.expect(http.StatusOK, want)
+	}
+	p.send("a", "b", "c")
+	s.expect("GET", id, "", http.StatusOK, "abc")
+}
+
+func TestPollTimesOut(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a, transports.WithPollTimeout(10*time.Millisecond))
+	id := s.firstPoll()
+	for range 3 {
+		s.expect("GET", id, "", http.StatusOK, "")
+	}
+	p := a.next()
+	p.send("x")
+	s.expect("GET", id, "", http.StatusOK, "x")
+	none(t, p.closed, "an empty poll ends nothing")
+}
+
+func TestPollAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	p.send("rest")
+	p.Finish(nil)
+	s.expect("GET", id, "", http.StatusOK, "rest")
+	s.expect("GET", id, "", http.StatusNoContent, "")
+	p.expectClosed(nil)
+	recv(t, s.Empty())
+	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
+	require.Equal(t, map[string]uint64{"normal_closure": 1}, s.Stats().Ended)
+}
+
+func TestWaitingPollEndsWithTheApplication(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	poll := s.poll(s.firstPoll(), nil)
+	a.next().Finish(nil)
+	poll.expect(http.StatusNoContent, "")
+	recv(t, s.Empty())
+}
+
+func TestNewPollSupersedes(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	poll := s.poll(id, nil)
+	for range 5 {
+		next := s.poll(id, nil)
+		poll.expect(http.StatusNoContent, "")
+		recv(t, next.waits) // no longer for the old one
+		poll = next
+	}
+	p.send("x")
+	poll.expect(http.StatusOK, "x")
+	none(t, p.closed, "a superseded poll ends nothing")
+}
+
+// TestNewPollWaitsForTheOld: the old one has unwound before the new one takes
+// anything.
+func TestNewPollWaitsForTheOld(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	old := s.poll(id, holdAnswer)
+	p := a.next()
+	next := s.poll(id, nil)
+	recv(t, old.answers.reached)
+	p.send("x")
+	none(t, next.answer, "the old one is still there")
+	old.answers.open()
+	old.expect(http.StatusNoContent, "")
+	next.expect(http.StatusOK, "x")
+}
+
+func TestThirdPollIsRefused(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	first := s.poll(id, holdAnswer)
+	second := s.poll(id, nil)
+	recv(t, first.answers.reached)
+	third := s.start("GET", id, "", nil)
+	requireOutcome(t, outcome{status: 409, contentType: "text/plain", noCache: true}, recv(t, third.answer))
+	first.answers.open()
+	first.expect(http.StatusNoContent, "")
+	a.next().send("x")
+	second.expect(http.StatusOK, "x")
+}
+
+func TestAbortedPollKeepsTheData(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	poll := s.poll(id, nil)
+	poll.cancel()
+	require.Error(t, recv(t, poll.answer).err)
+	recv(t, poll.served)
+	p.send("kept")
+	s.expect("GET", id, "", http.StatusOK, "kept")
+	none(t, p.closed, "an aborted poll ends nothing")
+}
+
+// TestAbortedPollDoesNotHideTheNext: the next poll may come before the server
+// has noticed that the old one is gone.
+func TestAbortedPollDoesNotHideTheNext(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a, transports.WithDisconnectTimeout(50*time.Millisecond))
+	id := s.firstPoll()
+	p := a.next()
+	old := s.poll(id, holdAnswer)
+	next := s.poll(id, nil)
+	recv(t, old.answers.reached)
+	old.cancel()
+	old.answers.open()
+	recv(t, old.served)
+	// Longer than a connection without a poll would live; another such
+	// connection shows that the time has passed.
+	unused := s.negotiate()
+	require.Eventually(t, func() bool { return s.do("POST", unused, "").status == http.StatusNotFound }, patience, sweep)
+	p.send("x")
+	next.expect(http.StatusOK, "x")
+}
+
+func TestPollAbandonedWhileItWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	old := s.poll(id, holdAnswer)
+	abandoned := s.poll(id, nil)
+	abandoned.cancel()
+	recv(t, abandoned.served)
+	next := s.poll(id, nil) // not the third: the second has gone
+	old.answers.open()
+	old.expect(http.StatusNoContent, "")
+	p.send("x")
+	next.expect(http.StatusOK, "x")
+}
+
+func TestPollsTooFarApart(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a, transports.WithDisconnectTimeout(10*time.Millisecond))
+	id := s.firstPoll()
+	p := a.next()
+	p.expectClosed(transports.ErrInactive)
+	recv(t, s.Empty())
+	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
+	require.Equal(t, map[string]uint64{"timeout": 1}, s.Stats().Ended)
+}
+
+// TestRequestsWhileAConnectionIsDisposed: it is still known while the application
+// says good-bye, but nobody gets it any more.
+func TestRequestsWhileAConnectionIsDisposed(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	leaving := newGate()
+	a.onClose = func(*peer) { leaving.pass() }
+	s := serve(t, a, transports.WithDisconnectTimeout(10*time.Millisecond))
+	id := s.firstPoll()
+	recv(t, leaving.reached)
+	requireOutcome(t, outcome{status: 404, contentType: "text/plain", noCache: true}, s.do("GET", id, ""))
+	requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, s.do("POST", id, "x"))
+	leaving.open()
+}
+
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	p.send("lost")
+	s.expect("DELETE", id, "", http.StatusAccepted, "")
+	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
+	s.expect("POST", id, "x", http.StatusNotFound, textUnknownID)
+	s.expect("DELETE", id, "", http.StatusNotFound, textUnknownID)
+	p.expectClosed(nil)
+}
+
+// TestDeleteDoesNotWaitForTheApplication (reference 2.7): 202 at once.
+func TestDeleteDoesNotWaitForTheApplication(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	leaving := newGate()
+	a.onClose = func(*peer) { leaving.pass() }
+	s := serve(t, a)
+	id := s.firstPoll()
+	s.expect("DELETE", id, "", http.StatusAccepted, "")
+	recv(t, leaving.reached)
+	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
+	leaving.open()
+}
+
+func TestDeleteEndsTheWaitingPoll(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	poll := s.poll(id, nil)
+	s.expect("DELETE", id, "", http.StatusAccepted, "")
+	poll.expect(http.StatusNoContent, "")
+	a.next().expectClosed(nil)
+}
+
+// TestDeleteWhileAPollIsOnItsWayOut: a poll that has made up its mind no longer
+// looks at the DELETE, and the connection must end all the same.
+func TestDeleteWhileAPollIsOnItsWayOut(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(s *server, id string, p *peer) *pending{
+		"with data": func(s *server, id string, p *peer) *pending {
+			poll := s.poll(id, holdAnswer)
+			p.send("x")
+			return poll
+		},
+		"without data": func(s *server, id string, _ *peer) *pending { return s.poll(id, holdAnswer) },
+		"superseded": func(s *server, id string, _ *peer) *pending {
+			poll := s.poll(id, holdAnswer)
+			s.poll(id, nil)
+			return poll
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			s := serve(t, a, transports.WithPollTimeout(10*time.Millisecond))
+			id := s.firstPoll()
+			p := a.next()
+			poll := prepare(s, id, p)
+			recv(t, poll.answers.reached)
+			s.expect("DELETE", id, "", http.StatusAccepted, "")
+			poll.answers.open()
+			p.expectClosed(nil)
+		})
+	}
+	t.Run("first poll", func(t *testing.T) {
+		t.Parallel()
+		a := newApp(t)
+		s := serve(t, a)
+		id := s.negotiate()
+		first := s.start("GET", id, "", holdAnswer)
+		recv(t, first.answers.reached)
+		s.expect("DELETE", id, "", http.StatusAccepted, "")
+		first.answers.open()
+		a.next().expectClosed(nil)
+	})
+}
+
+func TestAbortedConnectionAnswersPolls(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	waiting := s.poll(s.firstPoll(), nil)
+	p := a.next()
+	p.Abort()
+	waiting.expect(http.StatusNoContent, "")
+	p.expectClosed(transports.ErrAborted)
+
+	id := s.firstPoll()
+	p = a.next()
+	p.send("lost")
+	p.Abort()
+	s.expect("GET", id, "", http.StatusNoContent, "")
+	p.expectClosed(transports.ErrAborted)
+}
+
+// TestPollsNeedNoFlusher: polls are what is left to clients behind middleware
+// that can do nothing but answer.
+func TestPollsNeedNoFlusher(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(bare{w}, r) })
+	id := s.firstPoll()
+	p := a.next()
+	for range 2 {
+		p.send("x")
+		s.expect("GET", id, "", http.StatusOK, "x")
+	}
+}

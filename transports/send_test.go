@@ -1,0 +1,241 @@
+package transports_test
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/transports"
+)
+
+func TestPost(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(*site, string){
+		"ServerSentEvents": func(s *site, id string) { s.events(id) },
+		"LongPolling":      func(s *site, id string) { s.expect("GET", id, "", http.StatusOK, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			s := serve(t, a)
+			id := s.negotiate()
+			open(s.site, id)
+			p := a.next()
+			for _, body := range []string{"one", "\x00\xff", strings.Repeat("long", 10_000)} {
+				post := s.start("POST", id, body, nil)
+				p.expect(body)
+				post.expect(http.StatusOK, "")
+			}
+		})
+	}
+}
+
+func TestPostBeforeTheFirstGet(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(*server, string){
+		"ServerSentEvents": func(s *server, id string) { s.events(id) },
+		"LongPolling":      func(s *server, id string) { s.expect("GET", id, "", http.StatusOK, "") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			s := serve(t, a, transports.WithBufferSize(10))
+			id := s.negotiate()
+			s.expect("POST", id, "12345", http.StatusOK, "")
+			s.expect("POST", id, "67890", http.StatusOK, "")
+			late := s.start("POST", id, "more than is kept", nil) // waits
+			recv(t, late.waits)
+			none(t, late.answer, "the buffer is full")
+			open(s, id)
+			a.next().expect("1234567890more than is kept")
+			late.expect(http.StatusOK, "")
+		})
+	}
+}
+
+func TestPostBeforeAGetThatNeverComes(t *testing.T) {
+	t.Parallel()
+	s := serve(t, newApp(t), transports.WithBufferSize(10), transports.WithDisconnectTimeout(30*time.Millisecond))
+	post := s.start("POST", s.negotiate(), "more than is kept", nil)
+	requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, recv(t, post.answer))
+}
+
+func TestPostsAreSerialised(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	first := strings.Repeat("a", 20_000)
+	one := s.start("POST", id, first, nil)
+	recv(t, p.receiving)
+	two := s.start("POST", id, strings.Repeat("b", 20_000), nil)
+	recv(t, two.waits)
+	p.expect(first)
+	one.expect(http.StatusOK, "")
+	p.expect(strings.Repeat("b", 20_000))
+	two.expect(http.StatusOK, "")
+}
+
+func TestPostAbandonedWhileItWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	one := s.start("POST", id, "one", nil)
+	recv(t, p.receiving)
+	two := s.start("POST", id, "", nil)
+	recv(t, two.waits)
+	two.cancel()
+	recv(t, two.served)
+	three := s.start("POST", id, "three", nil)
+	p.expect("one")
+	one.expect(http.StatusOK, "")
+	p.expect("three")
+	three.expect(http.StatusOK, "")
+}
+
+// TestPostLatencyHoldsTheClientBack: the answer comes when the application has
+// taken the bytes.
+func TestPostLatencyHoldsTheClientBack(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	post := s.start("POST", id, "slowly", nil)
+	recv(t, p.receiving)
+	none(t, post.answer, "the application is not ready")
+	p.expect("slowly")
+	post.expect(http.StatusOK, "")
+}
+
+// TestPostWhileItsConnectionEnds: bytes that nobody has taken are not
+// acknowledged.
+func TestPostWhileItsConnectionEnds(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{"short", strings.Repeat("long", 10_000)} {
+		t.Run(body[:4], func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			s := serve(t, a)
+			id := s.firstPoll()
+			p := a.next()
+			writing := s.start("POST", id, body, nil)
+			recv(t, p.receiving)
+			waiting := s.start("POST", id, body, nil)
+			recv(t, waiting.waits)
+			s.expect("DELETE", id, "", http.StatusAccepted, "")
+			for _, post := range []*pending{writing, waiting} {
+				requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, recv(t, post.answer))
+			}
+		})
+	}
+}
+
+// TestSlowPost: a client that trickles holds up its own sends only, and not for
+// ever.
+func TestSlowPost(t *testing.T) {
+	t.Parallel()
+	for name, head := range map[string]string{
+		"known length": "Content-Length: 1000\r\n\r\nab",
+		"chunked":      "Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			s := serve(t, a, transports.WithSendTimeout(200*time.Millisecond))
+			id, other := s.firstPoll(), s.firstPoll()
+			slow, fast := a.next(), a.next()
+			conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
+			require.NoError(t, err)
+			defer conn.Close()
+			require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+			_, err = fmt.Fprintf(conn, "POST /chat?id=%s HTTP/1.1\r\nHost: x\r\n%s", id, head)
+			require.NoError(t, err)
+			slow.expect("ab")
+
+			post := s.start("POST", other, "x", nil)
+			fast.expect("x")
+			post.expect(http.StatusOK, "")
+
+			own := s.start("POST", id, "after", nil)
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			require.Equal(t, http.StatusBadRequest, resp.StatusCode)
+			require.True(t, resp.Close, "what follows on this connection cannot be told from the body")
+			slow.expect("after")
+			own.expect(http.StatusOK, "")
+			slow.send("unharmed")
+			s.expect("GET", id, "", http.StatusOK, "unharmed")
+		})
+	}
+}
+
+func TestPostCutOff(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	id := s.firstPoll()
+	p := a.next()
+	conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
+	require.NoError(t, err)
+	_, err = fmt.Fprintf(conn, "POST /chat?id=%s HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nab", id)
+	require.NoError(t, err)
+	p.expect("ab")
+	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	_, _ = io.Copy(io.Discard, resp.Body)
+	require.Equal(t, http.StatusBadRequest, resp.StatusCode)
+	require.NoError(t, conn.Close())
+	post := s.start("POST", id, "next", nil)
+	p.expect("next")
+	post.expect(http.StatusOK, "")
+}
+
+// TestPostHeldBackForLong: only the client's slowness counts against the limit on
+// reading a POST, not the application's.
+func TestPostHeldBackForLong(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(*httptest.Server){
+		"HTTP/1.1": (*httptest.Server).Start,
+		"HTTP/2":   startHTTP2,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			const limit = 250 * time.Millisecond
+			s := serveBy(t, a, start, transports.WithSendTimeout(limit))
+			// The later requests travel on the same network connection.
+			s.client.Transport.(*http.Transport).MaxConnsPerHost = 1
+			id := s.firstPoll()
+			p := a.next()
+			body := strings.Repeat("x", 2<<20) // more than is on its way at once
+			post := s.start("POST", id, body, nil)
+			recv(t, p.receiving)
+			<-time.After(2 * limit) // longer than the limit: the passing of time is what is tested
+			p.expect(body)
+			post.expect(http.StatusOK, "")
+
+			post = s.start("POST", id, "short", nil)
+			recv(t, p.receiving)
+			<-time.After(2 * limit)
+			p.expect("short")
+			post.expect(http.StatusOK, "")
+			p.send("down")
+			s.expect("GET", id, "", http.StatusOK, "down")
+		})
+	}
+}
