@@ -56,9 +56,12 @@ func (c Clients) Users(userIDs ...string) Target {
 // CallerClients selects clients from within a hub method. It is safe for
 // concurrent use.
 type CallerClients struct {
-	Clients
+	allClients
 	caller *Context
 }
+
+// allClients is Clients under a name that leaves the method Clients reachable.
+type allClients = Clients
 
 // Caller selects the client that made the call. A send to it waits while the
 // client's outbox is full.

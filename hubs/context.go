@@ -73,7 +73,7 @@ func (c *Context) Hub() *Hub { return c.session.hub }
 
 // Clients returns the clients of the hub, and among them the caller.
 func (c *Context) Clients() CallerClients {
-	return CallerClients{Clients: c.session.hub.Clients(), caller: c}
+	return CallerClients{allClients: c.session.hub.Clients(), caller: c}
 }
 
 // Groups returns the groups of the hub.

@@ -19,7 +19,8 @@ import (
 type farm struct {
 	hub     *Hub
 	node    scaleout.Node
-	alone   bool // the bus is the hub's own: nobody else will ever join
+	alone   bool          // the bus is the hub's own: nobody else will ever join
+	joined  chan struct{} // closed when node is set
 	replies sync.WaitGroup
 
 	mu      sync.Mutex
@@ -43,12 +44,13 @@ const (
 )
 
 func newFarm(h *Hub, name string, bus scaleout.Bus) (*farm, error) {
-	f := &farm{hub: h, alone: bus == nil, pending: make(map[uint64]*request)}
+	f := &farm{hub: h, alone: bus == nil, joined: make(chan struct{}), pending: make(map[uint64]*request)}
 	if bus == nil {
 		bus = scaleout.NewMemory()
 	}
 	var err error
 	f.node, err = bus.Join(name, f)
+	close(f.joined) // others may have sent already
 	return f, err
 }
 
@@ -117,6 +119,7 @@ func (f *farm) message(b *broadcast, topic scaleout.Topic, except []string) (*sc
 
 // Deliver handles what another node, or this one, sent.
 func (f *farm) Deliver(e *scaleout.Envelope) {
+	<-f.joined
 	switch e.Kind {
 	case scaleout.Message:
 		f.hub.registry.each(e.Topic, e.Excluded, func(s *session) {
