@@ -166,20 +166,24 @@ func (f *farm) frame(e *scaleout.Envelope, encoding *encoding) []byte {
 	if b, ok := e.Local.(*broadcast); ok && b.hub == f.hub {
 		var err error
 		if frame, err = b.frame(encoding); err != nil {
-			f.hub.logger.Error("a message cannot be encoded", "method", e.Target, "protocol", encoding.protocol.Name(), "error", err)
+			f.later(func() {
+				f.hub.logger.Error("a message cannot be encoded", "method", e.Target, "protocol", encoding.protocol.Name(), "error", err)
+			})
 		}
 		return frame
 	}
 	if frame = e.Body(encoding.protocol.Name()); frame == nil {
-		f.hub.logger.Error("a message of another node lacks the protocol of a client: all nodes must have the same protocols",
-			"method", e.Target, "protocol", encoding.protocol.Name())
+		f.later(func() {
+			f.hub.logger.Error("a message of another node lacks the protocol of a client: all nodes must have the same protocols",
+				"method", e.Target, "protocol", encoding.protocol.Name())
+		})
 	}
 	return frame
 }
 
 // NodeDown ends the questions to a node that has left.
 func (f *farm) NodeDown(id scaleout.NodeID) {
-	f.hub.logger.Info("a node has left the farm", "node", id)
+	f.later(func() { f.hub.logger.Info("a node has left the farm", "node", id) })
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for number, r := range f.pending {
@@ -192,18 +196,28 @@ func (f *farm) NodeDown(id scaleout.NodeID) {
 
 // Lost logs what is missing.
 func (f *farm) Lost(l scaleout.Loss) {
-	f.hub.logger.Error("messages of the farm are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count)
+	f.later(func() {
+		f.hub.logger.Error("messages of the farm are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count)
+	})
+}
+
+// later runs what may wait or publish, such as a log handler of the application's,
+// in a goroutine that close waits for.
+func (f *farm) later(do func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.closed {
+		f.replies.Go(do)
+	}
 }
 
 // reply answers a question without waiting.
 func (f *farm) reply(question, answer *scaleout.Envelope) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.closed || question.Request == 0 {
+	if question.Request == 0 {
 		return
 	}
 	answer.Kind, answer.Request = scaleout.Reply, question.Request
-	f.replies.Go(func() {
+	f.later(func() {
 		err := f.node.Send(context.Background(), question.ReplyTo, answer)
 		if err != nil && !errors.Is(err, scaleout.ErrNoNode) {
 			f.hub.logger.Warn("a node cannot be answered", "node", question.ReplyTo, "error", err)

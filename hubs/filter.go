@@ -39,6 +39,9 @@ var errUnauthorized = errors.New("hubs: the user may not call the method")
 // without the reason. It is a filter among the others.
 func WithMethodAuthorization(check func(*Context) error, methods ...string) Option {
 	return func(c *config) error {
+		if check == nil {
+			return errors.New("hubs: the authorization of methods must not be nil")
+		}
 		c.authorized = append(c.authorized, methods...)
 		return WithFilters(Filter{Call: func(c *Context, next func() (any, error)) (any, error) {
 			named := func(name string) bool { return strings.EqualFold(name, c.Method()) }

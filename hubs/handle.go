@@ -13,13 +13,16 @@ import (
 // and results may be streams, as with [New].
 
 // register returns the option that enters a typed method into the method table.
-func register[R any](name string, bind func(*binder) (invoker, error), params ...paramSpec) Option {
+func register[R any](name string, isNil bool, bind func(*binder) (invoker, error), params ...paramSpec) Option {
 	return func(c *config) error {
 		m := &method{name: name, bind: bind, params: params, streams: streamShapeOf(reflect.TypeFor[R]()) != nil}
 		if result := reflect.TypeFor[R](); result != reflect.TypeFor[nothing]() {
 			m.result = result
 		}
 		var errs []error
+		if isNil {
+			errs = append(errs, fmt.Errorf("hubs: method %s: the function must not be nil", name))
+		}
 		for i, p := range params {
 			if p.upload != nil {
 				m.uploads++
@@ -79,7 +82,7 @@ func typedResult[R any](c *Context, shape streamShape, result R, err error) (any
 // Handle0 registers a method with no arguments and a result.
 func Handle0[R any](name string, fn func(*Context) (R, error)) Option {
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, func(_ *binder) (invoker, error) {
+	return register[R](name, fn == nil, func(_ *binder) (invoker, error) {
 		c := &call0[R]{fn: fn, shape: shape}
 		return c, nil
 	})
@@ -87,6 +90,9 @@ func Handle0[R any](name string, fn func(*Context) (R, error)) Option {
 
 // HandleVoid0 registers a method with no arguments and no result.
 func HandleVoid0(name string, fn func(*Context) error) Option {
+	if fn == nil {
+		return Handle0[nothing](name, nil)
+	}
 	return Handle0(name, func(ctx *Context) (nothing, error) { return nil, fn(ctx) })
 }
 
@@ -104,7 +110,7 @@ func (c *call0[R]) invoke(ctx *Context) (any, error) {
 func Handle1[A, R any](name string, fn func(*Context, A) (R, error)) Option {
 	pA := paramOf[A]()
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, func(b *binder) (invoker, error) {
+	return register[R](name, fn == nil, func(b *binder) (invoker, error) {
 		c := &call1[A, R]{fn: fn, shape: shape}
 		if err := bindParam(b, pA, &c.a); err != nil {
 			return nil, err
@@ -115,6 +121,9 @@ func Handle1[A, R any](name string, fn func(*Context, A) (R, error)) Option {
 
 // HandleVoid1 registers a method with one argument and no result.
 func HandleVoid1[A any](name string, fn func(*Context, A) error) Option {
+	if fn == nil {
+		return Handle1[A, nothing](name, nil)
+	}
 	return Handle1(name, func(ctx *Context, a A) (nothing, error) { return nil, fn(ctx, a) })
 }
 
@@ -133,7 +142,7 @@ func (c *call1[A, R]) invoke(ctx *Context) (any, error) {
 func Handle2[A, B, R any](name string, fn func(*Context, A, B) (R, error)) Option {
 	pA, pB := paramOf[A](), paramOf[B]()
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, func(b *binder) (invoker, error) {
+	return register[R](name, fn == nil, func(b *binder) (invoker, error) {
 		c := &call2[A, B, R]{fn: fn, shape: shape}
 		if err := bindParam(b, pA, &c.a); err != nil {
 			return nil, err
@@ -147,6 +156,9 @@ func Handle2[A, B, R any](name string, fn func(*Context, A, B) (R, error)) Optio
 
 // HandleVoid2 registers a method with two arguments and no result.
 func HandleVoid2[A, B any](name string, fn func(*Context, A, B) error) Option {
+	if fn == nil {
+		return Handle2[A, B, nothing](name, nil)
+	}
 	return Handle2(name, func(ctx *Context, a A, b B) (nothing, error) { return nil, fn(ctx, a, b) })
 }
 
@@ -166,7 +178,7 @@ func (c *call2[A, B, R]) invoke(ctx *Context) (any, error) {
 func Handle3[A, B, C, R any](name string, fn func(*Context, A, B, C) (R, error)) Option {
 	pA, pB, pC := paramOf[A](), paramOf[B](), paramOf[C]()
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, func(b *binder) (invoker, error) {
+	return register[R](name, fn == nil, func(b *binder) (invoker, error) {
 		c := &call3[A, B, C, R]{fn: fn, shape: shape}
 		if err := bindParam(b, pA, &c.a); err != nil {
 			return nil, err
@@ -183,6 +195,9 @@ func Handle3[A, B, C, R any](name string, fn func(*Context, A, B, C) (R, error))
 
 // HandleVoid3 registers a method with three arguments and no result.
 func HandleVoid3[A, B, C any](name string, fn func(*Context, A, B, C) error) Option {
+	if fn == nil {
+		return Handle3[A, B, C, nothing](name, nil)
+	}
 	return Handle3(name, func(ctx *Context, a A, b B, c C) (nothing, error) { return nil, fn(ctx, a, b, c) })
 }
 
@@ -203,7 +218,7 @@ func (c *call3[A, B, C, R]) invoke(ctx *Context) (any, error) {
 func Handle4[A, B, C, D, R any](name string, fn func(*Context, A, B, C, D) (R, error)) Option {
 	pA, pB, pC, pD := paramOf[A](), paramOf[B](), paramOf[C](), paramOf[D]()
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, func(b *binder) (invoker, error) {
+	return register[R](name, fn == nil, func(b *binder) (invoker, error) {
 		c := &call4[A, B, C, D, R]{fn: fn, shape: shape}
 		if err := bindParam(b, pA, &c.a); err != nil {
 			return nil, err
@@ -223,6 +238,9 @@ func Handle4[A, B, C, D, R any](name string, fn func(*Context, A, B, C, D) (R, e
 
 // HandleVoid4 registers a method with four arguments and no result.
 func HandleVoid4[A, B, C, D any](name string, fn func(*Context, A, B, C, D) error) Option {
+	if fn == nil {
+		return Handle4[A, B, C, D, nothing](name, nil)
+	}
 	return Handle4(name, func(ctx *Context, a A, b B, c C, d D) (nothing, error) { return nil, fn(ctx, a, b, c, d) })
 }
 

@@ -93,7 +93,8 @@ func New(impl any, opts ...Option) (*Hub, error) {
 		config.name = "hub"
 	}
 	h.logger = config.logger.With("hub", config.name)
-	if err = errors.Join(errs...); err != nil {
+	_, err = transports.NewEndpoint((*handler)(h), config.endpoint...) // to see whether the options are right
+	if err = errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
 	if h.farm, err = newFarm(h, config.name, config.bus); err != nil {

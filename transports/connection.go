@@ -86,7 +86,7 @@ type transport interface {
 // syncWriter is a transport whose writer the sender itself can be: waiting for the
 // client, or only as far as that takes no waiting.
 type syncWriter interface {
-	writeQueued()
+	writeOnce()
 	writeNow()
 }
 
@@ -230,7 +230,7 @@ func (c *Connection) wake() {
 
 func (c *Connection) writeOrWake() {
 	if w, ok := c.syncWriter(); ok {
-		w.writeQueued()
+		w.writeOnce()
 	} else {
 		c.wake()
 	}

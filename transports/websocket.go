@@ -164,7 +164,25 @@ func (t *webSocket) writeNow() {
 	}
 }
 
-// writeRest goes on where writeNow left off.
+// writeOnce writes what is queued, waiting for the client, and leaves what is
+// queued meanwhile to a goroutine.
+func (t *webSocket) writeOnce() {
+	batch, state := t.c.out.take(nil, t.writer)
+	if batch != nil {
+		if !t.writeAll(batch) {
+			return
+		}
+		if batch, state = t.c.out.take(batch, t.writer); batch != nil {
+			go t.writeRest(batch)
+			return
+		}
+	}
+	if state == outboxFinishing {
+		t.sayGoodbye()
+	}
+}
+
+// writeRest goes on where another writer left off.
 func (t *webSocket) writeRest(rest [][]byte) {
 	if t.writeAll(rest) {
 		t.writeQueued()
