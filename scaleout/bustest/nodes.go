@@ -1,0 +1,171 @@
+package bustest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+func testSend(t *testing.T, f *farm) {
+	nodes := f.joinAll(3)
+	var want []string
+	for i := range 50 {
+		want = append(want, fmt.Sprint(i))
+		nodes[0].send(nodes[1], want[i])
+	}
+	nodes[1].waitForTargets(want...)
+	nodes[2].send(nodes[2], "self")
+	nodes[2].waitForTargets("self")
+	for _, e := range nodes[1].delivered() {
+		if e.Publisher != nodes[0].ID() || e.Stream != -1 {
+			t.Fatalf("sent by %d in stream %d, want %d and -1", e.Publisher, e.Stream, nodes[0].ID())
+		}
+	}
+	nodes[0].publish(scaleout.Topic{}, "all")
+	nodes[0].waitForTargets("all")
+	nodes[2].waitForTargets("self", "all")
+}
+
+// One may send to a node from the moment it has joined, and no longer than it is
+// there; both are known at once, not when the nodes next hear of each other.
+func testSendToNobody(t *testing.T, f *farm) {
+	a := f.join("hub")
+	noNode := func(id scaleout.NodeID) {
+		t.Helper()
+		start := time.Now()
+		if err := a.Send(soon(t), id, message(scaleout.Topic{}, "x")); !errors.Is(err, scaleout.ErrNoNode) {
+			t.Errorf("Send to %d: %v, want ErrNoNode", id, err)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("Send to %d took %v to find out that there is none", id, took)
+		}
+	}
+	noNode(0)
+	noNode(a.ID() + 1)
+	b := f.join("hub")
+	a.send(b, "welcome")
+	b.waitForTargets("welcome")
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	noNode(b.ID())
+	a.waitFor("the news", func() bool { return slices.Contains(a.downs(), b.ID()) })
+	noNode(b.ID())
+	b.waitForTargets("welcome")
+}
+
+func testNodes(t *testing.T, f *farm) {
+	nodes := f.joinAll(3)
+	sorted := func(nodes ...*member) (ids []scaleout.NodeID) {
+		for _, node := range nodes {
+			ids = append(ids, node.ID())
+		}
+		slices.Sort(ids)
+		return ids
+	}
+	check := func(living ...*member) {
+		t.Helper()
+		for _, node := range living {
+			node.waitFor("the list of nodes", func() bool {
+				ids := node.Nodes()
+				if ids[0] != node.ID() {
+					t.Errorf("node %d lists %v, want itself first", node.ID(), ids)
+				}
+				slices.Sort(ids)
+				return slices.Equal(ids, sorted(living...))
+			})
+		}
+	}
+	check(nodes...)
+	for _, id := range sorted(nodes...) {
+		if id == 0 {
+			t.Error("a node has the id 0")
+		}
+	}
+	if err := nodes[1].Close(); err != nil {
+		t.Fatal(err)
+	}
+	check(nodes[0], nodes[2])
+	check(nodes[0], nodes[2], f.join("hub"))
+}
+
+func testNodeDown(t *testing.T, f *farm) {
+	nodes := f.joinAll(4)
+	for i := 3; i > 1; i-- {
+		if err := nodes[i].Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, node := range nodes[:i] {
+			node.waitFor("a node to be down", func() bool { return len(node.downs()) >= 4-i })
+		}
+	}
+	for _, node := range nodes[:2] {
+		if got, want := node.downs(), []scaleout.NodeID{nodes[3].ID(), nodes[2].ID()}; !slices.Equal(got, want) {
+			t.Errorf("node %d was told that %v are down, want %v", node.ID(), got, want)
+		}
+	}
+}
+
+func testClose(t *testing.T, f *farm) {
+	nodes := f.joinAll(2)
+	nodes[0].publish(group("a"), "before")
+	nodes[1].waitForTargets("before")
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			if err := nodes[1].Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	nodes[0].publish(group("a"), "after")
+	nodes[0].waitForTargets("before", "after")
+	if got := nodes[1].targets(); !slices.Equal(got, []string{"before"}) {
+		t.Errorf("the node that has left delivered %q", got)
+	}
+	if got := nodes[1].downs(); len(got) > 0 {
+		t.Errorf("the node that has left was told that %v are down", got)
+	}
+	if err := nodes[1].Publish(soon(t), message(group("a"), "x")); !errors.Is(err, scaleout.ErrClosed) {
+		t.Errorf("Publish after Close: %v, want ErrClosed", err)
+	}
+	for _, to := range nodes {
+		if err := nodes[1].Send(soon(t), to.ID(), message(group("a"), "x")); !errors.Is(err, scaleout.ErrClosed) {
+			t.Errorf("Send after Close: %v, want ErrClosed", err)
+		}
+	}
+}
+
+// A node that leaves while it publishes keeps nobody waiting.
+func testCloseAmidPublishing(t *testing.T, f *farm) {
+	nodes := f.joinAll(2)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for {
+				err := nodes[0].Publish(t.Context(), message(group(fmt.Sprint(g)), "x"))
+				if err == nil {
+					continue
+				}
+				if !errors.Is(err, scaleout.ErrClosed) {
+					t.Errorf("Publish: %v, want ErrClosed", err)
+				}
+				return
+			}
+		})
+	}
+	nodes[1].waitFor("some messages", func() bool { return len(nodes[1].delivered()) > 20 })
+	if err := nodes[0].Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	wg.Wait()
+	published := len(nodes[0].delivered())
+	nodes[1].waitFor("what the other has delivered", func() bool { return len(nodes[1].delivered()) >= published })
+	nodes[1].nothingLost()
+}

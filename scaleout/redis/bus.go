@@ -1,0 +1,131 @@
+// Package redis is a message bus on Redis Streams, which joins the processes
+// that serve a hub to one farm:
+//
+//	client := goredis.NewClient(&goredis.Options{Addr: "localhost:6379"})
+//	chat, err := hubs.New(&Chat{}, hubs.WithBus(redis.New(client)))
+//
+// The client may be of a single server, of a Sentinel group or of a Cluster
+// (any go-redis UniversalClient), with TLS, an ACL user and a database of the
+// user's choice. Redis must be 6.2 or later. The client remains the user's, who
+// closes it after the hubs.
+//
+// # What is kept and what is lost
+//
+// What is published is appended to streams in Redis that keep it for a while
+// ([WithRetention], [WithMaxLength]), and every node reads them from its last
+// position. A node or a network that is away for less than the retention loses
+// nothing, and nothing is delivered twice, also if an append had to be repeated.
+// While Redis is away, publishing waits ([WithPublishTimeout],
+// [WithPublishBuffer]) and then fails with an error.
+//
+// Lost is what Redis itself loses after it has confirmed it: what it had not
+// yet written when it crashed (with appendfsync everysec a second), or not yet
+// replicated when another took over. Every envelope carries its publisher's
+// number, so that the nodes notice, count and tell it
+// ([scaleout.Receiver]), also how many; they do not get it back.
+//
+// # In Redis
+//
+// With the prefix p (percent-encoded) and the hub h (likewise) the keys are
+//
+//	p:{h/0}, p:{h/1} …   the streams, whose number all nodes must agree on
+//	p:{h/node/<id>}      a node's own stream, with an expiry
+//	p:{h}:nodes          a hash with the heartbeats of the nodes
+//	p:{h}:epoch          a random text, by which lost data is noticed; in a
+//	                     Cluster there is one for each stream
+//
+// so that the user of the client needs, with ACLs, the keys p:* and the commands
+// of streams, hashes and strings with MULTI and EXEC. All keys expire a day
+// after the farm has ended. Each node needs two to three connections, in a
+// Cluster one more for each stream; the client's PoolSize must allow for them.
+package redis
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// Bus is a message bus on Redis. It is safe for concurrent use. It has nothing
+// to close: its nodes are closed one by one.
+type Bus struct {
+	client  goredis.UniversalClient
+	cluster bool // a transaction may then only have keys of one slot
+	block   time.Duration
+	options options
+	stats   counters
+
+	mu    sync.Mutex
+	nodes map[*node]struct{}
+}
+
+var _ scaleout.Bus = (*Bus)(nil)
+
+// New returns a bus on the client's Redis. It does not connect yet; [Bus.Join]
+// does.
+func New(client goredis.UniversalClient, opts ...Option) *Bus {
+	b := &Bus{
+		client: client,
+		block:  longestBlock,
+		nodes:  make(map[*node]struct{}),
+		options: options{
+			prefix:         DefaultPrefix,
+			streams:        DefaultStreams,
+			retention:      DefaultRetention,
+			maxLength:      DefaultMaxLength,
+			publishTimeout: DefaultPublishTimeout,
+			publishBuffer:  DefaultPublishBuffer,
+			nodeTimeout:    DefaultNodeTimeout,
+			heartbeat:      DefaultHeartbeat,
+			health:         func(scaleout.NodeID, scaleout.Health) {},
+			logger:         slog.New(slog.DiscardHandler),
+		},
+	}
+	for _, opt := range opts {
+		opt(&b.options)
+	}
+	_, b.cluster = client.(*goredis.ClusterClient)
+	return b
+}
+
+// Join makes a node of the farm of a hub. It fails if Redis cannot be reached,
+// or if the farm has another number of streams.
+func (b *Bus) Join(hub string, receiver scaleout.Receiver) (scaleout.Node, error) {
+	if err := b.checkReadTimeout(); err != nil {
+		return nil, err
+	}
+	n := newNode(b, hub, receiver)
+	if err := n.start(); err != nil {
+		n.stop()
+		return nil, fmt.Errorf("redis: cannot join the farm of hub %q: %w", hub, err)
+	}
+	return n, nil
+}
+
+// checkReadTimeout makes sure that a read that waits for messages ends before
+// the client's own limit for replies, and that there is such a limit, as a call
+// that never returns could never be waited for.
+func (b *Bus) checkReadTimeout() error {
+	var limit time.Duration
+	switch client := b.client.(type) {
+	case *goredis.Client:
+		limit = client.Options().ReadTimeout
+	case *goredis.ClusterClient:
+		limit = client.Options().ReadTimeout
+	default:
+		return nil
+	}
+	if limit <= 0 {
+		return errors.New("redis: the client must have a ReadTimeout")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.block = min(longestBlock, limit/3) // Redis may take a tenth of a second more
+	return nil
+}

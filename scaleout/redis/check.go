@@ -1,0 +1,139 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// log is what Redis says of a stream.
+type log struct {
+	exists bool
+	last   scaleout.Position // the newest id that there ever was
+	first  scaleout.Position // of the oldest entry
+	added  uint64            // how many entries there ever were; 0 before Redis 7
+	length uint64
+}
+
+// trimmed is how many entries are not there any more.
+func (l log) trimmed() uint64 { return l.added - min(l.added, l.length) }
+
+// survey is what a follower asks about its streams.
+type survey struct {
+	epoch string
+	logs  []log
+}
+
+// survey asks. If there is no epoch, it sets one.
+func (f *follower) survey() (survey, error) {
+	return call(f.node, askTimeout, func(ctx context.Context) (survey, error) {
+		pipe := f.node.bus.client.Pipeline()
+		pipe.SetNX(ctx, f.epochKey, rand.Text(), keyExpiry)
+		epoch := pipe.GetEx(ctx, f.epochKey, keyExpiry)
+		infos := make([]*goredis.XInfoStreamCmd, len(f.streams))
+		for i, s := range f.streams {
+			infos[i] = pipe.XInfoStream(ctx, s.key)
+		}
+		_, err := pipe.Exec(ctx)
+		if epoch.Val() == "" { // also if there was no connection, which the commands are not told
+			return survey{}, cmp.Or(epoch.Err(), err)
+		}
+		s := survey{epoch: epoch.Val(), logs: make([]log, len(infos))}
+		for i, info := range infos {
+			if s.logs[i], err = parseLog(info.Result()); err != nil {
+				return survey{}, err
+			}
+		}
+		return s, nil
+	})
+}
+
+func parseLog(info *goredis.XInfoStream, err error) (log, error) {
+	var refused goredis.Error
+	if errors.As(err, &refused) && strings.HasPrefix(refused.Error(), "ERR no such key") {
+		return log{}, nil
+	}
+	if err != nil {
+		return log{}, err
+	}
+	l := log{exists: true, added: uint64(info.EntriesAdded), length: uint64(info.Length)}
+	if l.last, err = parsePosition(info.LastGeneratedID); err != nil {
+		return log{}, err
+	}
+	if info.Length > 0 {
+		l.first, err = parsePosition(info.FirstEntry.ID)
+	}
+	return l, err
+}
+
+// start places the follower at the end of its streams.
+func (f *follower) start() error {
+	s, err := f.survey()
+	if err != nil {
+		return err
+	}
+	f.epoch.Store(&s.epoch)
+	for i, l := range s.logs {
+		f.streams[i].position = l.last
+		f.streams[i].passed, f.streams[i].counted = l.added, l.added > 0 || !l.exists
+	}
+	return nil
+}
+
+// check looks, before reading goes on, whether the streams still are what was
+// read so far: the same data, reaching back to where the follower is.
+func (f *follower) check() error {
+	found, err := f.survey()
+	if err != nil {
+		return err
+	}
+	f.checked = time.Now()
+	replaced := found.epoch != *f.epoch.Load()
+	if replaced {
+		f.epoch.Store(&found.epoch)
+		f.node.bus.stats.epochs.Add(1)
+		f.lost(f.streams[0], scaleout.Loss{Reason: "epoch"})
+	}
+	for i, s := range f.streams {
+		l := found.logs[i]
+		if s.index < 0 && !l.exists {
+			if err := f.node.createStream(); err != nil {
+				return err
+			}
+		}
+		f.reconcile(s, l, replaced)
+	}
+	return nil
+}
+
+// reconcile compares a stream with its log.
+func (f *follower) reconcile(s *stream, l log, replaced bool) {
+	switch {
+	case !l.exists || replaced && l.last.Compare(s.position) < 0:
+		// All that will be there is new.
+		s.position, s.passed, s.counted = scaleout.Position{}, 0, true
+	case l.last.Compare(s.position) < 0:
+		// The log has lost its end, as after a failover. Nothing of that is
+		// lost here; who has not read it will see it by the numbers.
+		s.position, s.passed, s.counted = l.last, l.added, l.added > 0
+	case replaced:
+		// The ids go on, as Redis makes them of the time.
+		s.passed, s.counted = l.trimmed(), l.added > 0 && s.position.Compare(l.first) < 0
+	case l.last == s.position:
+		s.passed, s.counted = l.added, l.added > 0
+	case s.counted && l.trimmed() > s.passed:
+		missing := l.trimmed() - s.passed
+		s.passed = l.trimmed()
+		s.excuse()
+		f.node.bus.stats.gaps.Add(1)
+		f.lost(s, scaleout.Loss{Reason: "gap", Count: missing})
+	}
+	s.lag.Store(l.added - min(l.added, s.passed))
+}

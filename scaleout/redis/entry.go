@@ -1,0 +1,110 @@
+package redis
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// entry is an envelope on its way into a stream. It belongs to its lane, but
+// for what is atomic and done.
+type entry struct {
+	envelope scaleout.Envelope // a copy: the caller's is not written to
+	key      string
+	stream   *stream // the shared stream; nil for a node's own
+	size     int
+
+	data []byte // the encoding, with its number
+	gap  uint64 // how many numbers before its own were given up
+
+	appended atomic.Bool
+	settled  atomic.Bool
+	done     chan error // gets one value
+}
+
+func newEntry(e *scaleout.Envelope, publisher scaleout.NodeID) *entry {
+	entry := &entry{envelope: *e, size: size(e), done: make(chan error, 1)}
+	entry.envelope.Publisher, entry.envelope.Sequence, entry.envelope.Local = publisher, 0, nil
+	return entry
+}
+
+// settle ends the wait for the entry. It reports false if it has ended before.
+func (e *entry) settle(err error) bool {
+	if !e.settled.CompareAndSwap(false, true) {
+		return false
+	}
+	e.done <- err
+	return true
+}
+
+// size is about the length of an envelope's encoding.
+func size(e *scaleout.Envelope) int {
+	const overhead, each = 64, 8
+	n := overhead + len(e.Topic.Name) + len(e.Target) + len(e.Group) + len(e.Error)
+	for _, b := range e.Bodies {
+		n += each + len(b.Protocol) + len(b.Data)
+	}
+	for _, s := range e.Excluded {
+		n += each + len(s)
+	}
+	for _, s := range e.Connections {
+		n += each + len(s)
+	}
+	return n
+}
+
+// awaiting are the entries of this node in one shared stream that its own
+// follower has not come across yet, in the order of their numbers.
+type awaiting struct {
+	mu      sync.Mutex
+	entries []*entry
+}
+
+func (a *awaiting) add(e *entry) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.entries = append(a.entries, e)
+}
+
+// takeBack removes the entry added last.
+func (a *awaiting) takeBack(e *entry) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if last := len(a.entries) - 1; last >= 0 && a.entries[last] == e {
+		a.entries[last] = nil
+		a.entries = a.entries[:last]
+	}
+}
+
+// delivered settles the entry with a number, and those before it, which have
+// not come and, as they are in order, will not.
+func (a *awaiting) delivered(sequence uint64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := 0
+	for ; i < len(a.entries) && a.entries[i].envelope.Sequence <= sequence; i++ {
+		e := a.entries[i]
+		a.entries[i] = nil
+		if e.envelope.Sequence == sequence {
+			e.settle(nil)
+		} else {
+			e.settle(errLost)
+		}
+	}
+	if a.entries = a.entries[i:]; len(a.entries) == 0 {
+		a.entries = nil
+	}
+}
+
+// numbering is what a lane knows of a stream that it appends to. It is kept as
+// long as the node lives, so that no number is used twice.
+type numbering struct {
+	last uint64 // the last number given
+	gap  uint64 // how many numbers were given up after the last that was used
+
+	newest    scaleout.Position // the last that Redis has told
+	untrimmed int               // entries since the stream was trimmed
+	trimmed   time.Time
+}

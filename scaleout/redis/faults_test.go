@@ -1,0 +1,467 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/scaleout"
+	"github.com/go-signalr/signalr/scaleout/redis"
+)
+
+var (
+	patient = redis.WithPublishTimeout(patience)
+	quick   = redis.WithHeartbeat(100 * time.Millisecond)
+)
+
+// What was confirmed is on the disk, and what was not is published again: Redis
+// may crash at any time.
+func TestKilledAndRestartedLosesNothing(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, durable...)
+	a, b := join(t, server.client(), patient), join(t, server.client(), patient)
+	meet(t, a, b)
+	all := publishAll(t, a, b)
+	for range 3 {
+		all.progress(200)
+		server.kill()
+		server.start()
+	}
+	all.progress(200)
+	want := all.finish()
+	a.complete(t, want)
+	b.complete(t, want)
+	require.Empty(t, a.downs())
+	require.Empty(t, b.downs())
+}
+
+func TestRestartedEmptyGoesOn(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a, b := join(t, server.client(), patient, quick), join(t, server.client(), patient, quick)
+	meet(t, a, b)
+	require.NoError(t, a.publish(t.Context(), "before"))
+	server.kill()
+	server.wipe()
+	server.start()
+	for _, node := range []*joined{a, b} {
+		eventually(t, "the epoch", func() bool { return len(node.losses()) > 0 })
+	}
+	require.NoError(t, a.publish(t.Context(), "after"))
+	require.NoError(t, a.Send(t.Context(), b.ID(), message("", "sent")))
+	for _, node := range []*joined{a, b} {
+		eventually(t, "live traffic", func() bool { return node.has("after") })
+		require.Equal(t, []scaleout.Loss{{Reason: "epoch"}}, node.losses())
+		require.EqualValues(t, 1, node.bus.Stats().Epochs)
+		require.Empty(t, node.downs())
+	}
+	eventually(t, "what was sent", func() bool { return b.has("sent") })
+}
+
+// Data that vanishes from under the connections is noticed too.
+func TestFlushedGoesOn(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a, b := join(t, server.client(), quick), join(t, server.client(), quick)
+	meet(t, a, b)
+	require.NoError(t, a.publish(t.Context(), "before"))
+	require.NoError(t, server.client().FlushAll(t.Context()).Err())
+	for _, node := range []*joined{a, b} {
+		eventually(t, "the epoch", func() bool { return len(node.losses()) > 0 })
+	}
+	require.NoError(t, a.publish(t.Context(), "after"))
+	eventually(t, "live traffic", func() bool { return b.has("after") })
+	require.NoError(t, a.Send(t.Context(), b.ID(), message("", "sent")))
+	eventually(t, "what was sent", func() bool { return b.has("sent") })
+	require.Equal(t, []scaleout.Loss{{Reason: "epoch"}}, b.losses())
+}
+
+// states keeps the health that a bus tells.
+type states struct {
+	mu   sync.Mutex
+	list []scaleout.Health
+}
+
+func (s *states) option() redis.Option {
+	return redis.WithHealth(func(_ scaleout.NodeID, h scaleout.Health) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.list = append(s.list, h)
+	})
+}
+
+func (s *states) get() []scaleout.Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.list)
+}
+
+func TestPausedRedisKeepsPublishersWaiting(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	var health states
+	a, b := join(t, server.client(), patient, health.option()), join(t, server.client(), patient)
+	meet(t, a, b)
+	all := publishAll(t, a, b)
+	all.progress(200)
+	server.pause()
+	eventually(t, "node a to be stale", func() bool { return a.Health() == scaleout.Stale })
+	eventually(t, "node b to be stale", func() bool { return b.Health() == scaleout.Stale })
+	server.resume()
+	all.progress(200)
+	want := all.finish()
+	a.complete(t, want)
+	b.complete(t, want)
+	require.Empty(t, a.downs())
+	eventually(t, "good health", func() bool { return a.Health() == scaleout.Connected })
+	require.Equal(t, []scaleout.Health{scaleout.Probing, scaleout.Stale, scaleout.Connected}, health.get())
+}
+
+func TestKilledRedisIsDown(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, durable...)
+	var health states
+	a := join(t, server.client(), health.option())
+	require.Equal(t, scaleout.Connected, a.Health())
+	server.kill()
+	eventually(t, "bad health", func() bool { return a.Health() == scaleout.Down })
+	server.start()
+	eventually(t, "good health", func() bool { return a.Health() == scaleout.Connected })
+	got := health.get()
+	require.Equal(t, scaleout.Probing, got[0])
+	require.Contains(t, got, scaleout.Down)
+	require.Equal(t, scaleout.Connected, got[len(got)-1])
+}
+
+func TestConnectionsCutInMidMessage(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	proxy := startProxy(t, server.addr())
+	a, b := join(t, newClient(t, proxy.addr()), patient), join(t, server.client(), patient)
+	meet(t, a, b)
+	all := publishAll(t, a, b)
+	for i := range 20 {
+		all.progress(20)
+		proxy.cutIn(37 * i)
+		eventually(t, "the cut", proxy.idle)
+		if i%5 == 0 {
+			proxy.cut()
+		}
+	}
+	all.progress(100)
+	want := all.finish()
+	a.complete(t, want)
+	b.complete(t, want)
+	require.NotZero(t, a.bus.Stats().Interruptions)
+}
+
+func TestBlackHoledConnectionIsNoticed(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"old connections", "all connections"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := startServer(t)
+			proxy := startProxy(t, server.addr())
+			var health states
+			a, b := join(t, newClient(t, proxy.addr()), patient, health.option()), join(t, server.client(), patient)
+			meet(t, a, b)
+			all := publishAll(t, a, b)
+			all.progress(100)
+			start := time.Now()
+			proxy.mute(true, true, name == "all connections")
+			eventually(t, "the silence to be noticed", func() bool { return len(health.get()) > 0 })
+			require.Less(t, time.Since(start), 4*time.Second)
+			proxy.heal()
+			eventually(t, "good health", func() bool { return a.Health() == scaleout.Connected })
+			all.progress(100)
+			want := all.finish()
+			a.complete(t, want)
+			b.complete(t, want)
+		})
+	}
+}
+
+// An append whose answer got lost is repeated, and delivered once.
+func TestRepeatedAppendIsDeliveredOnce(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	proxy := startProxy(t, server.addr())
+	a, b := join(t, newClient(t, proxy.addr()), patient), join(t, server.client(), patient)
+	meet(t, a, b)
+	proxy.mute(false, true, false)
+	require.NoError(t, a.Send(t.Context(), b.ID(), message("", "x 1")))
+	require.NoError(t, a.Send(t.Context(), b.ID(), message("", "x 2")))
+	b.complete(t, map[string]int{"x": 2})
+	require.NotZero(t, b.bus.Stats().Duplicates)
+}
+
+func TestPublishWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, durable...)
+	const timeout = 300 * time.Millisecond
+	a := join(t, server.client(), redis.WithPublishTimeout(timeout), redis.WithPublishBuffer(500))
+	b := join(t, server.client())
+	meet(t, a, b)
+	require.NoError(t, a.publish(t.Context(), "x 1"))
+	server.kill()
+	start := time.Now()
+	require.ErrorIs(t, a.publish(t.Context(), "down"), scaleout.ErrDown)
+	require.GreaterOrEqual(t, time.Since(start), timeout)
+	require.Less(t, time.Since(start), timeout+3*time.Second)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	first := make(chan error)
+	go func() { first <- a.publish(ctx, "cancelled") }()
+	eventually(t, "something waiting", func() bool { return a.bus.Stats().Waiting > 0 })
+	big := message("a topic", "full")
+	big.Bodies[0].Data = make([]byte, 500)
+	require.ErrorIs(t, a.Publish(t.Context(), big), scaleout.ErrFull)
+	cancel()
+	err := <-first
+	require.True(t, errors.Is(err, context.Canceled) || errors.Is(err, scaleout.ErrDown), "%v", err)
+
+	server.start()
+	tries := 0
+	last := func() string { return fmt.Sprint("try", tries) }
+	eventually(t, "Redis", func() bool { tries++; return a.publish(t.Context(), last()) == nil })
+	eventually(t, "traffic", func() bool { return b.has(last()) })
+	require.Zero(t, a.bus.Stats().Waiting)
+	// What failed was never tried on a connection, or its number was given
+	// up: nobody is told that it is missing.
+	require.Empty(t, b.losses())
+}
+
+func TestDeadNodeIsDown(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	timeout := redis.WithNodeTimeout(time.Second)
+	a := join(t, server.client(), quick, timeout)
+	client := server.client()
+	b := join(t, client, quick, timeout)
+	meet(t, a, b)
+	start := time.Now()
+	require.NoError(t, client.Close()) // b does not get to say anything
+	eventually(t, "the death", func() bool { return len(a.downs()) > 0 })
+	require.Less(t, time.Since(start), 4*time.Second)
+	require.ErrorIs(t, a.Send(t.Context(), b.ID(), message("", "x")), scaleout.ErrNoNode)
+	require.Equal(t, []scaleout.NodeID{a.ID()}, a.Nodes())
+	probe := server.client()
+	eventually(t, "its traces to be removed", func() bool {
+		left, err := probe.Exists(t.Context(), fmt.Sprintf("signalr:{hub/node/%d}", b.ID())).Result()
+		return err == nil && left == 0
+	})
+	require.Equal(t, []scaleout.NodeID{b.ID()}, a.downs())
+}
+
+func TestSlowFollowerIsToldOfTheGap(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	const most, published = 1000, 20_000
+	fast := join(t, server.client(), redis.WithMaxLength(most))
+	slow := newRecorder()
+	release := make(chan struct{})
+	slow.received = func() { <-release }
+	node := joinWith(t, slow, server.client(), redis.WithMaxLength(most))
+	start := time.Now()
+	var wg sync.WaitGroup
+	for g := range 64 {
+		wg.Go(func() {
+			for n := g; n < published; n += 64 {
+				if err := fast.publish(t.Context(), ""); err != nil {
+					t.Errorf("Publish: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	eventually(t, "the follower to be slow", func() bool { return time.Since(start) > time.Second })
+	close(release)
+	missing := func() (missing int) {
+		for _, l := range node.losses() {
+			missing += int(l.Count)
+		}
+		return missing
+	}
+	eventually(t, "what is left", func() bool { return node.delivered()+missing() >= published })
+	require.Equal(t, published, node.delivered()+missing())
+	require.Equal(t, published, fast.delivered())
+	require.Empty(t, fast.losses())
+	require.Equal(t, []scaleout.Loss{{Reason: "gap", Count: uint64(missing())}}, node.losses())
+	require.Greater(t, missing(), published/2)
+	require.EqualValues(t, missing(), node.bus.Stats().Lost)
+}
+
+func TestOldEntriesAreTrimmed(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), redis.WithRetention(time.Millisecond), redis.WithStreams(1))
+	const count = 5000
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			for range count / 50 {
+				if err := a.publish(t.Context(), ""); err != nil {
+					t.Errorf("Publish: %v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	length, err := server.client().XLen(t.Context(), "signalr:{hub/0}").Result()
+	require.NoError(t, err)
+	require.Less(t, length, int64(count/2))
+}
+
+func TestPrefixesDoNotMeet(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	var nodes []*joined
+	for _, prefix := range []string{"a", "b", "a:{hub", "a}", "A", ""} {
+		nodes = append(nodes, join(t, server.client(), redis.WithPrefix(prefix)))
+	}
+	for i, node := range nodes {
+		require.NoError(t, node.publish(t.Context(), fmt.Sprint("x", i)))
+	}
+	for i, node := range nodes {
+		require.NoError(t, node.publish(t.Context(), "end"))
+		require.Equal(t, []string{fmt.Sprint("x", i), "end"}, node.targets)
+		require.Equal(t, []scaleout.NodeID{node.ID()}, node.Nodes())
+	}
+}
+
+func TestJoinFails(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	join(t, server.client())
+	_, err := redis.New(server.client(), redis.WithStreams(5)).Join("hub", newRecorder())
+	require.ErrorContains(t, err, "the farm has 4 streams, this node 5")
+	other, err := redis.New(server.client(), redis.WithStreams(5)).Join("other hub", newRecorder())
+	require.NoError(t, err)
+	require.NoError(t, other.Close())
+	server.kill()
+	_, err = redis.New(server.client()).Join("hub", newRecorder())
+	require.Error(t, err)
+}
+
+func TestForeignEntriesAreSkipped(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), redis.WithStreams(1))
+	add := func(values ...any) {
+		args := append([]any{"xadd", "signalr:{hub/0}", "*"}, values...)
+		require.NoError(t, server.client().Do(t.Context(), args...).Err())
+	}
+	add("e", "no envelope")
+	add("x", "y")
+	require.NoError(t, a.publish(t.Context(), "x 1"))
+	a.complete(t, map[string]int{"x": 1})
+	require.EqualValues(t, 2, a.bus.Stats().Malformed)
+}
+
+// The number of an envelope whose Publish failed may be missing: its publisher
+// knows, and nobody else need be told.
+func TestGivenUpEnvelopesAreNotTold(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	proxy := startProxy(t, server.addr())
+	a, b := join(t, newClient(t, proxy.addr()), patient), join(t, server.client())
+	meet(t, a, b)
+	require.NoError(t, a.publish(t.Context(), "x 1"))
+	proxy.mute(true, true, true)
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	require.ErrorIs(t, a.publish(ctx, "given up"), context.DeadlineExceeded)
+	proxy.heal()
+	require.NoError(t, a.publish(t.Context(), "x 2"))
+	b.complete(t, map[string]int{"x": 2})
+}
+
+// A client that would give up each read before Redis answers is allowed for, one
+// that would wait for ever is not.
+func TestReadTimeoutOfTheClient(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	short := goredis.NewClient(&goredis.Options{Addr: server.addr(), ReadTimeout: 600 * time.Millisecond})
+	t.Cleanup(func() { _ = short.Close() })
+	var health states
+	a := join(t, short, health.option())
+	start := time.Now()
+	eventually(t, "some reads", func() bool { return time.Since(start) > time.Second })
+	require.NoError(t, a.publish(t.Context(), "x 1"))
+	require.Empty(t, health.get())
+
+	endless := goredis.NewClient(&goredis.Options{Addr: server.addr(), ReadTimeout: -1})
+	t.Cleanup(func() { _ = endless.Close() })
+	_, err := redis.New(endless).Join("hub", newRecorder())
+	require.ErrorContains(t, err, "ReadTimeout")
+}
+
+// A batch is appended as a whole or not at all: Redis may refuse the first half
+// of what it gets while it is loading its data, and take the second.
+func TestBatchesAreTransactions(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	client := server.client()
+	var spy pipelineSpy
+	client.AddHook(&spy)
+	a := join(t, client)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			if err := a.Publish(t.Context(), message(fmt.Sprint(i), "")); err != nil {
+				t.Errorf("Publish: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	spy.mu.Lock()
+	defer spy.mu.Unlock()
+	require.Equal(t, 20, spy.inside)
+	require.Zero(t, spy.outside)
+}
+
+// pipelineSpy counts the envelopes that are appended in transactions, and those
+// that are not.
+type pipelineSpy struct {
+	mu              sync.Mutex
+	inside, outside int
+}
+
+func (s *pipelineSpy) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (s *pipelineSpy) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		s.see([]goredis.Cmder{cmd})
+		return next(ctx, cmd)
+	}
+}
+
+func (s *pipelineSpy) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error {
+		s.see(cmds)
+		return next(ctx, cmds)
+	}
+}
+
+func (s *pipelineSpy) see(cmds []goredis.Cmder) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	transaction := cmds[0].Name() == "multi" && cmds[len(cmds)-1].Name() == "exec"
+	for _, cmd := range cmds {
+		if cmd.Name() != "xadd" || !slices.Contains(cmd.Args(), any("e")) {
+			continue
+		}
+		if transaction {
+			s.inside++
+		} else {
+			s.outside++
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// follower reads streams and delivers what is in them. A node has one for all
+// its streams, or in a Cluster, where they are in different places, one for
+// each.
+type follower struct {
+	node     *node
+	streams  []*stream
+	epochKey string
+
+	// The rest is used by run alone, but for what is atomic.
+	count    int64
+	behind   bool // there may be more than was read last
+	checked  time.Time
+	failures int // in a row
+	overdue  int // of these, in a row
+	pause    backoff
+	epoch    atomic.Pointer[string]
+	// suspect is set by others who have seen that the data is not what it was.
+	suspect atomic.Bool
+}
+
+// compareEpoch makes the follower look if the epoch, empty for none, is another.
+func (f *follower) compareEpoch(epoch string) {
+	if *f.epoch.Load() != epoch {
+		f.suspect.Store(true)
+	}
+}
+
+func (f *follower) run() {
+	interrupted := false
+	for f.node.usable(f.node.ctx) == nil {
+		lagging := f.behind && time.Since(f.checked) >= checkEvery
+		if f.suspect.Swap(false) || interrupted || lagging {
+			if err := f.check(); err != nil {
+				interrupted = true
+				f.failed(err)
+				continue
+			}
+			if interrupted {
+				interrupted = false
+				f.node.bus.stats.interruptions.Add(1)
+			}
+			f.succeeded()
+		}
+		batches, err := f.read()
+		if err != nil {
+			interrupted = true
+			f.failed(err)
+			continue
+		}
+		f.succeeded()
+		began := time.Now()
+		full := f.deliver(batches)
+		f.behind = full || time.Since(began) >= checkEvery
+	}
+}
+
+// read reads what comes next in the streams; it waits for it for a while.
+func (f *follower) read() ([]goredis.XStream, error) {
+	args := make([]any, 0, 6+2*len(f.streams))
+	args = append(args, "xread", "count", f.count, "block", f.node.block.Milliseconds(), "streams")
+	for _, s := range f.streams {
+		args = append(args, s.key)
+	}
+	for _, s := range f.streams {
+		args = append(args, formatPosition(s.position))
+	}
+	return call(f.node, f.node.block+grace, func(ctx context.Context) ([]goredis.XStream, error) {
+		cmd := read{goredis.NewXStreamSliceCmd(ctx, args...)}
+		cmd.SetFirstKeyPos(int8(6))
+		err := f.node.bus.client.Process(ctx, cmd)
+		if errors.Is(err, goredis.Nil) {
+			return nil, nil
+		}
+		return cmd.Val(), err
+	})
+}
+
+// deliver delivers what was read. It reports whether that was as much as had been
+// asked for, so that there may be more.
+func (f *follower) deliver(batches []goredis.XStream) (full bool) {
+	bytes := 0
+	for _, batch := range batches {
+		for _, s := range f.streams {
+			if s.key == batch.Stream {
+				bytes += f.deliverStream(s, batch.Messages)
+			}
+		}
+		full = full || int64(len(batch.Messages)) >= f.count
+	}
+	switch {
+	case bytes > readBytes:
+		f.count = max(f.count/2, 1)
+	case full && bytes < readBytes/4:
+		f.count = min(f.count*2, readEntries)
+	}
+	if !full {
+		for _, s := range f.streams {
+			s.lag.Store(0)
+		}
+	}
+	return full
+}
+
+func (f *follower) deliverStream(s *stream, messages []goredis.XMessage) (bytes int) {
+	for _, m := range messages {
+		if f.node.ctx.Err() != nil {
+			return bytes
+		}
+		at, err := parsePosition(m.ID)
+		if err != nil {
+			f.malformed(s, err)
+			continue
+		}
+		s.position = at
+		s.passed++
+		if _, ok := m.Values[fieldMark]; ok {
+			continue
+		}
+		data, _ := m.Values[fieldEnvelope].(string)
+		bytes += len(data)
+		e, err := scaleout.ParseEnvelope([]byte(data))
+		if err != nil {
+			f.malformed(s, err)
+			continue
+		}
+		var gap uint64 // 0 also if it is no number: then more is told as missing
+		if text, ok := m.Values[fieldGap].(string); ok {
+			gap, _ = strconv.ParseUint(text, 10, 64)
+		}
+		e.Stream, e.Position = s.index, at
+		f.envelope(s, e, gap)
+	}
+	s.forget()
+	return bytes
+}
+
+func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) {
+	n := f.node
+	if _, known := s.publishers[e.Publisher]; !known {
+		n.members.heard(e.Publisher)
+	}
+	missing, isNew := s.arrival(e, gap)
+	if !isNew {
+		n.bus.stats.duplicates.Add(1)
+		return
+	}
+	if missing > 0 {
+		s.passed += missing // they were in the log, and are not told as a gap again
+		n.bus.stats.jumps.Add(1)
+		f.lost(s, scaleout.Loss{Reason: "sequence", Publisher: e.Publisher, Count: missing})
+	}
+	n.bus.stats.delivered.Add(1)
+	n.receiver.Deliver(e)
+	if e.Publisher == n.id && s.index >= 0 {
+		s.awaiting.delivered(e.Sequence)
+	}
+}
+
+func (f *follower) malformed(s *stream, err error) {
+	f.node.bus.stats.malformed.Add(1)
+	f.node.log().Error("redis: an entry of a stream is not an envelope", "stream", s.key, "error", err)
+}
+
+func (f *follower) lost(s *stream, l scaleout.Loss) {
+	f.node.bus.stats.lost.Add(l.Count)
+	f.node.log().Error("redis: envelopes are missing", "reason", l.Reason, "stream", s.key,
+		"publisher", uint32(l.Publisher), "count", l.Count)
+	f.node.receiver.Lost(l)
+}
+
+// succeeded notes that Redis has answered.
+func (f *follower) succeeded() {
+	if f.failures > 0 {
+		f.failures, f.overdue = 0, 0
+		f.pause.reset()
+	}
+	f.node.health.set(f, scaleout.Connected)
+}
+
+// failed notes that Redis has not answered, or with an error, and waits before
+// the next attempt. The first failure is only a reason to ask again at once, on
+// another connection.
+func (f *follower) failed(err error) {
+	if f.node.ctx.Err() != nil {
+		return
+	}
+	f.failures++
+	state := scaleout.Down
+	if errors.Is(err, errOverdue) {
+		// It may be that so much is on its way that it takes too long.
+		f.count = max(f.count/4, 1)
+		f.overdue++
+		switch {
+		case f.overdue < staleAfter:
+			state = scaleout.Probing
+		case f.overdue < downAfter:
+			state = scaleout.Stale
+		}
+	} else {
+		f.overdue = 0
+	}
+	if f.failures == 1 {
+		state = scaleout.Probing
+	}
+	f.node.health.set(f, state)
+	f.node.logFailure(f.failures, "redis: reading the streams failed, will be tried again", err)
+	if f.failures > 1 {
+		f.pause.wait(f.node.ctx)
+	}
+}

@@ -1,0 +1,269 @@
+package redis
+
+import (
+	"io"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+func TestArrival(t *testing.T) {
+	t.Parallel()
+	type step struct {
+		publisher scaleout.NodeID
+		sequence  uint64
+		gap       uint64
+		excuse    bool // before
+		isNew     bool
+		missing   uint64
+	}
+	tests := []struct {
+		name  string
+		steps []step
+	}{
+		{"in order", []step{{1, 1, 0, false, true, 0}, {1, 2, 0, false, true, 0}}},
+		{"joined in the middle", []step{{1, 7, 0, false, true, 0}, {1, 8, 0, false, true, 0}}},
+		{"several publishers", []step{{1, 1, 0, false, true, 0}, {2, 5, 0, false, true, 0}, {1, 2, 0, false, true, 0}, {2, 6, 0, false, true, 0}}},
+		{"a repeated batch", []step{{1, 1, 0, false, true, 0}, {1, 2, 0, false, true, 0}, {1, 1, 0, false, false, 0}, {1, 2, 0, false, false, 0}, {1, 3, 0, false, true, 0}}},
+		{"a jump", []step{{1, 1, 0, false, true, 0}, {1, 5, 0, false, true, 3}, {1, 6, 0, false, true, 0}}},
+		{"given up", []step{{1, 1, 0, false, true, 0}, {1, 5, 3, false, true, 0}}},
+		{"given up and lost", []step{{1, 1, 0, false, true, 0}, {1, 5, 2, false, true, 1}}},
+		{"given up and there nevertheless", []step{{1, 1, 0, false, true, 0}, {1, 4, 0, false, true, 2}, {1, 5, 3, false, true, 0}}},
+		{"told as a gap", []step{{1, 1, 0, false, true, 0}, {1, 5, 0, true, true, 0}, {1, 7, 0, false, true, 1}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStream("key", 0)
+			for i, step := range test.steps {
+				if step.excuse {
+					s.excuse()
+				}
+				missing, isNew := s.arrival(&scaleout.Envelope{Publisher: step.publisher, Sequence: step.sequence}, step.gap)
+				require.Equal(t, step.isNew, isNew, "step %d", i)
+				require.Equal(t, step.missing, missing, "step %d", i)
+			}
+		})
+	}
+}
+
+func TestPublishersAreForgotten(t *testing.T) {
+	t.Parallel()
+	s := newStream("key", 0)
+	hour := uint64(time.Hour.Milliseconds())
+	for id, at := range []uint64{hour, 3 * hour} {
+		s.position.Major = at
+		s.arrival(&scaleout.Envelope{Publisher: scaleout.NodeID(id + 1), Sequence: 1, Position: s.position}, 0)
+		s.forget()
+	}
+	require.Len(t, s.publishers, 1)
+	require.Contains(t, s.publishers, scaleout.NodeID(2))
+}
+
+// newTestNode returns a node that has not joined, which needs no Redis.
+func newTestNode(t *testing.T, opts ...Option) *node {
+	client := goredis.NewClient(&goredis.Options{})
+	t.Cleanup(func() { _ = client.Close() })
+	n := newNode(New(client, opts...), "hub", nil)
+	t.Cleanup(n.stop)
+	return n
+}
+
+func entries(n *node, keys ...string) []*entry {
+	var list []*entry
+	for _, key := range keys {
+		e := newEntry(&scaleout.Envelope{}, n.id)
+		e.key = key
+		list = append(list, e)
+	}
+	return list
+}
+
+func numbers(batch []*entry) (list []uint64) {
+	for _, e := range batch {
+		list = append(list, e.envelope.Sequence, e.gap)
+	}
+	return list
+}
+
+// Numbers of attempts that certainly failed are used again; others never are.
+func TestNumbers(t *testing.T) {
+	t.Parallel()
+	n := newTestNode(t)
+	l := newLane(n)
+	first := entries(n, "a", "b", "a", "a")
+	l.number(first)
+	require.Equal(t, []uint64{1, 0, 1, 0, 2, 0, 3, 0}, numbers(first))
+	l.takeBackNumbers(first)
+	l.number(first)
+	require.Equal(t, []uint64{1, 0, 1, 0, 2, 0, 3, 0}, numbers(first))
+
+	first[0].settle(nil)
+	first[3].settle(nil)
+	left := l.withoutSettled(slices.Clone(first))
+	require.Equal(t, []*entry{first[1], first[2]}, left)
+	require.Equal(t, []uint64{1, 0, 2, 1}, numbers(left), "the number given up is told by the next")
+
+	second := entries(n, "b", "a", "a")
+	l.number(second)
+	require.Equal(t, []uint64{2, 0, 4, 1, 5, 0}, numbers(second), "also in another batch")
+	l.takeBackNumbers(second)
+	l.number(second)
+	require.Equal(t, []uint64{2, 0, 4, 1, 5, 0}, numbers(second))
+	for _, e := range second {
+		parsed, err := scaleout.ParseEnvelope(e.data)
+		require.NoError(t, err)
+		require.Equal(t, e.envelope, *parsed)
+	}
+}
+
+func TestAwaitingSettlesInOrder(t *testing.T) {
+	t.Parallel()
+	n := newTestNode(t)
+	l := newLane(n)
+	batch := entries(n, "a", "a", "a", "a")
+	for _, e := range batch {
+		e.stream = n.streams[0]
+	}
+	l.number(batch)
+	awaiting := &n.streams[0].awaiting
+	awaiting.delivered(1)
+	require.NoError(t, <-batch[0].done)
+	awaiting.delivered(3)
+	require.ErrorIs(t, <-batch[1].done, scaleout.ErrDown, "it was confirmed, and is not there")
+	require.NoError(t, <-batch[2].done)
+	require.False(t, batch[3].settled.Load())
+	require.Len(t, awaiting.entries, 1)
+}
+
+func TestNotCarriedOut(t *testing.T) {
+	t.Parallel()
+	require.True(t, notCarriedOut(goredis.TxFailedErr))
+	require.True(t, notCarriedOut(goredis.ErrPoolTimeout))
+	require.True(t, notCarriedOut(&net.OpError{Op: "dial", Err: io.EOF}))
+	require.False(t, notCarriedOut(&net.OpError{Op: "read", Err: io.EOF}))
+	require.False(t, notCarriedOut(io.EOF))
+	require.False(t, notCarriedOut(errOverdue))
+	require.False(t, notCarriedOut(nil))
+}
+
+func TestMembers(t *testing.T) {
+	t.Parallel()
+	type round struct {
+		seen     map[string]string
+		down     []scaleout.NodeID
+		remove   []scaleout.NodeID
+		living   []scaleout.NodeID // the others
+		jumpTime time.Duration     // before the round, beside the second that passes
+	}
+	beats := func(n int) map[string]string { return map[string]string{"1": strconv.Itoa(n), "2": "7"} }
+	tests := []struct {
+		name   string
+		rounds []round
+	}{
+		{"all live", []round{
+			{seen: map[string]string{"1": "1", "2": "1", "streams": "4"}, living: []scaleout.NodeID{1, 2}},
+			{seen: map[string]string{"1": "2", "2": "2"}, living: []scaleout.NodeID{1, 2}},
+		}},
+		{"one has left", []round{
+			{seen: beats(1), living: []scaleout.NodeID{1, 2}},
+			{seen: map[string]string{"1": "2", "2": "left"}, down: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "3", "2": "8"}, living: []scaleout.NodeID{1}}, // a late heartbeat
+		}},
+		{"one had left before", []round{
+			{seen: map[string]string{"1": "left"}},
+			{seen: map[string]string{"1": "left"}},
+		}},
+		{"one dies, is back, and dies again", []round{
+			{seen: beats(1), living: []scaleout.NodeID{1, 2}},
+			{seen: beats(2), living: []scaleout.NodeID{1, 2}},
+			{seen: beats(3), living: []scaleout.NodeID{1, 2}},
+			{seen: beats(4), down: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "5", "2": "8"}, living: []scaleout.NodeID{1, 2}},
+			{seen: map[string]string{"1": "6", "2": "left"}, down: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
+		}},
+		{"the time without rounds does not count", []round{
+			{seen: beats(1), living: []scaleout.NodeID{1, 2}},
+			{seen: beats(2), living: []scaleout.NodeID{1, 2}, jumpTime: time.Hour},
+			{seen: beats(3), down: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
+		}},
+		{"the data is gone for a while", []round{
+			{seen: map[string]string{"1": "1"}, living: []scaleout.NodeID{1}},
+			{living: []scaleout.NodeID{1}},
+			{living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "2"}, living: []scaleout.NodeID{1}},
+			{living: []scaleout.NodeID{1}},
+			{living: []scaleout.NodeID{1}},
+			{down: []scaleout.NodeID{1}},
+			{},
+		}},
+		{"its traces are removed", []round{
+			{seen: map[string]string{"1": "1"}, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "left"}, down: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "left"}, jumpTime: time.Second},
+			{seen: map[string]string{"1": "left"}, jumpTime: time.Second},
+			{seen: map[string]string{"1": "left"}, jumpTime: time.Second},
+			{seen: map[string]string{"1": "left"}, jumpTime: time.Second},
+			{seen: map[string]string{"1": "left"}, jumpTime: time.Second},
+			{seen: map[string]string{"1": "left"}, jumpTime: time.Second, remove: []scaleout.NodeID{1}},
+			{},
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			n := newTestNode(t, WithHeartbeat(time.Second), WithNodeTimeout(3*time.Second))
+			n.id = math.MaxUint32
+			now := n.members.round
+			for i, round := range test.rounds {
+				now = now.Add(time.Second + round.jumpTime)
+				down, remove := n.members.update(round.seen, now)
+				require.Equal(t, round.down, down, "round %d", i)
+				require.Equal(t, round.remove, remove, "round %d", i)
+				living := n.members.living()
+				require.Equal(t, n.id, living[0])
+				require.Equal(t, append([]scaleout.NodeID{n.id}, round.living...), living, "round %d", i)
+			}
+		})
+	}
+}
+
+func TestKeysAreDistinct(t *testing.T) {
+	t.Parallel()
+	owners := make(map[string]string)
+	for _, prefix := range []string{"", "p", "p:{h", "p:", "{", "}"} {
+		for _, hub := range []string{"", "h", "h/0", "h/node", "h/node/7", "h}", "}:nodes", "{h}", "h:epoch"} {
+			owner := strconv.Quote(prefix) + strconv.Quote(hub)
+			k := newKeys(prefix, hub)
+			all := []string{k.stream(0), k.stream(7), k.node(7), k.nodes(), k.epoch(), epochOf(k.stream(0)), epochOf(k.node(7))}
+			for _, key := range all {
+				require.NotContains(t, owners, key, "%s and %s", owner, owners[key])
+				owners[key] = owner
+			}
+		}
+	}
+	require.Equal(t, "my+app:{chat%2F1/0}", newKeys("my app", "chat/1").stream(0))
+}
+
+func TestPositions(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"0-0", "1526919030474-55", "18446744073709551615-18446744073709551615"} {
+		p, err := parsePosition(id)
+		require.NoError(t, err)
+		require.Equal(t, id, formatPosition(p))
+	}
+	for _, id := range []string{"", "1", "-", "1-", "-1", "1-x", "x-1", "1-2-3", "18446744073709551616-0"} {
+		_, err := parsePosition(id)
+		require.Error(t, err, id)
+	}
+	require.Equal(t, "4000", before(scaleout.Position{Major: 5000, Minor: 1}, time.Second))
+	require.Equal(t, "0", before(scaleout.Position{Major: 500}, time.Second))
+}

@@ -1,0 +1,293 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+var (
+	// errLost is the failure of a Publish whose envelope Redis had confirmed
+	// and has lost before this node could read it.
+	errLost = fmt.Errorf("redis: the envelope was lost after it was confirmed: %w", scaleout.ErrDown)
+	// errNoStream is the failure of a Send to a stream that is not there.
+	errNoStream = errors.New("redis: the node has no stream")
+)
+
+// The fields of an entry of a stream.
+const (
+	fieldEnvelope = "e"
+	// fieldGap is there if numbers before the entry's were given up: that many
+	// are missing and were told to who published them.
+	fieldGap = "g"
+	// fieldMark is in entries that are not envelopes.
+	fieldMark = "m"
+)
+
+// lane appends entries in the order in which they were added. There is one for
+// all streams, or in a Cluster, where they are in different places, one for each.
+//
+// It appends as many as have come in one transaction, and takes the next when
+// this has succeeded, so that a repeated attempt cannot mix with later ones:
+// either all of a batch is in the streams or nothing. As an answer can get lost,
+// a batch may be there twice; then the followers know by the numbers. Its
+// goroutine runs while there is something to append.
+type lane struct {
+	node    *node
+	numbers map[string]*numbering // by key; used by run alone
+
+	mu      sync.Mutex
+	queue   []*entry
+	running bool
+}
+
+func newLane(n *node) *lane {
+	return &lane{node: n, numbers: make(map[string]*numbering)}
+}
+
+// add adds an entry, unless too much waits already.
+func (l *lane) add(e *entry) error {
+	if l.node.waiting.Add(int64(e.size)) > l.node.bus.options.publishBuffer {
+		l.node.waiting.Add(-int64(e.size))
+		return scaleout.ErrFull
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.queue = append(l.queue, e)
+	if !l.running {
+		l.running = l.node.spawn(l.run)
+		if !l.running {
+			return scaleout.ErrClosed
+		}
+	}
+	return nil
+}
+
+func (l *lane) run() {
+	for batch := l.take(); batch != nil; batch = l.take() {
+		l.append(batch)
+	}
+}
+
+// take returns the next batch, nil if there is nothing to do any more.
+func (l *lane) take() []*entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropSettled()
+	n, bytes := 0, 0
+	for n < len(l.queue) && n < batchEntries && (n == 0 || bytes+l.queue[n].size <= batchBytes) {
+		bytes += l.queue[n].size
+		n++
+	}
+	if n == 0 {
+		l.queue, l.running = nil, false
+		return nil
+	}
+	batch := slices.Clone(l.queue[:n])
+	clear(l.queue[:n])
+	l.queue = l.queue[n:]
+	return batch
+}
+
+// dropSettled removes the entries that nobody waits for any more from the queue,
+// so that they take up no room.
+func (l *lane) dropSettled() {
+	if !slices.ContainsFunc(l.queue, func(e *entry) bool { return e.settled.Load() }) {
+		return
+	}
+	l.queue = slices.DeleteFunc(l.queue, func(e *entry) bool {
+		if e.settled.Load() {
+			l.release(e)
+			return true
+		}
+		return false
+	})
+}
+
+func (l *lane) release(e *entry) { l.node.waiting.Add(-int64(e.size)) }
+
+// append appends a batch. It tries until it succeeds, or nobody waits any more.
+func (l *lane) append(batch []*entry) {
+	var pause backoff
+	limit := appendTimeout
+	failures := 0
+	numbered := false // by an attempt that may have been carried out
+	for {
+		batch = l.withoutSettled(batch)
+		if len(batch) == 0 {
+			return
+		}
+		if !numbered {
+			l.number(batch)
+		}
+		left, err := l.attempt(batch, limit)
+		if len(left) == 0 {
+			return
+		}
+		if errors.Is(err, errOverdue) {
+			limit *= 2
+		}
+		if !numbered && len(left) == len(batch) && notCarriedOut(err) {
+			l.takeBackNumbers(batch)
+		} else {
+			numbered = true
+		}
+		batch = left
+		failures++
+		l.node.logFailure(failures, "redis: appending to the streams failed, will be tried again", err)
+		if !pause.wait(l.node.ctx) {
+			for _, e := range batch {
+				e.settle(scaleout.ErrClosed)
+			}
+		}
+		l.mu.Lock()
+		l.dropSettled()
+		l.mu.Unlock()
+	}
+}
+
+// withoutSettled drops the entries that nobody waits for any more. If they have
+// numbers, the next entry tells that these were given up.
+func (l *lane) withoutSettled(batch []*entry) []*entry {
+	gaps := make(map[string]uint64)
+	kept := batch[:0]
+	for _, e := range batch {
+		switch {
+		case !e.settled.Load():
+			e.gap += gaps[e.key]
+			delete(gaps, e.key)
+			kept = append(kept, e)
+		case e.envelope.Sequence != 0:
+			gaps[e.key] += e.gap + 1
+			fallthrough
+		default:
+			l.release(e)
+		}
+	}
+	for key, gap := range gaps {
+		l.numbers[key].gap += gap
+	}
+	clear(batch[len(kept):])
+	return kept
+}
+
+// number gives the entries their numbers and encodes them.
+func (l *lane) number(batch []*entry) {
+	for _, e := range batch {
+		of := l.numbers[e.key]
+		if of == nil {
+			of = &numbering{}
+			l.numbers[e.key] = of
+		}
+		of.last++
+		e.envelope.Sequence = of.last
+		e.gap, of.gap = of.gap, 0
+		e.data = scaleout.AppendEnvelope(make([]byte, 0, e.size), &e.envelope)
+		if e.stream != nil {
+			e.stream.awaiting.add(e)
+		}
+	}
+}
+
+// takeBackNumbers undoes number.
+func (l *lane) takeBackNumbers(batch []*entry) {
+	for _, e := range slices.Backward(batch) {
+		of := l.numbers[e.key]
+		of.last--
+		of.gap, e.gap = of.gap+e.gap, 0
+		if e.stream != nil {
+			e.stream.awaiting.takeBack(e)
+		}
+		e.envelope.Sequence = 0
+	}
+}
+
+// attempt tries to append a batch once. It returns what is still to be done,
+// and why.
+func (l *lane) attempt(batch []*entry, limit time.Duration) ([]*entry, error) {
+	commands, err := call(l.node, limit, l.transaction(batch))
+	if commands == nil {
+		return batch, err
+	}
+	var left []*entry
+	for i, e := range batch {
+		switch id, err2 := commands[i].Result(); {
+		case err2 == nil && id != "":
+			l.appended(e, id)
+		case errors.Is(err2, goredis.Nil):
+			l.numbers[e.key].gap++
+			l.release(e)
+			e.settle(errNoStream)
+		default:
+			left, err = append(left, e), cmp.Or(err2, err)
+		}
+	}
+	return left, err
+}
+
+// appended notes that Redis has confirmed an entry.
+func (l *lane) appended(e *entry, id string) {
+	of := l.numbers[e.key]
+	of.untrimmed++
+	if at, err := parsePosition(id); err == nil {
+		of.newest = at
+	}
+	l.node.bus.stats.published.Add(1)
+	l.release(e)
+	e.data = nil
+	e.appended.Store(true)
+	if e.stream == nil {
+		e.settle(nil)
+	}
+}
+
+// transaction returns the exchange that appends a batch, and trims.
+func (l *lane) transaction(batch []*entry) func(context.Context) ([]once, error) {
+	type trimming struct{ key, oldest string }
+	var trims []trimming
+	args := make([][]any, 0, len(batch))
+	for _, e := range batch {
+		a := make([]any, 0, 8)
+		a = append(a, "xadd", e.key)
+		if e.stream == nil {
+			a = append(a, "nomkstream") // that of a node that has left must not come back
+		}
+		a = append(a, "*", fieldEnvelope, e.data)
+		if e.gap > 0 {
+			a = append(a, fieldGap, e.gap)
+		}
+		args = append(args, a)
+		of := l.numbers[e.key]
+		if of.newest.Major > 0 && (of.untrimmed >= trimEvery || time.Since(of.trimmed) >= time.Second) {
+			of.untrimmed, of.trimmed = 0, time.Now()
+			trims = append(trims, trimming{e.key, before(of.newest, l.node.bus.options.retention)})
+		}
+	}
+	most := l.node.bus.options.maxLength
+	return func(ctx context.Context) ([]once, error) {
+		commands := make([]once, len(args))
+		_, err := l.node.bus.client.TxPipelined(ctx, func(p goredis.Pipeliner) error {
+			for i, a := range args {
+				commands[i] = once{goredis.NewStringCmd(ctx, a...)}
+				if err := p.Process(ctx, commands[i]); err != nil {
+					return err
+				}
+			}
+			for _, trim := range trims {
+				p.XTrimMinIDApprox(ctx, trim.key, trim.oldest, 0)
+				p.XTrimMaxLenApprox(ctx, trim.key, most, 0)
+				p.Expire(ctx, trim.key, keyExpiry)
+			}
+			return nil
+		})
+		return commands, err
+	}
+}

@@ -1,0 +1,336 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// node is a member of a farm. Its goroutines are one for each follower, one for
+// the heartbeats, one for each lane that has something to append, and one for
+// each call of Redis that is under way; Close waits for all of them.
+//
+// Locks are not nested, but for lane.mu, under which spawn takes node.mu.
+type node struct {
+	bus       *Bus
+	hub       string
+	keys      keys
+	id        scaleout.NodeID
+	receiver  scaleout.Receiver
+	block     time.Duration
+	streams   []*stream // the shared ones, then the node's own
+	followers []*follower
+	members   *members
+	health    *health
+	waiting   atomic.Int64 // bytes to be appended
+	calls     chan struct{}
+
+	ctx     context.Context // ends when everything must
+	cancel  context.CancelFunc
+	closing chan struct{} // closed when Close begins
+	once    sync.Once
+
+	mu     sync.Mutex
+	ended  bool // no goroutine is started any more
+	wg     sync.WaitGroup
+	lanes  map[string]*lane
+	beater chan struct{} // closed when the last heartbeat was sent; nil before the first
+}
+
+func newNode(b *Bus, hub string, receiver scaleout.Receiver) *node {
+	b.mu.Lock()
+	block := b.block
+	b.mu.Unlock()
+	n := &node{
+		bus: b, hub: hub, receiver: receiver, block: block,
+		keys:    newKeys(b.options.prefix, hub),
+		calls:   make(chan struct{}, callsLimit),
+		closing: make(chan struct{}),
+		lanes:   make(map[string]*lane),
+	}
+	for n.id == 0 {
+		n.id = scaleout.NodeID(rand.Uint32())
+	}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.members, n.health = newMembers(n), newHealth(n)
+	for i := range b.options.streams {
+		n.streams = append(n.streams, newStream(n.keys.stream(i), i))
+	}
+	n.streams = append(n.streams, newStream(n.keys.node(n.id), -1))
+	if !b.cluster {
+		n.followers = []*follower{{node: n, streams: n.streams, epochKey: n.keys.epoch(), count: readEntries / 8}}
+		return n
+	}
+	for _, s := range n.streams {
+		n.followers = append(n.followers, &follower{
+			node: n, streams: []*stream{s}, epochKey: epochOf(s.key), count: readEntries / 8,
+		})
+	}
+	return n
+}
+
+func newStream(key string, index int) *stream {
+	return &stream{key: key, index: index, publishers: make(map[scaleout.NodeID]*publisher)}
+}
+
+// start joins the farm: the node has its stream and its places before others
+// know of it.
+func (n *node) start() error {
+	if err := n.members.agree(); err != nil {
+		return err
+	}
+	if err := n.createStream(); err != nil {
+		return err
+	}
+	for _, f := range n.followers {
+		if err := f.start(); err != nil {
+			return err
+		}
+	}
+	if err := n.members.announce(); err != nil {
+		return err
+	}
+	for _, f := range n.followers {
+		n.spawn(f.run)
+	}
+	beater := make(chan struct{})
+	n.beater = beater
+	n.spawn(func() {
+		defer close(beater)
+		n.members.run()
+	})
+	n.bus.mu.Lock()
+	defer n.bus.mu.Unlock()
+	n.bus.nodes[n] = struct{}{}
+	return nil
+}
+
+// ownExpiry is when the node's own stream goes after it has died.
+func (n *node) ownExpiry() time.Duration {
+	return max(n.bus.options.retention, 10*n.bus.options.nodeTimeout) + time.Hour
+}
+
+// createStream makes sure that the node's own stream is there.
+func (n *node) createStream() error {
+	_, err := call(n, askTimeout, func(ctx context.Context) (any, error) {
+		pipe := n.bus.client.Pipeline()
+		pipe.XAdd(ctx, &goredis.XAddArgs{Stream: n.keys.node(n.id), Values: []any{fieldMark, ""}})
+		pipe.Expire(ctx, n.keys.node(n.id), n.ownExpiry())
+		_, err := pipe.Exec(ctx)
+		return nil, err
+	})
+	return err
+}
+
+// spawn starts a goroutine that Close waits for. It reports false if it is too
+// late for that.
+func (n *node) spawn(f func()) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ended {
+		return false
+	}
+	n.wg.Go(f)
+	return true
+}
+
+func (n *node) log() *slog.Logger {
+	return n.bus.options.logger.With("hub", n.hub, "node", uint32(n.id))
+}
+
+// logFailure logs a failure, loudly only the first in a row.
+func (n *node) logFailure(failures int, message string, err error) {
+	level := slog.LevelDebug
+	if failures == 1 {
+		level = slog.LevelWarn
+	}
+	n.log().Log(n.ctx, level, message, "failures", failures, "error", err)
+}
+
+func (n *node) ID() scaleout.NodeID { return n.id }
+
+func (n *node) Nodes() []scaleout.NodeID { return n.members.living() }
+
+func (n *node) Health() scaleout.Health { return n.health.get() }
+
+func (n *node) Publish(ctx context.Context, e *scaleout.Envelope) error {
+	s := n.streams[e.Topic.Stream(n.bus.options.streams)]
+	entry := newEntry(e, n.id)
+	entry.key, entry.stream = s.key, s
+	return n.append(ctx, entry)
+}
+
+func (n *node) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelope) error {
+	if err := n.usable(ctx); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(n.bus.options.publishTimeout)
+	var pause backoff
+	for {
+		if err := n.reachable(ctx, to); err != nil {
+			return err
+		}
+		entry := newEntry(e, n.id)
+		entry.key = n.keys.node(to)
+		if err := n.append(ctx, entry); !errors.Is(err, errNoStream) {
+			return err
+		}
+		// The stream is not there: either the node has left and this one has
+		// not heard of it yet, or Redis has lost its data and the node has not
+		// noticed yet, which it will.
+		there, gone, err := n.members.ask(to)
+		if err == nil && gone {
+			return scaleout.ErrNoNode
+		}
+		if known, _ := n.members.state(to); !known && !there {
+			return scaleout.ErrNoNode
+		}
+		if time.Now().After(deadline) {
+			return scaleout.ErrDown
+		}
+		if !pause.wait(ctx) {
+			return ctx.Err()
+		}
+	}
+}
+
+// reachable returns an error if a node is known to be down, or neither this node
+// nor Redis knows of it.
+func (n *node) reachable(ctx context.Context, to scaleout.NodeID) error {
+	known, down := n.members.state(to)
+	if down || to == 0 {
+		return scaleout.ErrNoNode
+	}
+	if known {
+		return nil
+	}
+	there, _, err := n.members.ask(to)
+	if err != nil {
+		return cmp.Or(n.usable(ctx), fmt.Errorf("%w: %w", scaleout.ErrDown, err))
+	}
+	if !there {
+		return scaleout.ErrNoNode
+	}
+	n.members.heard(to) // who was sent something is told when the node goes
+	return nil
+}
+
+// usable returns an error if there is no use in beginning.
+func (n *node) usable(ctx context.Context) error {
+	select {
+	case <-n.closing:
+		return scaleout.ErrClosed
+	default:
+		return ctx.Err()
+	}
+}
+
+// append puts an entry into its lane and waits for the outcome.
+func (n *node) append(ctx context.Context, e *entry) error {
+	if err := n.usable(ctx); err != nil {
+		return err
+	}
+	if err := n.lane(e.key).add(e); err != nil {
+		return err
+	}
+	timer := time.NewTimer(n.bus.options.publishTimeout)
+	defer timer.Stop()
+	late := false
+	for {
+		var err error
+		select {
+		case err := <-e.done:
+			return err
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-n.closing:
+			err = scaleout.ErrClosed
+		case <-timer.C:
+			if e.appended.Load() && !late {
+				// It is there, and this node will read it soon. An error would
+				// make the caller publish it again.
+				late = true
+				timer.Reset(n.bus.options.publishTimeout)
+				continue
+			}
+			err = scaleout.ErrDown
+		}
+		if !e.settle(err) {
+			return <-e.done // it came about just now
+		}
+		return err
+	}
+}
+
+// lane returns the lane for a stream.
+func (n *node) lane(key string) *lane {
+	if !n.bus.cluster {
+		key = ""
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	l := n.lanes[key]
+	if l == nil {
+		l = newLane(n)
+		n.lanes[key] = l
+	}
+	return l
+}
+
+// Close leaves the farm. It must not be called by the receiver. If Redis does
+// not answer, it takes until the client's ReadTimeout.
+func (n *node) Close() error {
+	n.once.Do(func() {
+		close(n.closing)
+		<-n.beater // a late heartbeat would make the node appear to live
+		n.goodbye()
+		n.stop()
+		n.bus.mu.Lock()
+		defer n.bus.mu.Unlock()
+		delete(n.bus.nodes, n)
+	})
+	return nil
+}
+
+// goodbye tells the others that the node leaves, and removes its stream. The marks
+// that it adds before end the reads that are under way.
+func (n *node) goodbye() {
+	_, err := call(n, goodbyeTimeout, func(ctx context.Context) (any, error) {
+		key := n.keys.node(n.id)
+		pipe := n.bus.client.Pipeline()
+		pipe.HSet(ctx, n.keys.nodes(), formatID(n.id), hasLeft)
+		for _, f := range n.followers {
+			last := f.streams[len(f.streams)-1].key
+			pipe.XAdd(ctx, &goredis.XAddArgs{Stream: last, Values: []any{fieldMark, ""}})
+			pipe.Expire(ctx, last, keyExpiry)
+		}
+		pipe.Del(ctx, key)
+		if n.bus.cluster {
+			pipe.Del(ctx, epochOf(key))
+		}
+		_, err := pipe.Exec(ctx)
+		return nil, err
+	})
+	if err != nil {
+		n.log().Warn("redis: leaving was not told; others will take the node for dead", "error", err)
+	}
+}
+
+// stop ends all goroutines and waits for them.
+func (n *node) stop() {
+	n.cancel()
+	n.mu.Lock()
+	n.ended = true
+	n.mu.Unlock()
+	n.wg.Wait()
+}

@@ -1,0 +1,145 @@
+package redis
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// The defaults of the options.
+const (
+	DefaultPrefix         = "signalr"
+	DefaultStreams        = 4
+	DefaultRetention      = time.Minute
+	DefaultMaxLength      = 1_000_000
+	DefaultPublishTimeout = 5 * time.Second
+	DefaultPublishBuffer  = 16 << 20
+	DefaultNodeTimeout    = 5 * time.Second
+	DefaultHeartbeat      = time.Second
+)
+
+// What is not worth an option.
+const (
+	// longestBlock is how long a read waits in Redis for something to come.
+	longestBlock = time.Second
+	// grace is how long beyond that an answer may take before Redis is asked
+	// again on another connection.
+	grace = 1500 * time.Millisecond
+	// staleAfter and downAfter are how many answers in a row must be missing.
+	staleAfter = 2
+	downAfter  = 4
+	// appendTimeout is how long the first attempt to append a batch may take;
+	// each further one may take twice as long, as a slow network needs it.
+	appendTimeout = 2 * time.Second
+	// askTimeout is for questions with a small answer.
+	askTimeout = 2 * time.Second
+	// goodbyeTimeout bounds what Close does to tell the others.
+	goodbyeTimeout = time.Second
+	// firstBackoff doubles with each failure up to lastBackoff.
+	firstBackoff = 20 * time.Millisecond
+	lastBackoff  = 500 * time.Millisecond
+	// batchEntries and batchBytes bound what is appended in one transaction,
+	// for which Redis keeps everybody else waiting.
+	batchEntries = 512
+	batchBytes   = 1 << 20
+	// readEntries and readBytes bound what one read gets of a stream. The
+	// bytes are an aim: entries are asked for by count, which follows.
+	readEntries = 1024
+	readBytes   = 4 << 20
+	// trimEvery is after how many entries, at the latest, a stream is trimmed;
+	// Redis removes at most about 10,000 at a time.
+	trimEvery = 1024
+	// checkEvery is how often a node that lags looks how far behind it is.
+	checkEvery = 250 * time.Millisecond
+	// callsLimit bounds the calls that are under way or were given up.
+	callsLimit = 64
+	// keyExpiry is when keys go that nobody uses any more.
+	keyExpiry = 24 * time.Hour
+)
+
+type options struct {
+	prefix         string
+	streams        int
+	retention      time.Duration
+	maxLength      int64
+	publishTimeout time.Duration
+	publishBuffer  int64
+	nodeTimeout    time.Duration
+	heartbeat      time.Duration
+	health         func(scaleout.NodeID, scaleout.Health)
+	logger         *slog.Logger
+}
+
+// Option is a setting of [New].
+type Option func(*options)
+
+// WithPrefix sets what the names of all keys begin with; [DefaultPrefix] if it
+// is not given. Applications with different prefixes on one Redis never meet.
+func WithPrefix(prefix string) Option {
+	return func(o *options) { o.prefix = prefix }
+}
+
+// WithStreams sets how many streams the topics of a hub are spread over, 1 at
+// least; [DefaultStreams] if it is not given. All nodes of a farm must have the
+// same number: [Bus.Join] fails otherwise. In a Cluster more streams use more of
+// its servers; with a single server there is no gain.
+func WithStreams(n int) Option {
+	return func(o *options) { o.streams = max(n, 1) }
+}
+
+// WithRetention sets how long what was published is kept; [DefaultRetention] if
+// it is not given. A node that was away for longer is told that it has a gap.
+func WithRetention(age time.Duration) Option {
+	return func(o *options) { o.retention = age }
+}
+
+// WithMaxLength sets how many envelopes each stream keeps at most, however young
+// they are, which bounds the memory of Redis; [DefaultMaxLength] if it is not
+// given. It should be more than is published within the retention. Redis keeps
+// somewhat more, as it removes entries by the hundred.
+func WithMaxLength(entries int64) Option {
+	return func(o *options) { o.maxLength = entries }
+}
+
+// WithPublishTimeout sets how long publishing waits while Redis is away before
+// it fails with [scaleout.ErrDown]; [DefaultPublishTimeout] if it is not given.
+// What Redis has confirmed by then is waited for as long again until this node
+// has read it too.
+func WithPublishTimeout(timeout time.Duration) Option {
+	return func(o *options) { o.publishTimeout = timeout }
+}
+
+// WithPublishBuffer sets how many bytes a node may have waiting to be appended
+// before publishing fails at once with [scaleout.ErrFull];
+// [DefaultPublishBuffer] if it is not given. It is also the limit for a single
+// envelope.
+func WithPublishBuffer(bytes int64) Option {
+	return func(o *options) { o.publishBuffer = bytes }
+}
+
+// WithNodeTimeout sets after how long without a heartbeat a node is taken for
+// dead; [DefaultNodeTimeout] if it is not given. The time that Redis was away
+// does not count. It should be a few heartbeats.
+func WithNodeTimeout(timeout time.Duration) Option {
+	return func(o *options) { o.nodeTimeout = timeout }
+}
+
+// WithHeartbeat sets how often a node shows that it lives, and looks for the
+// others; [DefaultHeartbeat] if it is not given.
+func WithHeartbeat(interval time.Duration) Option {
+	return func(o *options) { o.heartbeat = interval }
+}
+
+// WithHealth sets a function that is called when the health of a node of this
+// bus has changed. It is called in the order of the changes, by one goroutine at
+// a time, and must not block.
+func WithHealth(changed func(scaleout.NodeID, scaleout.Health)) Option {
+	return func(o *options) { o.health = changed }
+}
+
+// WithLogger sets where the bus logs to; it is silent if it is not given.
+// Neither topics nor payloads are logged.
+func WithLogger(logger *slog.Logger) Option {
+	return func(o *options) { o.logger = logger }
+}

@@ -1,0 +1,205 @@
+package redis_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/scaleout"
+	"github.com/go-signalr/signalr/scaleout/redis"
+)
+
+// recorder is a receiver of numbered envelopes, "name number", that keeps which
+// number each name is at and what is wrong with their order.
+type recorder struct {
+	mu       sync.Mutex
+	at       map[string]int
+	wrong    []string
+	count    int
+	lost     []scaleout.Loss
+	down     []scaleout.NodeID
+	targets  []string
+	received func() // called for each envelope, if not nil
+}
+
+func newRecorder() *recorder { return &recorder{at: make(map[string]int)} }
+
+func (r *recorder) Deliver(e *scaleout.Envelope) {
+	if r.received != nil {
+		r.received()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.count++
+	r.targets = append(r.targets, e.Target)
+	var name string
+	var number int
+	if _, err := fmt.Sscan(e.Target, &name, &number); err != nil {
+		return
+	}
+	if number != r.at[name]+1 {
+		r.wrong = append(r.wrong, fmt.Sprintf("%s after %d", e.Target, r.at[name]))
+	}
+	r.at[name] = number
+}
+
+func (r *recorder) NodeDown(id scaleout.NodeID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down = append(r.down, id)
+}
+
+func (r *recorder) Lost(l scaleout.Loss) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lost = append(r.lost, l)
+}
+
+// locked returns what f reads of the recorder.
+func locked[T any](r *recorder, f func() T) T {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return f()
+}
+
+func (r *recorder) has(target string) bool {
+	return locked(r, func() bool { return slices.Contains(r.targets, target) })
+}
+
+func (r *recorder) delivered() int { return locked(r, func() int { return r.count }) }
+
+func (r *recorder) losses() []scaleout.Loss {
+	return locked(r, func() []scaleout.Loss { return slices.Clone(r.lost) })
+}
+
+func (r *recorder) downs() []scaleout.NodeID {
+	return locked(r, func() []scaleout.NodeID { return slices.Clone(r.down) })
+}
+
+// complete checks that exactly the numbers up to those of want have come, in
+// order, and that nothing was told as lost.
+func (r *recorder) complete(t *testing.T, want map[string]int) {
+	t.Helper()
+	eventually(t, "what was published", func() bool {
+		return locked(r, func() bool {
+			for name, number := range want {
+				if r.at[name] < number {
+					return false
+				}
+			}
+			return true
+		})
+	})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	require.Empty(t, r.wrong)
+	require.Empty(t, r.lost)
+	require.Equal(t, want, r.at)
+}
+
+// joined is a node with its bus and its receiver.
+type joined struct {
+	scaleout.Node
+	*recorder
+	bus *redis.Bus
+}
+
+// join makes a node of the hub "hub", closed at the end of the test.
+func join(t testing.TB, client goredis.UniversalClient, opts ...redis.Option) *joined {
+	t.Helper()
+	return joinWith(t, newRecorder(), client, opts...)
+}
+
+func joinWith(t testing.TB, r *recorder, client goredis.UniversalClient, opts ...redis.Option) *joined {
+	t.Helper()
+	bus := redis.New(client, opts...)
+	node, err := bus.Join("hub", r)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, node.Close()) })
+	return &joined{Node: node, recorder: r, bus: bus}
+}
+
+// meet waits until nodes know each other.
+func meet(t testing.TB, nodes ...*joined) {
+	t.Helper()
+	for _, node := range nodes {
+		eventually(t, "the nodes to meet", func() bool { return len(node.Nodes()) == len(nodes) })
+	}
+}
+
+func (j *joined) publish(ctx context.Context, target string) error {
+	return j.Publish(ctx, message("a topic", target))
+}
+
+func message(topic, target string) *scaleout.Envelope {
+	return &scaleout.Envelope{
+		Kind: scaleout.Message, Topic: scaleout.Topic{Kind: scaleout.Group, Name: topic}, Target: target,
+		Bodies: []scaleout.Body{{Protocol: "json", Data: []byte(target)}},
+	}
+}
+
+// traffic is numbered envelopes that are published all the time.
+type traffic struct {
+	t       *testing.T
+	stop    chan struct{}
+	wg      sync.WaitGroup
+	mu      sync.Mutex
+	numbers map[string]int
+}
+
+// publishAll lets several goroutines on each node publish, each to a topic of
+// its own, until finish is called. All must succeed.
+func publishAll(t *testing.T, nodes ...*joined) *traffic {
+	tr := &traffic{t: t, stop: make(chan struct{}), numbers: make(map[string]int)}
+	for i, node := range nodes {
+		for g := range 4 {
+			name := fmt.Sprintf("%c%d", 'a'+i, g)
+			tr.wg.Go(func() {
+				for number := 1; ; number++ {
+					select {
+					case <-tr.stop:
+						return
+					default:
+					}
+					err := node.Publish(t.Context(), message(name, fmt.Sprint(name, " ", number)))
+					if err != nil {
+						t.Errorf("publishing %s %d: %v", name, number, err)
+						return
+					}
+					tr.mu.Lock()
+					tr.numbers[name] = number
+					tr.mu.Unlock()
+				}
+			})
+		}
+	}
+	return tr
+}
+
+// progress waits until every goroutine has published n more.
+func (tr *traffic) progress(n int) {
+	tr.t.Helper()
+	count := func() int {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		total := 0
+		for _, number := range tr.numbers {
+			total += number
+		}
+		return total
+	}
+	start := count()
+	eventually(tr.t, "traffic", func() bool { return tr.t.Failed() || count() >= start+n })
+}
+
+// finish ends the traffic and returns the last number of each name.
+func (tr *traffic) finish() map[string]int {
+	close(tr.stop)
+	tr.wg.Wait()
+	return tr.numbers
+}

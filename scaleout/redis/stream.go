@@ -1,0 +1,78 @@
+package redis
+
+import (
+	"sync/atomic"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// stream is a stream that a node follows. It belongs to its follower, but for
+// what is atomic and awaiting.
+type stream struct {
+	key   string
+	index int // -1: the node's own
+	// position is of the last entry read.
+	position scaleout.Position
+	// passed is how many entries the stream ever had up to position, by the
+	// count of Redis, if counted.
+	passed     uint64
+	counted    bool
+	publishers map[scaleout.NodeID]*publisher
+	awaiting   awaiting
+	lag        atomic.Uint64
+	forgotten  uint64 // when forget was last at work
+}
+
+// publisher is what a follower remembers of who publishes in a stream.
+type publisher struct {
+	last uint64 // number
+	// excused is set when envelopes were missed that were told otherwise, so
+	// that the next jump is not told once more.
+	excused bool
+	heard   uint64 // when, in milliseconds of Redis
+}
+
+// arrival judges an envelope by its number. gap is how many numbers before it
+// were given up by the publisher. It reports false for one that was there
+// before, and how many are missing before it.
+func (s *stream) arrival(e *scaleout.Envelope, gap uint64) (missing uint64, isNew bool) {
+	p := s.publishers[e.Publisher]
+	if p == nil {
+		// The node may have joined in the middle: nothing is known of before.
+		s.publishers[e.Publisher] = &publisher{last: e.Sequence, heard: e.Position.Major}
+		return 0, true
+	}
+	p.heard = e.Position.Major
+	if e.Sequence <= p.last {
+		return 0, false
+	}
+	missing = e.Sequence - p.last - 1
+	missing -= min(missing, gap)
+	if p.excused {
+		missing, p.excused = 0, false
+	}
+	p.last = e.Sequence
+	return missing, true
+}
+
+// excuse says that what is missing from here on was told.
+func (s *stream) excuse() {
+	for _, p := range s.publishers {
+		p.excused = true
+	}
+}
+
+// forget forgets, now and then, publishers that were not heard for so long that
+// no late copy of what they published can come any more.
+func (s *stream) forget() {
+	const long = uint64(60 * 60 * 1000) // milliseconds
+	if s.position.Major < s.forgotten+long {
+		return
+	}
+	s.forgotten = s.position.Major
+	for id, p := range s.publishers {
+		if p.heard+long < s.position.Major {
+			delete(s.publishers, id)
+		}
+	}
+}
