@@ -55,7 +55,8 @@ func (o *outbox) put(msg []byte, seal bool) (wake bool, err error) {
 		return false, nil
 	}
 	// A single message larger than the limit is fine when nothing waits.
-	if o.limit > 0 && o.size > 0 && o.size+len(msg) > o.limit {
+	full := o.size > 0 && o.size+len(msg) > o.limit || len(o.queue) >= max(o.limit/smallMessage, fewMessages)
+	if o.limit > 0 && full {
 		return false, ErrSlowClient
 	}
 	o.seal(seal)

@@ -1,5 +1,5 @@
 // Command server is the server that the official clients' functional tests talk to. It keeps the functional-test
-// contract, whose sections the comments name as "contract 5.1", and offers one hub of the project's own beside it.
+// contract, whose sections the comments name as "contract 5.1", and offers hubs of the project's own beside it.
 //
 // It listens on one HTTP and one HTTPS address, prints the single line
 //
@@ -45,6 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	httpAddress := flags.String("http", "127.0.0.1:0", "`address` of the HTTP listener")
 	httpsAddress := flags.String("https", "127.0.0.1:0", "`address` of the HTTPS listener")
 	static := flags.String("static", "", "`folder` with the files of the browser run; empty serves none")
+	redisAddress := flags.String("redis", "", "`address` of the Redis that joins this server with others; empty joins none")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -52,10 +53,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 
-	tests, err := newTestServer(log, *static)
-	if err != nil {
-		return err
-	}
 	certificate, err := selfSigned(time.Now())
 	if err != nil {
 		return err
@@ -70,6 +67,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer secure.Close()
+	tests, err := newTestServer(log, *static, "http://"+plain.Addr().String())
+	if err != nil {
+		return err
+	}
+
+	if err := tests.addFarm(*redisAddress); err != nil {
+		return err
+	}
 
 	server := &http.Server{
 		Handler:           tests.handler,

@@ -30,17 +30,17 @@ export function temporaryFolder() {
 
 let built;
 
-/** Starts the test server with further flags. Resolves with { httpUrl, httpsUrl, stop } when it is ready. */
+/** Starts the test server with further flags. Resolves with { httpUrl, httpsUrl, stop, kill } when it is ready. */
 export async function startServer(...flags) {
   built ??= process.env[builtServer] ?? build("./interop/server", temporaryFolder());
-  const { line, stop } = await start(await built, flags);
+  const { line, stop, kill } = await start(await built, flags);
   const [httpsUrl, httpUrl] = line.replace(/^SERVER_URL=/, "").split(";");
-  return { httpsUrl, httpUrl, stop };
+  return { httpsUrl, httpUrl, stop, kill };
 }
 
 /**
  * Starts a program. Resolves with its first line on standard output and a function stop, which asks it to end and
- * rejects unless it does so by itself with exit code 0. Its standard error is shown when SERVER_LOG is set, and in the
+ * rejects unless it does so by itself with exit code 0, and a function kill. Its standard error is shown when SERVER_LOG is set, and in the
  * message when it fails.
  */
 export async function start(program, args = []) {
@@ -64,6 +64,7 @@ export async function start(program, args = []) {
   ]);
   return {
     line,
+    kill: () => child.kill("SIGKILL"),
     async stop() {
       child.kill("SIGTERM");
       const code = await ended;
