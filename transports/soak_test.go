@@ -178,7 +178,7 @@ func (v *visitors) do(method, id, body string, moment time.Duration) (int, strin
 	v.check(err == nil, "%v", err)
 	resp, err := v.client.Do(r)
 	if err != nil {
-		return 0, "" // broken off, or the connection was ended by force
+		return 0, err.Error() // broken off, or the connection was ended by force
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
