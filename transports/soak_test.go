@@ -73,7 +73,7 @@ func runSoak(t *testing.T, duration time.Duration) (visits int64, ended map[stri
 		transports.WithDisconnectTimeout(time.Second),
 		transports.WithPollTimeout(100*time.Millisecond),
 		transports.WithSendTimeout(5*time.Second),
-		transports.WithCloseTimeout(200*time.Millisecond),
+		transports.WithCloseTimeout(5*time.Second),
 		transports.WithBufferSize(4<<10),
 	)
 	var panics atomic.Int64
