@@ -43,10 +43,11 @@ func ExampleHub_WriteTypeScript() {
 	// }
 	//
 	// /** A HubConnection that knows the methods of the hub and of its clients. */
-	// export interface StocksConnection extends Omit<signalR.HubConnection, "invoke" | "send" | "stream" | "on"> {
+	// export interface StocksConnection extends Omit<signalR.HubConnection, "invoke" | "send" | "stream" | "on" | "off"> {
 	//   invoke(method: "Buy", arg1: string, arg2: number | null): Promise<number>;
 	//   send(method: "Buy", arg1: string, arg2: number | null): Promise<void>;
 	//   stream(method: "Watch", arg1: string[]): signalR.IStreamResult<Quote>;
 	//   on(method: "traded", handler: (arg1: Quote) => void): void;
+	//   off(method: "traded", handler?: (arg1: Quote) => void): void;
 	// }
 }

@@ -27,7 +27,7 @@ import (
 func (h *Hub) WriteTypeScript(w io.Writer, methods ...ClientMethod) error {
 	connection := tsExported(tsIdentifier(h.config.name, "Hub")) + "Connection"
 	types := newTSTypes(connection)
-	var invoke, send, stream, on []string
+	var invoke, send, stream, on, off []string
 	for _, m := range slices.SortedFunc(maps.Values(h.methods.lower), func(a, b *method) int { return strings.Compare(a.name, b.name) }) {
 		params := tsParams(tsString(m.name), types.params(m))
 		if m.streams {
@@ -52,7 +52,9 @@ func (h *Hub) WriteTypeScript(w io.Writer, methods ...ClientMethod) error {
 			result = types.of(signature.result)
 			result += " | Promise<" + result + ">"
 		}
-		on = append(on, fmt.Sprintf("on(method: %s, handler: (%s) => %s): void", tsString(m.Name()), strings.Join(params, ", "), result))
+		name, handler := tsString(m.Name()), fmt.Sprintf("(%s) => %s", strings.Join(params, ", "), result)
+		on = append(on, fmt.Sprintf("on(method: %s, handler: %s): void", name, handler))
+		off = append(off, fmt.Sprintf("off(method: %s, handler?: %s): void", name, handler))
 	}
 
 	var b strings.Builder
@@ -62,8 +64,8 @@ func (h *Hub) WriteTypeScript(w io.Writer, methods ...ClientMethod) error {
 		b.WriteString(declaration + "\n")
 	}
 	b.WriteString("/** A HubConnection that knows the methods of the hub and of its clients. */\n")
-	fmt.Fprintf(&b, "export interface %s extends Omit<signalR.HubConnection, \"invoke\" | \"send\" | \"stream\" | \"on\"> {\n", connection)
-	for _, member := range slices.Concat(invoke, send, stream, on) {
+	fmt.Fprintf(&b, "export interface %s extends Omit<signalR.HubConnection, \"invoke\" | \"send\" | \"stream\" | \"on\" | \"off\"> {\n", connection)
+	for _, member := range slices.Concat(invoke, send, stream, on, off) {
 		b.WriteString("  " + member + ";\n")
 	}
 	b.WriteString("}\n")

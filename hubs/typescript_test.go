@@ -157,7 +157,7 @@ export interface Record2 {
 }
 
 /** A HubConnection that knows the methods of the hub and of its clients. */
-export interface TypesHubConnection extends Omit<signalR.HubConnection, "invoke" | "send" | "stream" | "on"> {
+export interface TypesHubConnection extends Omit<signalR.HubConnection, "invoke" | "send" | "stream" | "on" | "off"> {
   invoke(method: "Everything", arg1: everything | null): Promise<everything>;
   invoke(method: "OnlyError"): Promise<void>;
   invoke(method: "Pages", arg1: PageColor): Promise<PageClass>;
@@ -190,6 +190,16 @@ export interface TypesHubConnection extends Omit<signalR.HubConnection, "invoke"
   on(method: "ask2", handler: (arg1: number, arg2: number) => boolean | Promise<boolean>): void;
   on(method: "ask3", handler: (arg1: number, arg2: number, arg3: number) => boolean | Promise<boolean>): void;
   on(method: "askMore", handler: (arg1: number, arg2: number, arg3: number, arg4: string) => class2 | null | Promise<class2 | null>): void;
+  off(method: "zero", handler?: () => void): void;
+  off(method: "one", handler?: (arg1: class2) => void): void;
+  off(method: "\"two\"", handler?: (arg1: string, arg2: string) => void): void;
+  off(method: "three", handler?: (arg1: number, arg2: number, arg3: number) => void): void;
+  off(method: "four", handler?: (arg1: number, arg2: number, arg3: number, arg4: number | null) => void): void;
+  off(method: "ask", handler?: () => boolean | Promise<boolean>): void;
+  off(method: "ask1", handler?: (arg1: number) => boolean | Promise<boolean>): void;
+  off(method: "ask2", handler?: (arg1: number, arg2: number) => boolean | Promise<boolean>): void;
+  off(method: "ask3", handler?: (arg1: number, arg2: number, arg3: number) => boolean | Promise<boolean>): void;
+  off(method: "askMore", handler?: (arg1: number, arg2: number, arg3: number, arg4: string) => class2 | null | Promise<class2 | null>): void;
 }
 `, b.String())
 }
@@ -235,6 +245,28 @@ func TestTypeScriptMembersAreThoseOfJSON(t *testing.T) {
 		got[name] = 0
 	}
 	require.Equal(t, members, got)
+}
+
+// Words that mean something else where a type stands are not the names of types:
+// the compiler would refuse the whole file.
+func TestTypeScriptNamesAreNotWordsOfTheLanguage(t *testing.T) {
+	t.Parallel()
+	type (
+		catch    struct{}
+		finally  struct{}
+		infer    struct{}
+		keyof    struct{}
+		readonly struct{}
+		unique   struct{}
+	)
+	hub, err := hubs.New(nil,
+		hubs.HandleVoid3("f", func(*hubs.Context, catch, finally, infer) error { return nil }),
+		hubs.HandleVoid3("g", func(*hubs.Context, keyof, readonly, unique) error { return nil }))
+	require.NoError(t, err)
+	var b strings.Builder
+	require.NoError(t, hub.WriteTypeScript(&b))
+	require.Contains(t, b.String(), `invoke(method: "f", arg1: catch2, arg2: finally2, arg3: infer2): Promise<void>;`)
+	require.Contains(t, b.String(), `invoke(method: "g", arg1: keyof2, arg2: readonly2, arg3: unique2): Promise<void>;`)
 }
 
 type brokenWriter struct{}

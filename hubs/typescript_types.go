@@ -14,11 +14,12 @@ import (
 )
 
 // tsReserved are the names that a declaration must not take: those that the
-// declarations themselves use, and words of the language.
+// declarations themselves use, and the words that mean something else where a
+// type stands.
 const tsReserved = "Omit Promise Record signalR " +
-	"any as async await bigint boolean class const debugger delete do enum export extends false function implements in " +
-	"instanceof let never new null number object private protected public static string super symbol this throw true try " +
-	"typeof undefined unknown void while with yield"
+	"any as async await bigint boolean catch class const debugger delete do enum export extends false finally " +
+	"function implements in infer instanceof keyof let never new null number object private protected public readonly " +
+	"static string super symbol this throw true try typeof undefined unique unknown void while with yield"
 
 // tsTypes turns Go types into TypeScript and collects the declarations of those
 // that have a name.
