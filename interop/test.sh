@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Checks everything: formatting, vet, staticcheck, the Go tests with the race detector, and the official clients in Node
-# and in Chromium. Installs what is missing first. Stops at the first failure, with its exit code.
+# Checks everything: formatting, vet, staticcheck, the types of the chat's page, the Go tests with the race detector,
+# and the official clients in Node and in Chromium. Installs what is missing first. Stops at the first failure, with its
+# exit code.
 #
 # Needs Go and Node on a Debian or Ubuntu machine; the rest comes from apt-get where this may be used.
 set -euo pipefail
@@ -122,6 +123,7 @@ step "Node packages" install_node_modules
 step "gofmt" check_format
 step "go vet" go vet ./...
 step "staticcheck" go run "$staticcheck" ./...
+step "types of the chat's page" npm --prefix web run check
 step "go test -race" env CGO_ENABLED=1 go test -race ./...
 
 CHROMIUM=$(find_chromium)

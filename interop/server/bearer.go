@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/go-signalr/signalr/hubs"
 )
 
 const (
@@ -51,18 +53,26 @@ func newTokens() *tokens {
 	return &tokens{key: key}
 }
 
-// ServeHTTP issues a token as plain text.
+// ServeHTTP issues a token as plain text. Beside the contract's query values it takes lifetime, such as 3s.
 func (t *tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
 	user := query.Get("user")
 	if user == "" {
 		user = "testuser"
 	}
+	lifetime := tokenLifetime
+	if text := query.Get("lifetime"); text != "" {
+		var err error
+		if lifetime, err = time.ParseDuration(text); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+	}
 	token, err := t.issue(claims{
 		NameIdentifier: user,
 		Issuer:         "SignalRTestServer",
 		Audience:       "SignalRTests",
-		Expires:        time.Now().Add(tokenLifetime).Unix(),
+		Expires:        time.Now().Add(lifetime).Unix(),
 		Scope:          query.Get("scope"),
 	})
 	if err != nil {
@@ -86,18 +96,13 @@ func (t *tokens) require(next http.Handler) http.Handler {
 	})
 }
 
-// bearerToken finds a request's token: in the Authorization header or, without one, in the query, the only place that a
-// browser's WebSocket and EventSource have for it.
+// bearerToken finds a request's token. Beyond what the library's own function finds, the contract has a header without
+// the prefix.
 func bearerToken(r *http.Request) string {
-	const prefix = "bearer "
-	header := r.Header.Get("Authorization")
-	if header == "" {
-		return r.URL.Query().Get("access_token")
+	if token := hubs.BearerToken(r); token != "" {
+		return token
 	}
-	if len(header) > len(prefix) && strings.EqualFold(header[:len(prefix)], prefix) {
-		return header[len(prefix):]
-	}
-	return header
+	return r.Header.Get("Authorization")
 }
 
 // issue makes the signed token of c.

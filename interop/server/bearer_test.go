@@ -52,6 +52,18 @@ func TestTokenEndsAfterItsLifetimeAndTheSkew(t *testing.T) {
 	require.Error(t, err)
 }
 
+func TestTokenLivesAsLongAsAskedFor(t *testing.T) {
+	t.Parallel()
+	keys := newTokens()
+	c, err := keys.check(issued(t, keys, "?lifetime=1h"), time.Now())
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(time.Hour), time.Unix(c.Expires, 0), 2*time.Second)
+
+	answer := httptest.NewRecorder()
+	keys.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/generatejwttoken?lifetime=soon", nil))
+	require.Equal(t, http.StatusBadRequest, answer.Code)
+}
+
 func TestRequireLetsOnlyValidTokensThrough(t *testing.T) {
 	t.Parallel()
 	keys := newTokens()

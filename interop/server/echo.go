@@ -16,6 +16,6 @@ func (s *testServer) addEcho() error {
 		return err
 	}
 	s.parts = append(s.parts, endpoint)
-	s.mount("/echo", endpoint)
+	mount(s.mux, "/echo", endpoint)
 	return nil
 }

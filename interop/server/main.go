@@ -77,8 +77,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 
 	server := &http.Server{
-		Handler:           tests.handler,
-		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{certificate}},
+		Handler: tests.handler,
+		TLSConfig: &tls.Config{
+			Certificates: []tls.Certificate{certificate},
+			// A server that serves plain HTTP first sets HTTP/2 up only if it is named, and offers it over TLS all the
+			// same.
+			NextProtos: []string{"h2", "http/1.1"},
+		},
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -31,12 +31,20 @@ func TestRunServesBothAddressesUntilItsContextEnds(t *testing.T) {
 
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
+		ForceAttemptHTTP2: true,                                  // which browsers do, and which both listeners together can spoil
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // its certificate is of its own making
 	}}
-	for scheme, address := range map[string]string{"https://": secure, "http://": plain} {
-		require.True(t, strings.HasPrefix(address, scheme), address)
-		answer, err := client.Get(address + "/Deployment")
+	for _, test := range []struct {
+		scheme, address string
+		version         int
+	}{
+		{"https://", secure, 2},
+		{"http://", plain, 1},
+	} {
+		require.True(t, strings.HasPrefix(test.address, test.scheme), test.address)
+		answer, err := client.Get(test.address + "/Deployment")
 		require.NoError(t, err)
+		require.Equal(t, test.version, answer.ProtoMajor, test.scheme)
 		body, err := io.ReadAll(answer.Body)
 		require.NoError(t, err)
 		require.NoError(t, answer.Body.Close())

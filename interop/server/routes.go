@@ -20,8 +20,9 @@ type testServer struct {
 	parts   []interface{ Shutdown(context.Context) error } // what has connections, ended by shutdown
 }
 
-// newTestServer maps the routes of contract 4. Files under static, if it is not empty, come before every route.
-func newTestServer(log *slog.Logger, static string) (*testServer, error) {
+// newTestServer maps the routes of contract 4 and the project's own. Files under static, if it is not empty, come before
+// every route of the contract; page is the origin at which a browser finds them.
+func newTestServer(log *slog.Logger, static, page string) (*testServer, error) {
 	s := &testServer{log: log, mux: http.NewServeMux()}
 	tokens := newTokens()
 
@@ -36,15 +37,15 @@ func newTestServer(log *slog.Logger, static string) (*testServer, error) {
 	if _, err := s.addHub("/uncreatable", &UncreatableHub{}); err != nil {
 		return nil, err
 	}
-	if _, err := s.addHub("/extrahub", &ExtraHub{}); err != nil {
-		return nil, err
-	}
 	authorized, err := s.newHub(&AuthorizedHub{}, hubs.WithUserID(userName))
 	if err != nil {
 		return nil, err
 	}
-	s.mount("/authorizedhub", tokens.require(authorized))
+	mount(s.mux, "/authorizedhub", tokens.require(authorized))
 	if err := s.addEcho(); err != nil {
+		return nil, err
+	}
+	if err := s.addOwnHubs(tokens); err != nil {
 		return nil, err
 	}
 
@@ -52,7 +53,10 @@ func newTestServer(log *slog.Logger, static string) (*testServer, error) {
 	s.mux.Handle("GET /clientresult/{id}", clientResult(testHub))
 	s.mux.HandleFunc("GET /deployment", deployment)
 
-	s.handler = pipeline(s.mux, static)
+	s.handler, err = s.withCORS(pipeline(s.mux, static), page)
+	if err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -62,17 +66,17 @@ func (s *testServer) addHub(path string, impl any, opts ...hubs.Option) (*hubs.H
 	if err != nil {
 		return nil, err
 	}
-	s.mount(path, hub)
+	mount(s.mux, path, hub)
 	return hub, nil
 }
 
-// newHub makes a hub with the options of contract 1. Origins are left to the pipeline's CORS rules.
+// newHub makes a hub with the options of contract 1 and those given. Origins are left to the pipeline's CORS rules.
 func (s *testServer) newHub(impl any, opts ...hubs.Option) (*hubs.Hub, error) {
 	hub, err := hubs.New(impl, append([]hubs.Option{
 		hubs.WithLogger(s.log),
 		hubs.WithDetailedErrors(),
 		hubs.WithProtocols(protocol.NewJSON(), protocol.NewMessagePack()),
-		hubs.WithEndpoint(transports.WithAllowedOrigins("*")),
+		hubs.WithAllowedOrigins("*"),
 	}, opts...)...)
 	if err != nil {
 		return nil, err
@@ -82,9 +86,9 @@ func (s *testServer) newHub(impl any, opts ...hubs.Option) (*hubs.Hub, error) {
 }
 
 // mount maps a handler on path and on what lies below it, which is where negotiate is.
-func (s *testServer) mount(path string, handler http.Handler) {
-	s.mux.Handle(path, handler)
-	s.mux.Handle(path+"/", handler)
+func mount(mux *http.ServeMux, path string, handler http.Handler) {
+	mux.Handle(path, handler)
+	mux.Handle(path+"/", handler)
 }
 
 // shutdown ends the connections of every part at once and waits for all of them.

@@ -2,6 +2,7 @@
 
 import { loseAndReconnect } from "../support/context.mjs";
 import { equal, ok } from "../support/expect.mjs";
+import { recording } from "../support/recording.mjs";
 import { once } from "./combinations.mjs";
 
 export const selection = {
@@ -93,27 +94,3 @@ export const selection = {
     },
   ],
 };
-
-/** A client that notes each request's method and status: "open", "failed" or the number. */
-function recording(signalR) {
-  const inner = new signalR.DefaultHttpClient(signalR.NullLogger.instance);
-  const requests = [];
-  class Recording extends signalR.HttpClient {
-    async send(request) {
-      const entry = { method: request.method, status: "open" };
-      requests.push(entry);
-      try {
-        const response = await inner.send(request);
-        entry.status = response.statusCode;
-        return response;
-      } catch (error) {
-        entry.status = "failed";
-        throw error;
-      }
-    }
-    getCookieString(url) {
-      return inner.getCookieString(url);
-    }
-  }
-  return { client: new Recording(), requests };
-}

@@ -1,5 +1,8 @@
 // The few assertions that the cases need, in Node and in the browser alike.
 
+// How many characters of a value a failure shows.
+const longest = 2000;
+
 /** Fails unless both values are deeply equal: same members, same bytes, same instant, null distinct from undefined. */
 export function equal(actual, expected, what = "the value") {
   if (!same(actual, expected)) {
@@ -38,7 +41,9 @@ function same(a, b) {
   }
   // Node's decoder yields a Buffer where the browser's yields a Uint8Array: bytes either way.
   if (a instanceof Uint8Array || b instanceof Uint8Array) {
-    return a instanceof Uint8Array && b instanceof Uint8Array && same([...a], [...b]);
+    return (
+      a instanceof Uint8Array && b instanceof Uint8Array && a.length === b.length && a.every((byte, i) => byte === b[i])
+    );
   }
   if (Array.isArray(a) !== Array.isArray(b)) {
     return false;
@@ -48,5 +53,6 @@ function same(a, b) {
 }
 
 function show(value) {
-  return value instanceof Error ? `Error(${value.message})` : JSON.stringify(value) ?? String(value);
+  const text = value instanceof Error ? `Error(${value.message})` : JSON.stringify(value) ?? String(value);
+  return text.length <= longest ? text : `${text.slice(0, longest)}… (${text.length} characters)`;
 }
