@@ -87,7 +87,8 @@ func runSoak(t *testing.T, duration time.Duration) (visits int64, ended map[stri
 		e.ServeHTTP(w, r)
 	}))
 	transport := &http.Transport{MaxIdleConnsPerHost: soakClients}
-	v := &visitors{t: t, address: server.URL + "/chat", client: &http.Client{Transport: transport}}
+	v := &visitors{t: t, address: server.URL + "/chat", client: &http.Client{Transport: transport},
+		hasty: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	ctx, cancel := context.WithTimeout(context.Background(), duration)
 	defer cancel()
 	for i := range soakClients {
@@ -143,6 +144,7 @@ type visitors struct {
 	t       *testing.T
 	address string
 	client  *http.Client
+	hasty   *http.Client // for requests that are broken off: net/http can tell their end to the next user of their connection
 	running sync.WaitGroup
 	visits  atomic.Int64
 }
@@ -176,7 +178,11 @@ func (v *visitors) do(method, id, body string, moment time.Duration) (int, strin
 	}
 	r, err := http.NewRequestWithContext(ctx, method, v.address+"?id="+id, strings.NewReader(body))
 	v.check(err == nil, "%v", err)
-	resp, err := v.client.Do(r)
+	client := v.client
+	if moment > 0 {
+		client = v.hasty
+	}
+	resp, err := client.Do(r)
 	if err != nil {
 		return 0, err.Error() // broken off, or the connection was ended by force
 	}
