@@ -36,6 +36,13 @@ func (b *budget) try(n int) bool {
 	return true
 }
 
+// full reports whether wait would wait.
+func (b *budget) full() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used > b.limit && !b.closed
+}
+
 // wait returns when no more than the limit is in use, or the budget is closed.
 func (b *budget) wait() {
 	b.mu.Lock()

@@ -104,6 +104,16 @@ func (s *session) run(c *call, last func() bool) {
 // none.
 func (s *session) answer(frame []byte) { _ = s.sendWait(s.ctx, frame) }
 
+// answerFromReader is answer for the goroutine that also reads acknowledgements,
+// and so cannot wait for them.
+func (s *session) answerFromReader(frame []byte) {
+	if s.relay != nil {
+		s.send(frame)
+		return
+	}
+	s.answer(frame)
+}
+
 // call calls the method, within the filters.
 func (c *call) call() (any, error) {
 	if config := c.session.hub.config; len(config.filters) > 0 {

@@ -9,18 +9,23 @@ import (
 // connect accepts the handshake, registers the session and runs OnConnected, as
 // the first work of the connection: what the client sends meanwhile waits
 // (reference 6.1).
-func (s *session) connect() {
+func (s *session) connect(resumable bool) {
 	s.mu.Lock()
 	if s.phase != phaseHandshake {
 		s.mu.Unlock()
 		return
 	}
 	s.phase = phaseConnecting
+	if resumable {
+		s.relay = newRelay(s.conn, s.hub.config.reconnectBuffer)
+		s.conn.AllowResume(true)
+	}
 	s.running.Add(1)
-	_ = s.conn.Send(protocol.AppendHandshakeResponse(nil, ""))
+	// Others can reach the client before it knows that it is connected, and what
+	// they send comes after the response.
+	_ = s.conn.SendThen(protocol.AppendHandshakeResponse(nil, ""), func() { s.hub.registry.add(s) })
 	s.mu.Unlock()
 	s.shaken.Store(true)
-	s.hub.registry.add(s)
 	if s.hub.config.connectsSilently() {
 		s.connected()
 	} else {
@@ -97,7 +102,7 @@ func (s *session) refuseCall(c *call) {
 	}
 	s.mu.Unlock()
 	if !waits {
-		s.refuse(c.id, c.refused, s.answer)
+		s.refuse(c.id, c.refused, s.answerFromReader)
 	}
 }
 

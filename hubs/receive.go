@@ -82,17 +82,17 @@ func (s *session) receive(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	if s.relay != nil && counted(message) && !s.relay.receive() {
+	if s.relay != nil && !s.relay.receive(message) {
 		return nil // a repetition
 	}
 	switch m := message.(type) {
 	case *protocol.Invocation:
 		s.invocation(m, len(frame))
-		s.input.wait()
+		s.holdBack()
 	case *protocol.StreamItem:
 		if u := s.findUpload(m.InvocationID); u != nil {
 			u.push(m.Item)
-			s.input.wait()
+			s.holdBack()
 		}
 	case *protocol.Completion:
 		s.completion(m)
@@ -116,6 +116,15 @@ func (s *session) receive(frame []byte) error {
 		}
 	}
 	return nil // messages of unknown types are for newer servers (reference 4.2)
+}
+
+// holdBack waits while too much of what the client has sent waits itself.
+func (s *session) holdBack() {
+	if s.relay != nil && s.input.full() {
+		s.relay.setDeaf(true)
+		defer s.relay.setDeaf(false)
+	}
+	s.input.wait()
 }
 
 // completion is the end of an upload or the answer to a client result.
@@ -156,11 +165,7 @@ func (s *session) handshake(frame []byte) {
 	}
 	s.userID = s.conn.Identity()
 	s.conn.SetBinary(chosen.Format() == protocol.Binary)
-	if s.conn.StatefulReconnect() && request.Version >= 2 { // reference 7.1
-		s.relay = newRelay(s.conn, s.hub.config.reconnectBuffer)
-		s.conn.AllowResume(true)
-	}
-	s.connect()
+	s.connect(s.conn.StatefulReconnect() && request.Version >= 2) // reference 7.1
 }
 
 // refuseHandshake ends a session that has not begun.

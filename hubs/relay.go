@@ -14,19 +14,33 @@ import (
 // limit (reference 7.5).
 const maxBufferWait = 5 * time.Second
 
+// maxOverrun is how many bytes more than its limit the buffer holds for senders
+// that cannot wait for acknowledgements.
+const maxOverrun = transports.DefaultOutboxLimit
+
 // relay makes a session outlive its transports: stateful reconnect (reference
 // 7). It numbers the messages in both directions, keeps those sent until the
 // client has acknowledged them, sends them again on a new transport, and drops
 // those received twice. It is safe for concurrent use.
+//
+// It holds its first messages back until the client has sent something: the
+// official JavaScript client counts nothing that it reads together with the
+// answer to its handshake, and would take it for new when it is repeated. That
+// client pings as soon as it counts; for others a tick is enough.
 type relay struct {
-	conn  *transports.Connection
+	conn  wire
 	limit int // bytes, above which senders wait
 
 	mu        sync.Mutex
+	counts    bool      // the client counts what it receives
+	deaf      bool      // nothing is read from the client, and so no acknowledgement
 	sent      int64     // number of the newest message sent
-	queue     [][]byte  // the messages sent and not acknowledged; the last one is number sent
-	size      int       // bytes in queue
-	overSince time.Time // when size went over the limit; zero: it is not
+	taken     int64     // highest number that the client has acknowledged
+	replayed  int64     // what sent was when messages were last sent again
+	queue     [][]byte  // the messages that may be sent again; the last one is number sent
+	size      int       // bytes in queue that are not acknowledged
+	kept      int       // bytes in queue that are acknowledged
+	overSince time.Time // since when size is over the limit and nothing was acknowledged; zero: it is not
 	room      chan struct{}
 	ended     bool
 
@@ -35,15 +49,25 @@ type relay struct {
 	acked int64 // highest number acknowledged to the client
 }
 
-func newRelay(conn *transports.Connection, limit int) *relay {
+// wire is what a relay needs of a [transports.Connection].
+type wire interface {
+	Send(msg []byte) error
+	SendLast(msg []byte) error
+}
+
+func newRelay(conn wire, limit int) *relay {
 	return &relay{conn: conn, limit: limit, next: 1}
 }
 
-// send numbers a message and sends it.
-func (r *relay) send(frame []byte) {
+// send numbers a message and sends it, unless there is no room for it at all.
+func (r *relay) send(frame []byte) (ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.size > 0 && r.size+len(frame)-maxOverrun > r.limit {
+		return false
+	}
 	r.sendLocked(frame)
+	return true
 }
 
 func (r *relay) sendLocked(frame []byte) {
@@ -56,7 +80,31 @@ func (r *relay) sendLocked(frame []byte) {
 	if r.size > r.limit && r.overSince.IsZero() {
 		r.overSince = time.Now()
 	}
-	_ = r.conn.Send(frame) // what does not arrive is sent again
+	if r.counts {
+		_ = r.conn.Send(frame) // what does not arrive is sent again
+	}
+}
+
+// start sends what was held back.
+func (r *relay) start() {
+	if r.counts {
+		return
+	}
+	r.counts = true
+	for _, f := range r.queue {
+		_ = r.conn.Send(f) // what does not arrive is sent again
+	}
+}
+
+// setDeaf says whether nothing is read from the client at the moment, which also
+// holds acknowledgements back. Senders do not wait for them then, or only when the
+// buffer is quite full: their calls return, and make room for what the client has
+// sent.
+func (r *relay) setDeaf(deaf bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.deaf = deaf
+	r.wake()
 }
 
 // sendWait is send for senders that can wait: until the client has acknowledged
@@ -68,7 +116,7 @@ func (r *relay) sendWait(ctx context.Context, frame []byte) error {
 			r.mu.Unlock()
 			return transports.ErrClosed
 		}
-		if r.size <= r.limit {
+		if r.size <= r.limit || r.deaf && r.size-maxOverrun <= r.limit {
 			r.sendLocked(frame)
 			r.mu.Unlock()
 			return nil
@@ -97,6 +145,7 @@ func (r *relay) sendUncounted(frame []byte) {
 func (r *relay) sendLast(frame []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.start()
 	_ = r.conn.SendLast(frame) // a connection that ended is told nothing
 }
 
@@ -105,21 +154,26 @@ func (r *relay) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = true
-	r.queue, r.size = nil, 0
+	r.queue, r.size, r.kept = nil, 0, 0
 	r.wake()
 }
+
+// first returns the number of the first message in the queue, or of the next one
+// to be sent.
+func (r *relay) first() int64 { return r.sent - int64(len(r.queue)) + 1 }
 
 // replay begins a new transport: it says which message comes next, and sends all
 // that are not acknowledged.
 func (r *relay) replay(e *encoding, attach func()) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	first := r.sent - int64(len(r.queue)) + 1
-	frame, err := e.message(&protocol.Sequence{SequenceID: first})
+	frame, err := e.message(&protocol.Sequence{SequenceID: r.first()})
 	if err != nil {
 		return err
 	}
 	attach()
+	r.counts = true
+	r.replayed = r.sent
 	for _, f := range append([][]byte{frame}, r.queue...) {
 		if err := r.conn.Send(f); err != nil {
 			return err
@@ -129,9 +183,13 @@ func (r *relay) replay(e *encoding, attach func()) error {
 }
 
 // receive counts a message from the client and reports whether it is new.
-func (r *relay) receive() bool {
+func (r *relay) receive(message protocol.Message) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.start()
+	if !counted(message) {
+		return true
+	}
 	number := r.next
 	r.next++
 	if number > r.high {
@@ -147,7 +205,7 @@ func (r *relay) receive() bool {
 func (r *relay) sequence(number int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if number > r.next {
+	if number > r.high+1 { // next may be behind, if the last replay was cut short
 		return &protocol.Error{Detail: "Sequence ID greater than amount of messages we've received."}
 	}
 	if number < 1 {
@@ -162,24 +220,41 @@ func (r *relay) ack(number int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if number > r.sent {
-		return &protocol.Error{Detail: "Ack of a message that was not sent."}
+		return &protocol.Error{Detail: fmt.Sprintf("Ack of message %d, but only %d were sent.", number, r.sent)}
 	}
-	n := len(r.queue) - int(r.sent-number)
-	if n <= 0 {
-		return nil // of messages acknowledged before
+	if number <= r.taken {
+		return nil
 	}
-	for _, f := range r.queue[:n] {
+	first := r.first()
+	for _, f := range r.queue[r.taken+1-first : number+1-first] {
 		r.size -= len(f)
+		r.kept += len(f)
 	}
+	r.taken = number
+	// A client that was told to expect messages again may acknowledge them, as
+	// received before, when they have not come again yet. If the transport is lost
+	// just then, clients take it for an error when the next one begins with a later
+	// message. So these are kept until a newer one is acknowledged.
+	if number > r.replayed || r.kept > r.limit {
+		r.trim()
+	}
+	if r.size > r.limit {
+		r.overSince = time.Now()
+	} else {
+		r.overSince = time.Time{}
+	}
+	r.wake()
+	return nil
+}
+
+// trim lets go of the messages that are acknowledged.
+func (r *relay) trim() {
+	n := r.taken + 1 - r.first()
 	clear(r.queue[:n])
 	if r.queue = r.queue[n:]; len(r.queue) == 0 {
 		r.queue = nil // idle connections keep no memory
 	}
-	if r.size <= r.limit {
-		r.overSince = time.Time{}
-		r.wake()
-	}
-	return nil
+	r.kept = 0
 }
 
 // tick returns the number to acknowledge to the client, 0 if there is none, and
@@ -187,6 +262,7 @@ func (r *relay) ack(number int64) error {
 func (r *relay) tick(now time.Time) (ack int64, stuck bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.start()
 	if r.high > r.acked {
 		r.acked = r.high
 		ack = r.high

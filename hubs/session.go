@@ -217,7 +217,9 @@ func (s *session) disconnected(cause error) error {
 // silently; one whose client is too slow ends.
 func (s *session) send(frame []byte) {
 	if s.relay != nil {
-		s.relay.send(frame)
+		if !s.relay.send(frame) {
+			go s.fail(errUnacknowledged) // the caller may hold the session
+		}
 		return
 	}
 	_ = s.conn.Send(frame)

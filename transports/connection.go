@@ -142,6 +142,20 @@ func (c *Connection) Send(msg []byte) error {
 	return c.put(msg, false)
 }
 
+// SendThen is [Connection.Send], and runs then when the message is queued and not
+// yet sent. What is sent from there on comes after the message.
+func (c *Connection) SendThen(msg []byte, then func()) error {
+	wake, err := c.out.put(msg, false)
+	if err != nil {
+		return err
+	}
+	then()
+	if wake {
+		c.writeNow()
+	}
+	return nil
+}
+
 // SendLast is [Connection.Send] for the last message: later sends fail with
 // [ErrClosed].
 func (c *Connection) SendLast(msg []byte) error { return c.put(msg, true) }

@@ -1,0 +1,609 @@
+package hubs_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/transports"
+)
+
+func TestReconnectReplaysWhatIsNotAcknowledged(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		c := w.arrive("ada")
+		c.send(invoke("1", "Join", `"travellers"`), invoke("2", "Put", `"kept"`), invoke("3", "Echo", `"x"`))
+		c.expect(`{"type":3,"invocationId":"1","result":null}`, `{"type":3,"invocationId":"2","result":null}`, result("3", `"x"`))
+		c.send(ack(2))
+		synctest.Wait()
+		c.lose()
+		require.NoError(t, w.Clients().Client(c.id()).Send(ctx, "toClient", 1))
+		require.NoError(t, w.Clients().Group("travellers").Send(ctx, "toGroup", 2))
+		require.NoError(t, w.Clients().User("ada").Send(ctx, "toUser", 3))
+		require.NoError(t, w.Clients().All().Send(ctx, "toAll", 4))
+		require.Zero(t, w.Stats().Resumed)
+
+		c.open()
+		c.expect(sequence(3), result("3", `"x"`),
+			event("toClient", 1), event("toGroup", 2), event("toUser", 3), event("toAll", 4))
+		require.EqualValues(t, 1, w.Stats().Resumed)
+		require.Equal(t, map[transports.Kind]uint64{transports.WebSockets: 1}, w.Stats().Started)
+
+		// And it goes on as if nothing had happened.
+		require.NoError(t, w.Clients().Group("travellers").Send(ctx, "toGroup", 5))
+		c.send(sequence(4), invoke("4", "Get", ``))
+		c.expect(event("toGroup", 5), result("4", `"kept"`))
+
+		// With everything acknowledged, Sequence names the message that comes next.
+		c.send(ack(9))
+		synctest.Wait()
+		c.lose()
+		c.open()
+		c.expect(sequence(10))
+		c.send(sequence(5), invoke("5", "Echo", `"y"`))
+		c.expect(result("5", `"y"`))
+		require.Empty(t, w.diary, "a change of transport is no end and no beginning")
+	})
+}
+
+func TestCallsAndStreamsGoOnOverAReconnect(t *testing.T) {
+	inWorld(t, []hubs.Option{hubs.WithMaximumParallelInvocations(2)}, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(invoke("wait", "Wait", ``),
+			invoke("ask", "Ask", ``),
+			`{"type":4,"invocationId":"feed","target":"Feed","arguments":[]}`,
+			`{"type":1,"invocationId":"sum","target":"Sum","arguments":[],"streamIds":["up"]}`,
+			item("up", 1))
+		require.Equal(t, 1, recv(t, w.hub.got))
+		w.hub.feed <- 10
+		c.expect(`{"type":1,"invocationId":"s1","target":"question","arguments":[]}`, item("feed", 10))
+
+		c.lose()
+		w.hub.feed <- 20
+		synctest.Wait()
+		w.hub.release <- "done"
+		synctest.Wait()
+		c.open()
+		c.expect(sequence(1), `{"type":1,"invocationId":"s1","target":"question","arguments":[]}`,
+			item("feed", 10), item("feed", 20), result("wait", `"done"`))
+
+		// The client sends what was never received for sure, and what is new.
+		c.send(sequence(5), item("up", 1), item("up", 2), result("s1", `"answer"`), `{"type":3,"invocationId":"up"}`)
+		require.Equal(t, 2, recv(t, w.hub.got))
+		synctest.Wait()
+		close(w.hub.feed)
+		got := map[string]bool{}
+		for range 3 {
+			record, err := c.next()
+			require.NoError(t, err)
+			got[record] = true
+		}
+		require.Equal(t, map[string]bool{
+			result("ask", `"answer"`):          true,
+			result("sum", `3`):                 true,
+			`{"type":3,"invocationId":"feed"}`: true,
+		}, got)
+		require.Empty(t, w.diary)
+	})
+}
+
+// note is a call that leaves a trace and is not answered.
+func note(n int) string { return fmt.Sprintf(`{"type":1,"target":"Note","arguments":[%d]}`, n) }
+
+func TestRepetitionsAreDroppedAndAcknowledgedAgain(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(note(1), note(2), note(3))
+		record, err := c.next()
+		require.NoError(t, err)
+		require.Equal(t, ack(3), record)
+
+		c.lose()
+		c.open()
+		c.client.expect(sequence(1))
+		c.send(sequence(2), note(2), note(3))
+		c.client.expect(ack(3)) // the first one may not have arrived
+		c.send(note(4))
+		c.client.expect(ack(4))
+		for n := 1; n <= 4; n++ {
+			require.Equal(t, n, recv(t, w.hub.got))
+		}
+		require.Empty(t, w.hub.got)
+	})
+}
+
+func TestAcknowledgementsComeOnceASecond(t *testing.T) {
+	inWorld(t, []hubs.Option{hubs.WithKeepAliveInterval(time.Hour)}, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(note(1))
+		began := time.Now()
+		for i := range 30 { // ten a second
+			time.Sleep(100 * time.Millisecond)
+			c.send(note(2 + i))
+		}
+		var acks int
+		for last := ""; last != ack(31); acks++ {
+			record, err := c.next()
+			require.NoError(t, err)
+			require.Regexp(t, isAck, record)
+			last = record
+		}
+		require.InDelta(t, 4, acks, 1)
+		require.LessOrEqual(t, time.Since(began), 5*time.Second)
+
+		// Nothing new: nothing to acknowledge. Pings and the like do not count.
+		c.send(`{"type":6}`, ack(0))
+		require.NoError(t, c.socket.SetReadDeadline(time.Now().Add(10*time.Second)))
+		_, message, err := c.socket.ReadMessage()
+		require.Error(t, err, "%s", message)
+	})
+}
+
+func TestHalfAMessageBeforeTheLossIsForgotten(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.sendRaw(note(1) + "\x1e" + note(2)[:20])
+		require.Equal(t, 1, recv(t, w.hub.got))
+		c.lose()
+		c.open()
+		c.expect(sequence(1))
+		c.send(sequence(2), note(2), note(3))
+		require.Equal(t, 2, recv(t, w.hub.got))
+		require.Equal(t, 3, recv(t, w.hub.got))
+	})
+}
+
+func TestClientsThatLieAboutNumbersAreClosed(t *testing.T) {
+	const closed = `{"type":7,"error":"Connection closed with an error. InvalidDataException: %s","allowReconnect":true}`
+	for _, tt := range []struct{ name, send, detail string }{
+		{"Sequence beyond the next", sequence(3), "Sequence ID greater than amount of messages we've received."},
+		{"Sequence far beyond", `{"type":9,"sequenceId":9223372036854775807}`, "Sequence ID greater than amount of messages we've received."},
+		{"Sequence of nothing", sequence(0), "Sequence ID 0 is not a message's."},
+		{"negative Sequence", sequence(-1), "Sequence ID -1 is not a message's."},
+		{"Ack of the future", ack(2), "Ack of message 2, but only 1 were sent."},
+		{"Ack of the far future", `{"type":8,"sequenceId":9223372036854775807}`, "Ack of message 9223372036854775807, but only 1 were sent."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, nil, func(t *testing.T, w *world) {
+				c := w.arrive("")
+				c.send(invoke("1", "Echo", `"x"`))
+				c.expect(result("1", `"x"`))
+				c.send(tt.send)
+				c.expect(fmt.Sprintf(closed, tt.detail))
+				c.expectClosed(websocket.CloseNormalClosure)
+				require.Equal(t, "disconnected: "+tt.detail, recv(t, w.diary))
+				c.refused(http.StatusNotFound)
+			})
+		})
+	}
+}
+
+// Old and negative numbers acknowledge nothing.
+func TestAcksOfThePastAreIgnored(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(invoke("1", "Echo", `"x"`), invoke("2", "Echo", `"y"`))
+		c.expect(result("1", `"x"`), result("2", `"y"`))
+		c.send(ack(1), ack(1), ack(0), ack(-1), `{"type":8,"sequenceId":-9223372036854775808}`)
+		synctest.Wait()
+		c.lose()
+		c.open()
+		c.expect(sequence(2), result("2", `"y"`))
+	})
+}
+
+// A handshake of version 1 switches it off.
+func TestVersion1DoesNotReconnect(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := &traveller{world: w, grant: w.negotiate("&useStatefulReconnect=true", "")}
+		c.open()
+		c.send(`{"protocol":"json","version":1}`)
+		c.expect(`{}`)
+		require.Equal(t, "connected", recv(t, w.diary))
+		c.send(ack(7), sequence(7), invoke("1", "Echo", `"ignored"`))
+		c.client.expect(result("1", `"ignored"`))
+		c.refused(http.StatusConflict)
+		time.Sleep(3 * time.Second)
+		c.send(invoke("2", "Echo", `"unacknowledged"`))
+		c.client.expect(result("2", `"unacknowledged"`))
+		c.lose()
+		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+		c.refused(http.StatusNotFound)
+	})
+}
+
+func TestReconnectIsGrantedToThoseWhoAskWhereItIsAllowed(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{"", "&useStatefulReconnect=false", "&useStatefulReconnect=1", "&useStatefulReconnect="} {
+		t.Run("asking with "+query, func(t *testing.T) {
+			inWorld(t, nil, func(t *testing.T, w *world) {
+				c := &traveller{world: w, grant: w.negotiate(query, "")}
+				require.Nil(t, c.grant.UseStatefulReconnect)
+				c.open()
+				c.send(`{"protocol":"json","version":2}`)
+				c.expect(`{}`)
+				c.refused(http.StatusConflict)
+				c.lose()
+				c.refused(http.StatusNotFound)
+			})
+		})
+	}
+	t.Run("case does not matter", func(t *testing.T) {
+		inWorld(t, nil, func(t *testing.T, w *world) {
+			require.NotNil(t, w.negotiate("&USEstatefulReconnect=TRUE", "").UseStatefulReconnect)
+		})
+	})
+	t.Run("not allowed", func(t *testing.T) {
+		t.Parallel()
+		s := serve(t, nil)
+		response, err := http.Post(s.http.URL+"/hub/negotiate?negotiateVersion=1&useStatefulReconnect=true", "", nil)
+		require.NoError(t, err)
+		defer response.Body.Close()
+		body := new(strings.Builder)
+		require.NoError(t, response.Write(body))
+		require.NotContains(t, body.String(), "useStatefulReconnect")
+	})
+}
+
+func TestAnotherWebSocketTakesOverFromOneThatLives(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(invoke("1", "Echo", `"x"`))
+		c.expect(result("1", `"x"`))
+		first := *c
+		for i := range 3 {
+			c.open()
+			c.expect(sequence(1), result("1", `"x"`))
+			c.send(sequence(2+i), note(i))
+			require.Equal(t, i, recv(t, w.hub.got))
+		}
+		first.expectLost()
+		require.EqualValues(t, 3, w.Stats().Resumed)
+		require.Empty(t, w.diary)
+	})
+}
+
+// While a WebSocket waits for the one before it, which cannot let go as long as
+// what it has received is in work, there is no place for a third.
+func TestOneWebSocketWaitsForTheOneBefore(t *testing.T) {
+	opts := []hubs.Option{hubs.WithInputBufferSize(1)}
+	inWorld(t, opts, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(invoke("1", "Wait", ``), note(1)) // which is too much
+		synctest.Wait()
+		second := make(chan *websocket.Conn)
+		go func() {
+			_, socket := c.attempt()
+			second <- socket
+		}()
+		synctest.Wait()
+		require.Empty(t, second)
+		c.refused(http.StatusConflict)
+
+		w.hub.release <- "done"
+		c.client = &client{t: t, socket: <-second}
+		t.Cleanup(c.drop)
+		c.expect(sequence(1), result("1", `"done"`))
+		c.send(sequence(3), note(2))
+		require.Equal(t, 1, recv(t, w.hub.got))
+		require.Equal(t, 2, recv(t, w.hub.got))
+		require.Empty(t, w.diary)
+	})
+}
+
+func TestReconnectByAnotherUserIsRefused(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("ada")
+		eve := &traveller{world: w, grant: c.grant, user: "eve"}
+		eve.refused(http.StatusForbidden)
+		c.send(invoke("1", "Echo", `"undisturbed"`))
+		c.expect(result("1", `"undisturbed"`))
+		c.lose()
+		eve.refused(http.StatusForbidden)
+		c.open()
+		c.expect(sequence(1), result("1", `"undisturbed"`))
+	})
+}
+
+func TestOutageThatLastsTooLong(t *testing.T) {
+	opts := []hubs.Option{hubs.WithEndpoint(transports.WithDisconnectTimeout(3 * time.Second))}
+	inWorld(t, opts, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(invoke("1", "Wait", ``))
+		for range 3 { // each outage has its own time
+			c.lose()
+			time.Sleep(2 * time.Second)
+			c.open()
+			c.expect(sequence(1))
+		}
+		require.Empty(t, w.diary)
+		c.lose()
+		gone := seconds(func() { require.Equal(t, "disconnected: <nil>", recv(t, w.diary)) })
+		require.InDelta(t, 3.5, gone, 0.6)
+		c.refused(http.StatusNotFound)
+		require.Equal(t, map[string]uint64{"timeout": 1}, w.Stats().Ended)
+	})
+}
+
+// However a connection ends in earnest, the client that tries once more does not
+// get it back, also not while OnDisconnected runs.
+func TestTheEndIsFinal(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		end      func(w *world, c *traveller)
+		said     string // by the server
+		cause    string
+		outage   bool
+		goodbyes bool // the client closes the WebSocket
+	}{
+		{name: "Context.Abort", said: `{"type":7}`, cause: "<nil>",
+			end: func(_ *world, c *traveller) { c.send(`{"type":1,"target":"Leave","arguments":[]}`) }},
+		{name: "kicked", said: `{"type":7}`, cause: "<nil>",
+			end: func(w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
+		{name: "kicked during an outage", cause: "<nil>", outage: true,
+			end: func(w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
+		{name: "client Close", said: `{"type":7}`, cause: "<nil>",
+			end: func(_ *world, c *traveller) { c.send(`{"type":7}`) }},
+		{name: "protocol error", cause: "Error reading JSON.",
+			said: `{"type":7,"error":"Connection closed with an error. InvalidDataException: Error reading JSON.","allowReconnect":true}`,
+			end:  func(_ *world, c *traveller) { c.send(`nonsense`) }},
+		{name: "WebSocket closed", cause: "<nil>", goodbyes: true,
+			end: func(_ *world, c *traveller) { c.close() }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ending := make(chan chan error, 1)
+			opts := []hubs.Option{hubs.WithOnDisconnected(func(_ *hubs.Context, cause error) {
+				proceed := make(chan error)
+				ending <- proceed
+				proceed <- cause
+			})}
+			inWorld(t, opts, func(t *testing.T, w *world) {
+				c := w.arrive("")
+				if tt.outage {
+					c.lose()
+				}
+				tt.end(w, c)
+				if tt.said != "" {
+					c.expect(tt.said)
+				}
+				proceed := recv(t, ending)
+				c.refused(http.StatusNotFound)
+				require.Equal(t, tt.cause, fmt.Sprint(recv(t, proceed)))
+				if !tt.outage {
+					c.expectClosed(websocket.CloseNormalClosure)
+				}
+				synctest.Wait()
+				c.refused(http.StatusNotFound)
+			})
+		})
+	}
+}
+
+func TestShutdownDuringAnOutage(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(invoke("1", "Wait", ``))
+		c.lose()
+		require.Zero(t, seconds(func() { require.NoError(t, w.Shutdown(context.Background())) }))
+		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+		c.refused(http.StatusNotFound)
+	})
+}
+
+func TestShutdownIsFinal(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		down := make(chan error)
+		go func() { down <- w.Shutdown(context.Background()) }()
+		c.expect(`{"type":7,"allowReconnect":true}`)
+		c.refused(http.StatusNotFound)
+		c.expectClosed(websocket.CloseNormalClosure)
+		require.NoError(t, recv(t, down))
+	})
+}
+
+const unacknowledged = `{"type":7,"error":"Connection closed with an error. Error: ` +
+	`hubs: the client has not acknowledged enough messages for too long","allowReconnect":true}`
+
+// A client that never acknowledges holds senders back when its buffer is full,
+// and is closed 5 s later.
+func TestClientThatNeverAcknowledges(t *testing.T) {
+	const limit = 2000
+	inWorld(t, []hubs.Option{hubs.WithStatefulReconnectBufferSize(limit)}, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(`{"type":4,"invocationId":"f","target":"Flood","arguments":[]}`)
+		size, last := 0, ""
+		after := seconds(func() {
+			for !strings.HasPrefix(last, `{"type":7`) {
+				record, err := c.next()
+				require.NoError(t, err)
+				if !isAck.MatchString(record) {
+					size += len(last) // all but Close
+					last = record
+				}
+			}
+		})
+		require.Equal(t, unacknowledged, last)
+		require.InDelta(t, 5.5, after, 1)
+		require.InDelta(t, limit, size, 100)
+		require.Contains(t, recv(t, w.diary), "not acknowledged enough")
+		c.expectClosed(websocket.CloseNormalClosure)
+		c.refused(http.StatusNotFound)
+	})
+}
+
+// The same client, when nothing holds it back: it may go on as long as it likes.
+func TestClientThatAcknowledgesHoldsNobodyBack(t *testing.T) {
+	inWorld(t, []hubs.Option{hubs.WithStatefulReconnectBufferSize(2000)}, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(`{"type":4,"invocationId":"f","target":"Flood","arguments":[]}`)
+		received, skipped := 0, 0
+		for began := time.Now(); time.Since(began) < 20*time.Second; {
+			record, err := c.next()
+			require.NoError(t, err)
+			if isAck.MatchString(record) {
+				skipped++
+				continue
+			}
+			require.Equal(t, item("f", received), record)
+			if received++; received%40 == 0 {
+				time.Sleep(time.Second)
+				c.send(ack(received))
+			}
+		}
+		require.Less(t, skipped, 2)
+		c.send(`{"type":5,"invocationId":"f"}`)
+		require.Empty(t, w.diary)
+	})
+}
+
+// During an outage nothing is acknowledged either.
+func TestBufferFullDuringAnOutage(t *testing.T) {
+	inWorld(t, []hubs.Option{hubs.WithStatefulReconnectBufferSize(2000)}, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(`{"type":4,"invocationId":"f","target":"Flood","arguments":[]}`)
+		c.expect(item("f", 0))
+		c.lose()
+		after := seconds(func() { require.Contains(t, recv(t, w.diary), "not acknowledged enough") })
+		require.InDelta(t, 5.5, after, 1)
+		c.refused(http.StatusNotFound)
+	})
+}
+
+// What cannot wait takes more than the buffer, but not without end.
+func TestBroadcastsOverfillTheBufferOnlySoFar(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.lose()
+		text := strings.Repeat("x", 10_000)
+		sent := 0
+		for ; len(w.diary) == 0; sent++ {
+			require.NoError(t, w.Clients().All().Send(context.Background(), "text", text))
+			synctest.Wait()
+		}
+		require.InDelta(t, (hubs.DefaultStatefulReconnectBufferSize+transports.DefaultOutboxLimit)/10_000, sent, 2)
+		require.Contains(t, recv(t, w.diary), "not acknowledged enough")
+		c.refused(http.StatusNotFound)
+	})
+}
+
+// A buffer may be larger than the outbox: all of it is sent again.
+func TestReplayOfMoreThanTheOutboxHolds(t *testing.T) {
+	opts := []hubs.Option{
+		hubs.WithStatefulReconnectBufferSize(1 << 20),
+		hubs.WithEndpoint(transports.WithOutboxLimit(1000), transports.WithBufferSize(1000)),
+	}
+	inWorld(t, opts, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.lose()
+		text := `"` + strings.Repeat("x", 100) + `"`
+		for range 100 {
+			require.NoError(t, w.Clients().All().Send(context.Background(), "text", strings.Trim(text, `"`)))
+		}
+		c.open()
+		c.expect(sequence(1))
+		for range 100 {
+			c.expect(event("text", text))
+		}
+		require.Empty(t, w.diary)
+	})
+}
+
+// Acknowledgements may stand behind so many calls that nothing is read before
+// they have returned, and they have no room for their answers.
+func TestAcknowledgementsBehindManyCalls(t *testing.T) {
+	opts := []hubs.Option{hubs.WithStatefulReconnectBufferSize(1000), hubs.WithInputBufferSize(1000)}
+	inWorld(t, opts, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		const calls = 200
+		took := seconds(func() {
+			for i := range calls {
+				c.send(invoke(fmt.Sprint(i), "Echo", `"x"`))
+			}
+			for i := range calls {
+				c.expect(result(fmt.Sprint(i), `"x"`))
+				c.send(ack(i + 1))
+			}
+		})
+		require.Less(t, took, 2.)
+		require.Empty(t, w.diary)
+	})
+}
+
+// The answer to a call that is refused where it is read does not wait for
+// acknowledgements, which are read in the same place.
+func TestRefusalsDoNotWaitForAcknowledgements(t *testing.T) {
+	inWorld(t, []hubs.Option{hubs.WithStatefulReconnectBufferSize(10)}, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.send(invoke("1", "Echo", `"more than ten bytes"`))
+		c.expect(result("1", `"more than ten bytes"`))
+		took := seconds(func() {
+			for range 3 {
+				c.send(invoke("2", "Nothing", ``))
+				c.expect(`{"type":3,"invocationId":"2","error":"Failed to invoke 'Nothing' due to an error on the server. HubException: Method does not exist."}`)
+			}
+		})
+		require.Zero(t, took)
+		c.send(ack(4), invoke("3", "Echo", `"x"`))
+		c.expect(result("3", `"x"`))
+	})
+}
+
+// What OnConnected sends waits for the client's first message, since the official
+// client does not count what it reads together with the handshake's answer; but it
+// does not wait for long.
+func TestMessagesWaitForTheClientToCount(t *testing.T) {
+	opts := []hubs.Option{hubs.WithOnConnected(func(c *hubs.Context) error {
+		for _, n := range []int{1, 2} {
+			if err := c.Clients().Caller().Send(c, "welcome", n); err != nil {
+				return err
+			}
+		}
+		if c.UserID() == "" {
+			return nil
+		}
+		return hubs.NewError("no users")
+	})}
+	arrive := func(w *world, user string) *traveller {
+		c := &traveller{world: w, grant: w.negotiate("&useStatefulReconnect=true", user), user: user}
+		c.open()
+		c.send(`{"protocol":"json","version":2}`)
+		c.expect(`{}`)
+		return c
+	}
+	t.Run("a client that pings", func(t *testing.T) {
+		inWorld(t, opts, func(t *testing.T, w *world) {
+			c := arrive(w, "")
+			require.Empty(t, c.records, "in the frame of the answer")
+			c.send(`{"type":6}`)
+			require.Zero(t, seconds(func() { c.expect(event("welcome", 1), event("welcome", 2)) }))
+			c.lose()
+			c.open()
+			c.expect(sequence(1), event("welcome", 1), event("welcome", 2))
+		})
+	})
+	t.Run("a client that says nothing", func(t *testing.T) {
+		inWorld(t, opts, func(t *testing.T, w *world) {
+			c := arrive(w, "")
+			require.Empty(t, c.records, "in the frame of the answer")
+			require.LessOrEqual(t, seconds(func() { c.expect(event("welcome", 1), event("welcome", 2)) }), 1.)
+		})
+	})
+	t.Run("a client that is refused", func(t *testing.T) {
+		inWorld(t, opts, func(t *testing.T, w *world) {
+			c := arrive(w, "ada")
+			require.Zero(t, seconds(func() {
+				c.expect(event("welcome", 1), event("welcome", 2), `{"type":7,"error":"Connection closed with an error. HubException: no users"}`)
+			}))
+		})
+	})
+}

@@ -1,0 +1,291 @@
+package hubs_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/hubs"
+)
+
+// world is a hub that allows stateful reconnect, behind an HTTP server without a
+// network: in a bubble of testing/synctest, where time is fake and synctest.Wait
+// tells that the server has noticed a loss.
+type world struct {
+	*hubs.Hub
+	hub    *travelHub
+	diary  diary
+	t      *testing.T
+	accept chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+// inWorld runs a test in a bubble.
+func inWorld(t *testing.T, opts []hubs.Option, test func(t *testing.T, w *world)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{
+			hub:    &travelHub{release: make(chan string), feed: make(chan int), got: make(chan int, 1000)},
+			diary:  newDiary(),
+			t:      t,
+			accept: make(chan net.Conn),
+			closed: make(chan struct{}),
+		}
+		all := append(w.diary.options(),
+			hubs.WithLogger(slog.New(slog.DiscardHandler)),
+			hubs.WithDetailedErrors(),
+			hubs.WithUserID(userHeader),
+			hubs.WithStatefulReconnect())
+		hub, err := hubs.New(w.hub, append(all, opts...)...)
+		require.NoError(t, err)
+		w.Hub = hub
+		mux := http.NewServeMux()
+		mux.Handle("/hub", hub)
+		mux.Handle("/hub/", hub)
+		server := &http.Server{Handler: mux}
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			_ = server.Serve(w) // it ends with http.ErrServerClosed
+		}()
+		t.Cleanup(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			defer cancel()
+			require.NoError(t, hub.Shutdown(ctx))
+			require.NoError(t, server.Close())
+			<-served
+		})
+		test(t, w)
+	})
+}
+
+func (w *world) Accept() (net.Conn, error) {
+	select {
+	case c := <-w.accept:
+		return c, nil
+	case <-w.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (w *world) Close() error {
+	w.once.Do(func() { close(w.closed) })
+	return nil
+}
+
+func (w *world) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80} }
+
+func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	near, far := net.Pipe()
+	select {
+	case w.accept <- far:
+		return near, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// grant is what negotiate answers.
+type grant struct {
+	ConnectionID, ConnectionToken string
+	UseStatefulReconnect          *bool
+}
+
+func (w *world) negotiate(query, user string) grant {
+	w.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, "http://192.0.2.1/hub/negotiate?negotiateVersion=1"+query, nil)
+	require.NoError(w.t, err)
+	request.Header.Set("User", user)
+	client := &http.Client{Transport: &http.Transport{DialContext: w.dial, DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	require.NoError(w.t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(w.t, err)
+	var g grant
+	require.NoError(w.t, json.Unmarshal(body, &g))
+	return g
+}
+
+// traveller is a client that changes its WebSocket. It skips acknowledgements,
+// unless it is asked for them.
+type traveller struct {
+	*client
+	world *world
+	grant grant
+	user  string
+}
+
+// arrive negotiates stateful reconnect and connects.
+func (w *world) arrive(user string) *traveller {
+	w.t.Helper()
+	c := &traveller{world: w, grant: w.negotiate("&useStatefulReconnect=true", user), user: user}
+	require.NotNil(w.t, c.grant.UseStatefulReconnect)
+	require.True(w.t, *c.grant.UseStatefulReconnect)
+	c.open()
+	c.send(`{"protocol":"json","version":2}`, `{"type":6}`)
+	c.expect(`{}`)
+	require.Equal(w.t, "connected", recv(w.t, w.diary))
+	return c
+}
+
+// attempt asks for a WebSocket and returns the answer's status.
+func (c *traveller) attempt() (int, *websocket.Conn) {
+	dialer := &websocket.Dialer{NetDialContext: c.world.dial}
+	socket, response, err := dialer.Dial("ws://192.0.2.1/hub?id="+c.grant.ConnectionToken, http.Header{"User": {c.user}})
+	if err != nil && response == nil {
+		require.NoError(c.world.t, err)
+	}
+	return response.StatusCode, socket
+}
+
+// open makes a WebSocket the client's.
+func (c *traveller) open() {
+	c.world.t.Helper()
+	status, socket := c.attempt()
+	require.Equal(c.world.t, http.StatusSwitchingProtocols, status)
+	c.client = &client{t: c.world.t, socket: socket}
+	c.world.t.Cleanup(c.client.drop)
+}
+
+// refused asks for a WebSocket that it must not get.
+func (c *traveller) refused(status int) {
+	c.world.t.Helper()
+	got, _ := c.attempt()
+	require.Equal(c.world.t, status, got)
+}
+
+// lose breaks the WebSocket, which the server has noticed when it returns.
+func (c *traveller) lose() {
+	c.drop()
+	synctest.Wait()
+}
+
+var isAck = regexp.MustCompile(`^\{"type":8,"sequenceId":(\d+)\}$`)
+
+// expect reads messages that are not acknowledgements and compares them.
+func (c *traveller) expect(records ...string) {
+	c.t.Helper()
+	for _, want := range records {
+		got, err := c.next()
+		for err == nil && isAck.MatchString(got) {
+			got, err = c.next()
+		}
+		require.NoError(c.t, err, "waiting for %s", want)
+		require.Equal(c.t, want, got)
+	}
+}
+
+// expectLost reads the end of a WebSocket that breaks.
+func (c *traveller) expectLost() {
+	c.t.Helper()
+	for {
+		if got, err := c.next(); err != nil {
+			closed := (*websocket.CloseError)(nil)
+			require.False(c.t, errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure, "%v", err)
+			return
+		} else {
+			require.Regexp(c.t, isAck, got)
+		}
+	}
+}
+
+func (c *traveller) id() string { return c.grant.ConnectionID }
+
+// What the tests send and receive.
+func sequence(number int) string { return fmt.Sprintf(`{"type":9,"sequenceId":%d}`, number) }
+func ack(number int) string      { return fmt.Sprintf(`{"type":8,"sequenceId":%d}`, number) }
+func result(id, value string) string {
+	return fmt.Sprintf(`{"type":3,"invocationId":%q,"result":%s}`, id, value)
+}
+func item(id string, value any) string {
+	return fmt.Sprintf(`{"type":2,"invocationId":%q,"item":%v}`, id, value)
+}
+func event(target string, value any) string {
+	return fmt.Sprintf(`{"type":1,"target":%q,"arguments":[%v]}`, target, value)
+}
+func invoke(id, target, args string) string {
+	return fmt.Sprintf(`{"type":1,"invocationId":%q,"target":%q,"arguments":[%s]}`, id, target, args)
+}
+
+// travelHub has methods that outlast a WebSocket.
+type travelHub struct {
+	release chan string
+	feed    chan int
+	got     chan int
+}
+
+func (*travelHub) Echo(_ *hubs.Context, text string) string { return text }
+
+func (h *travelHub) Note(_ *hubs.Context, n int) { h.got <- n }
+
+func (h *travelHub) Wait(c *hubs.Context) (string, error) {
+	select {
+	case text := <-h.release:
+		return text, nil
+	case <-c.Done():
+		return "", c.Err()
+	}
+}
+
+func (h *travelHub) Feed(c *hubs.Context) <-chan int { return h.feed }
+
+// Flood yields until somebody stops it.
+func (*travelHub) Flood(*hubs.Context) iter.Seq2[int, error] {
+	return func(yield func(int, error) bool) {
+		for i := 0; yield(i, nil); i++ {
+		}
+	}
+}
+
+func (h *travelHub) Sum(_ *hubs.Context, items iter.Seq2[int, error]) (int, error) {
+	sum := 0
+	for n, err := range items {
+		if err != nil {
+			return 0, err
+		}
+		sum += n
+		h.got <- n
+	}
+	return sum, nil
+}
+
+func (*travelHub) Ask(c *hubs.Context) (string, error) {
+	return hubs.Invoke[string](c, c.Clients().Caller(), "question")
+}
+
+func (*travelHub) Join(c *hubs.Context, group string) error {
+	return c.Groups().Add(c, c.ConnectionID(), group)
+}
+
+func (*travelHub) Put(c *hubs.Context, text string) { c.Items().Store("text", text) }
+
+func (*travelHub) Get(c *hubs.Context) any {
+	text, _ := c.Items().Load("text")
+	return text
+}
+
+func (*travelHub) Leave(c *hubs.Context) { c.Abort() }
+
+// seconds is how long something takes in a bubble.
+func seconds(f func()) float64 {
+	began := time.Now()
+	f()
+	return time.Since(began).Seconds()
+}

@@ -1,0 +1,398 @@
+package hubs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/protocol"
+	"github.com/go-signalr/signalr/transports"
+)
+
+// link is one direction of a transport.
+type link struct {
+	frames [][]byte
+	closed bool
+}
+
+func (l *link) Send(frame []byte) error {
+	if l.closed {
+		return transports.ErrClosed
+	}
+	l.frames = append(l.frames, frame)
+	return nil
+}
+
+func (l *link) SendLast(frame []byte) error { return l.Send(frame) }
+
+// take removes what was sent.
+func (l *link) take() []string {
+	texts := make([]string, len(l.frames))
+	for i, f := range l.frames {
+		texts[i] = string(f[:len(f)-1]) // without the record separator
+	}
+	l.frames = nil
+	return texts
+}
+
+func jsonEncoding(t testing.TB) *encoding {
+	encodings, err := newEncodings([]protocol.Protocol{protocol.NewJSON()})
+	require.NoError(t, err)
+	return encodings[0]
+}
+
+// startedRelay returns a relay whose client counts.
+func startedRelay(limit int) (*relay, *link) {
+	l := &link{}
+	r := newRelay(l, limit)
+	r.receive(&protocol.Ping{})
+	return r, l
+}
+
+// letter is a frame of five bytes.
+func letter(c byte) []byte { return []byte{c, c, c, c, '\x1e'} }
+
+func TestRelayKeepsWhatIsNotAcknowledged(t *testing.T) {
+	t.Parallel()
+	e := jsonEncoding(t)
+	for _, tt := range []struct {
+		acks []int64
+		size int
+		left []string // Sequence first
+	}{
+		{nil, 25, []string{`{"type":9,"sequenceId":1}`, "aaaa", "bbbb", "cccc", "dddd", "eeee"}},
+		{[]int64{0, -1, math.MinInt64}, 25, []string{`{"type":9,"sequenceId":1}`, "aaaa", "bbbb", "cccc", "dddd", "eeee"}},
+		{[]int64{2}, 15, []string{`{"type":9,"sequenceId":3}`, "cccc", "dddd", "eeee"}},
+		{[]int64{2, 2, 1}, 15, []string{`{"type":9,"sequenceId":3}`, "cccc", "dddd", "eeee"}},
+		{[]int64{1, 4}, 5, []string{`{"type":9,"sequenceId":5}`, "eeee"}},
+		{[]int64{5}, 0, []string{`{"type":9,"sequenceId":6}`}},
+	} {
+		r, l := startedRelay(1000)
+		for _, c := range []byte("abcde") {
+			require.True(t, r.send(letter(c)))
+		}
+		require.Equal(t, []string{"aaaa", "bbbb", "cccc", "dddd", "eeee"}, l.take())
+		for _, number := range tt.acks {
+			require.NoError(t, r.ack(number))
+		}
+		require.Equal(t, tt.size, r.size)
+		require.EqualError(t, r.ack(6), "Ack of message 6, but only 5 were sent.")
+		require.EqualError(t, r.ack(math.MaxInt64), "Ack of message 9223372036854775807, but only 5 were sent.")
+		require.NoError(t, r.replay(e, func() { require.Empty(t, l.frames, "before it is attached") }))
+		require.Equal(t, tt.left, l.take())
+		require.True(t, r.send(letter('f')))
+		require.NoError(t, r.ack(6))
+		require.Nil(t, r.queue, "idle connections keep no memory")
+	}
+}
+
+// An acknowledgement of what was sent again says only that it was received before.
+func TestRelayKeepsWhatMayBeMissingInAReplay(t *testing.T) {
+	t.Parallel()
+	e := jsonEncoding(t)
+	r, l := startedRelay(19)
+	replayed := func() []string {
+		l.take()
+		require.NoError(t, r.replay(e, func() {}))
+		return l.take()
+	}
+	for _, c := range []byte("abcd") {
+		require.True(t, r.send(letter(c)))
+	}
+	require.NoError(t, r.ack(1))
+	replayed()
+	require.True(t, r.send(letter('e')))
+	require.NoError(t, r.ack(4))
+	require.Equal(t, 5, r.size, "room for others it makes")
+	require.Equal(t, []string{`{"type":9,"sequenceId":2}`, "bbbb", "cccc", "dddd", "eeee"}, replayed())
+	require.NoError(t, r.ack(5))
+	require.Nil(t, r.queue, "that would be more than the limit")
+
+	require.True(t, r.send(letter('f')))
+	require.Equal(t, []string{`{"type":9,"sequenceId":6}`, "ffff"}, replayed())
+	require.NoError(t, r.ack(6))
+	require.Len(t, r.queue, 1)
+	require.True(t, r.send(letter('g')))
+	require.NoError(t, r.ack(7))
+	require.Nil(t, r.queue, "all that was sent again has arrived, since what came later has")
+}
+
+func TestRelayCountsByKind(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		message protocol.Message
+		counted bool
+	}{
+		{&protocol.Invocation{}, true},
+		{&protocol.Invocation{Stream: true}, true},
+		{&protocol.StreamItem{}, true},
+		{&protocol.Completion{}, true},
+		{&protocol.CancelInvocation{}, true},
+		{&protocol.Ping{}, false},
+		{&protocol.Close{}, false},
+		{&protocol.Ack{}, false},
+		{&protocol.Sequence{}, false},
+		{&protocol.Unknown{Kind: 42}, false},
+	} {
+		r, _ := startedRelay(1000)
+		require.True(t, r.receive(tt.message))
+		want := int64(1)
+		if tt.counted {
+			want = 2
+		}
+		require.Equal(t, want, r.next, "%T", tt.message)
+	}
+}
+
+func TestRelayDropsRepetitions(t *testing.T) {
+	t.Parallel()
+	r, _ := startedRelay(1000)
+	item := &protocol.StreamItem{}
+	ack := func() int64 { n, _ := r.tick(time.Now()); return n }
+	require.Zero(t, ack())
+	for range 3 {
+		require.True(t, r.receive(item))
+	}
+	require.EqualValues(t, 3, ack())
+	require.Zero(t, ack())
+
+	require.NoError(t, r.sequence(2))
+	require.False(t, r.receive(item)) // 2
+	require.EqualValues(t, 3, ack(), "it was lost, perhaps")
+	require.Zero(t, ack())
+	require.True(t, r.receive(&protocol.Ping{}))
+	require.False(t, r.receive(item)) // 3
+	require.True(t, r.receive(item))  // 4
+	require.EqualValues(t, 4, ack())
+
+	require.NoError(t, r.sequence(5))
+	require.EqualError(t, r.sequence(6), "Sequence ID greater than amount of messages we've received.")
+	require.EqualError(t, r.sequence(0), "Sequence ID 0 is not a message's.")
+	require.EqualError(t, r.sequence(math.MinInt64), "Sequence ID -9223372036854775808 is not a message's.")
+}
+
+func TestRelayHoldsBackUntilTheClientCounts(t *testing.T) {
+	t.Parallel()
+	for name, begin := range map[string]func(*relay){
+		"by its first message": func(r *relay) { r.receive(&protocol.Ping{}) },
+		"by a tick":            func(r *relay) { r.tick(time.Now()) },
+		"by the end":           func(r *relay) { r.sendLast(letter('x')) },
+	} {
+		l := &link{}
+		r := newRelay(l, 1000)
+		require.True(t, r.send(letter('a')))
+		require.NoError(t, r.sendWait(context.Background(), letter('b')))
+		r.sendUncounted(letter('p'))
+		require.Equal(t, []string{"pppp"}, l.take())
+		begin(r)
+		require.Equal(t, []string{"aaaa", "bbbb"}, l.take()[:2], name)
+		begin(r)
+		require.NotContains(t, l.take(), "aaaa", name)
+	}
+}
+
+func TestRelaySendersWaitForRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, l := startedRelay(9)
+		done := make(chan error, 10)
+		waiter := func(ctx context.Context, c byte) {
+			go func() { done <- r.sendWait(ctx, letter(c)) }()
+			synctest.Wait()
+		}
+		waiter(context.Background(), 'a')
+		waiter(context.Background(), 'b') // five bytes are not nine
+		require.Len(t, done, 2)
+		waiter(context.Background(), 'c')
+		gone := errors.New("gone")
+		ctx, cancel := context.WithCancelCause(context.Background())
+		waiter(ctx, 'd')
+		require.Len(t, done, 2)
+		cancel(gone)
+		synctest.Wait()
+		<-done
+		<-done
+		require.Equal(t, gone, <-done)
+
+		require.NoError(t, r.ack(1))
+		require.NoError(t, <-done)
+		require.Equal(t, []string{"aaaa", "bbbb", "cccc"}, l.take())
+
+		waiter(context.Background(), 'e')
+		require.Empty(t, done)
+		r.setDeaf(true)
+		require.NoError(t, <-done)
+		r.setDeaf(false)
+
+		waiter(context.Background(), 'f')
+		r.end()
+		require.Equal(t, transports.ErrClosed, <-done)
+		require.Equal(t, transports.ErrClosed, r.sendWait(context.Background(), letter('g')))
+		require.True(t, r.send(letter('h')))
+		require.Empty(t, r.queue)
+	})
+}
+
+func TestRelayHasAnEndOfItsMemory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := startedRelay(10)
+		require.True(t, r.send(make([]byte, 2*maxOverrun)), "a single message of any size")
+		require.False(t, r.send(letter('a')))
+		r.setDeaf(true)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		require.Equal(t, context.DeadlineExceeded, r.sendWait(ctx, letter('b')))
+		require.NoError(t, r.ack(1))
+		require.True(t, r.send(make([]byte, maxOverrun)))
+		require.True(t, r.send(make([]byte, 10)))
+		require.False(t, r.send([]byte{1}))
+	})
+}
+
+func TestRelayNoticesClientsThatDoNotAcknowledge(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := startedRelay(9)
+		stuck := func() bool { _, stuck := r.tick(time.Now()); return stuck }
+		r.send(letter('a'))
+		time.Sleep(time.Hour)
+		require.False(t, stuck(), "within the limit")
+		r.send(letter('b'))
+		time.Sleep(maxBufferWait)
+		require.False(t, stuck())
+		r.send(letter('c'))
+		time.Sleep(1)
+		require.True(t, stuck())
+
+		require.NoError(t, r.ack(1))
+		require.False(t, stuck(), "it is slow, but does something")
+		time.Sleep(maxBufferWait + 1)
+		require.NoError(t, r.ack(1))
+		require.True(t, stuck(), "what is acknowledged already")
+		require.NoError(t, r.ack(2))
+		time.Sleep(time.Hour)
+		require.False(t, stuck())
+	})
+}
+
+// peer is one end of a connection whose transports are lost again and again.
+type peer struct {
+	*relay
+	link     *link // the relay's own, as a wire
+	incoming *link // the other end's
+	sent     int
+	received int
+}
+
+// wander plays a random story of two relays and checks that every message
+// arrives once and in order.
+func wander(t *testing.T, random *rand.Rand, steps int) {
+	e := jsonEncoding(t)
+	peers := [2]*peer{}
+	for i := range peers {
+		r, l := startedRelay(math.MaxInt)
+		peers[i] = &peer{relay: r, link: l}
+	}
+	peers[0].incoming, peers[1].incoming = peers[1].link, peers[0].link
+
+	send := func(p *peer) {
+		frame, err := e.message(&protocol.StreamItem{InvocationID: "x", Item: fmt.Appendf(nil, "%d", p.sent)})
+		require.NoError(t, err)
+		require.True(t, p.send(frame))
+		p.sent++
+	}
+	receive := func(p *peer) {
+		if len(p.incoming.frames) == 0 {
+			return
+		}
+		frame := p.incoming.frames[0]
+		p.incoming.frames = p.incoming.frames[1:]
+		message, err := e.protocol.Parse(frame[:len(frame)-1])
+		require.NoError(t, err)
+		if !p.relay.receive(message) {
+			return
+		}
+		switch m := message.(type) {
+		case *protocol.StreamItem:
+			require.Equal(t, fmt.Sprint(p.received), string(m.Item))
+			p.received++
+		case *protocol.Ack:
+			require.NoError(t, p.ack(m.SequenceID))
+		case *protocol.Sequence:
+			require.LessOrEqual(t, m.SequenceID, p.next, "the official client is strict")
+			require.NoError(t, p.sequence(m.SequenceID))
+		}
+	}
+	tick := func(p *peer) {
+		if number, _ := p.tick(time.Now()); number > 0 {
+			frame, err := e.message(&protocol.Ack{SequenceID: number})
+			require.NoError(t, err)
+			p.sendUncounted(frame)
+		}
+	}
+	lose := func(outage int) {
+		for _, p := range peers {
+			p.link.closed, p.link.frames = true, nil
+		}
+		for range outage {
+			p := peers[random.IntN(2)]
+			if send(p); random.IntN(4) == 0 {
+				tick(p)
+			}
+		}
+		for _, p := range peers {
+			require.NoError(t, p.replay(e, func() { p.link.closed = false }))
+		}
+	}
+	for range steps {
+		switch p := peers[random.IntN(2)]; random.IntN(20) {
+		case 0:
+			lose(random.IntN(5))
+		case 1, 2:
+			tick(p)
+		case 3, 4, 5, 6, 7, 8:
+			send(p)
+		default:
+			receive(p)
+		}
+	}
+	lose(0)
+	for range 2 { // messages, then acknowledgements
+		for _, p := range peers {
+			for len(p.incoming.frames) > 0 {
+				receive(p)
+			}
+			tick(p)
+		}
+	}
+	receive(peers[0])
+	for i, p := range peers {
+		require.Equal(t, peers[1-i].sent, p.received)
+		require.Zero(t, p.size, "all is acknowledged in the end")
+	}
+}
+
+func TestRelaysDeliverEverythingOnceAndInOrder(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			wander(t, rand.New(rand.NewPCG(seed, 0)), 400)
+		})
+	}
+}
+
+func FuzzRelays(f *testing.F) {
+	f.Add(uint64(1), uint64(2), 1000)
+	f.Add(uint64(3), uint64(4), 10)
+	f.Fuzz(func(t *testing.T, seed, more uint64, steps int) {
+		wander(t, rand.New(rand.NewPCG(seed, more)), min(steps, 10_000))
+	})
+}
