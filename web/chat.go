@@ -28,23 +28,42 @@ var (
 // happened: the ids and revisions in them say which came first.
 type ChatHub struct {
 	rooms  *Rooms
+	node   string // the name of this process among those of a farm; empty without one
 	logger *slog.Logger
 }
 
 // OnConnected tells a client which rooms there are.
 func (h *ChatHub) OnConnected(c *hubs.Context) error {
-	err := welcome.Send(c, c.Clients().Caller(), h.rooms.Arrive(c.ConnectionID()))
+	err := h.welcome(c, c.Hub(), c.ConnectionID())
 	if err != nil {
-		h.rooms.Depart(c.ConnectionID()) // there will be no OnDisconnected
+		_, undone := h.rooms.Depart(c, c.ConnectionID()) // there will be no OnDisconnected
+		err = errors.Join(err, undone)
 	}
 	return err
 }
 
+func (h *ChatHub) welcome(ctx context.Context, hub *hubs.Hub, connection string) error {
+	w, err := h.rooms.Arrive(ctx, connection)
+	if err != nil {
+		return err
+	}
+	w.Node = h.node
+	return welcome.Send(ctx, hub.Clients().Client(connection), w)
+}
+
 // OnDisconnected takes a client out of its rooms.
 func (h *ChatHub) OnDisconnected(c *hubs.Context, _ error) {
-	if err := h.publish(c, h.rooms.Depart(c.ConnectionID())); err != nil {
+	if err := h.depart(c, c.Hub(), c.ConnectionID()); err != nil {
 		h.logger.Error("cannot tell that somebody left", "connection", c.ConnectionID(), "error", err)
 	}
+}
+
+func (h *ChatHub) depart(ctx context.Context, hub *hubs.Hub, connection string) error {
+	change, err := h.rooms.Depart(ctx, connection)
+	if err != nil {
+		return err
+	}
+	return h.publish(ctx, hub, change)
 }
 
 // Send sends a message to everyone who is connected, in whatever room.
@@ -58,55 +77,55 @@ func (h *ChatHub) Send(c *hubs.Context, message string) error {
 // Join gives the caller a name and takes them into a room. It returns the room as
 // it is then.
 func (h *ChatHub) Join(c *hubs.Context, name, room string) (View, error) {
-	room, change, err := h.rooms.Join(c.ConnectionID(), name, room)
+	room, change, err := h.rooms.Join(c, c.ConnectionID(), name, room)
 	if err != nil {
 		return View{}, err
 	}
 	// The view is taken when the caller is a member of the group: what comes
 	// later reaches them as news, so that nothing is missing in between.
 	if err := c.Groups().Add(c, c.ConnectionID(), room); err != nil {
-		_, undone, _ := h.rooms.Leave(c.ConnectionID(), room)
-		return View{}, errors.Join(err, h.publish(c, change), h.publish(c, undone))
+		_, undone, _ := h.rooms.Leave(c, c.ConnectionID(), room)
+		return View{}, errors.Join(err, h.publish(c, c.Hub(), change), h.publish(c, c.Hub(), undone))
 	}
-	if err := h.publish(c, change); err != nil {
+	if err := h.publish(c, c.Hub(), change); err != nil {
 		return View{}, err
 	}
-	return h.rooms.View(c.ConnectionID(), room)
+	return h.rooms.View(c, c.ConnectionID(), room)
 }
 
 // Leave takes the caller out of a room.
 func (h *ChatHub) Leave(c *hubs.Context, room string) error {
-	room, change, err := h.rooms.Leave(c.ConnectionID(), room)
+	room, change, err := h.rooms.Leave(c, c.ConnectionID(), room)
 	if err != nil {
 		return err
 	}
-	return errors.Join(c.Groups().Remove(c, c.ConnectionID(), room), h.publish(c, change))
+	return errors.Join(c.Groups().Remove(c, c.ConnectionID(), room), h.publish(c, c.Hub(), change))
 }
 
 // Say says something in a room that the caller is in.
 func (h *ChatHub) Say(c *hubs.Context, room, text string) error {
-	change, err := h.rooms.Say(c.ConnectionID(), room, text)
+	change, err := h.rooms.Say(c, c.ConnectionID(), room, text)
 	if err != nil {
 		return err
 	}
-	return h.publish(c, change)
+	return h.publish(c, c.Hub(), change)
 }
 
 // Rename gives the caller another name.
 func (h *ChatHub) Rename(c *hubs.Context, name string) error {
-	change, err := h.rooms.Rename(c.ConnectionID(), name)
+	change, err := h.rooms.Rename(c, c.ConnectionID(), name)
 	if err != nil {
 		return err
 	}
-	return h.publish(c, change)
+	return h.publish(c, c.Hub(), change)
 }
 
 // publish tells a change to all it concerns, also when the caller has gone
 // meanwhile: the change has happened.
-func (h *ChatHub) publish(c *hubs.Context, change Change) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c), publishTimeout)
+func (h *ChatHub) publish(ctx context.Context, hub *hubs.Hub, change Change) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	clients := c.Clients()
+	clients := hub.Clients()
 	var errs []error
 	for _, l := range change.Lines {
 		errs = append(errs, lineAdded.Send(ctx, clients.Group(l.Room), l.Room, l.Line))

@@ -128,7 +128,7 @@ func TestWhoVanishesLeaves(t *testing.T) {
 func serveChat(t *testing.T) *hubtest.Server {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	hub, err := hubs.New(&ChatHub{rooms: newRooms(defaultLimits(), "lobby"), logger: logger}, hubs.WithLogger(logger))
+	hub, err := hubs.New(&ChatHub{rooms: newRooms(defaultLimits(), &memory{}, "lobby"), logger: logger}, hubs.WithLogger(logger))
 	require.NoError(t, err)
 	return hubtest.NewServer(t, hub)
 }

@@ -5,9 +5,15 @@
 //
 // The page has rooms. Clients that call only Send and listen to messageReceived
 // can take part at /chat.
+//
+// Several processes are one chat if they have the same Redis, as farm.sh shows:
+//
+//	go run ./web -addr :9090 -redis localhost:6379
+//	go run ./web -addr :9091 -redis localhost:6379
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -18,10 +24,14 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/scaleout/redis"
 )
 
 const (
@@ -48,6 +58,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	addr := flags.String("addr", ":8080", "`address` to listen on; port 0 is any free port")
 	dir := flags.String("dir", "", "`folder` with package.json and node_modules (default ./web or .)")
+	redisAddr := flags.String("redis", "", "`address` of the Redis by which several processes are one chat (default none)")
+	name := flags.String("name", "", "`name` that the page shows for this process, with -redis (default the port)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -56,13 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	client, err := clientFiles(ctx, folder, stdout)
-	if err != nil {
-		return err
-	}
-	logger := slog.New(slog.NewTextHandler(stderr, nil))
-	rooms := newRooms(defaultLimits(), "lobby", "help", "random")
-	hub, err := hubs.New(&ChatHub{rooms: rooms, logger: logger}, hubs.WithLogger(logger))
+	script, err := clientFiles(ctx, folder, stdout)
 	if err != nil {
 		return err
 	}
@@ -70,8 +76,30 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	logger := slog.New(slog.NewTextHandler(stderr, nil))
+	chat := &ChatHub{logger: logger}
+	opts := []hubs.Option{hubs.WithLogger(logger), hubs.WithStatefulReconnect()}
+	var kept store = &memory{}
+	if *redisAddr != "" {
+		client := goredis.NewClient(&goredis.Options{Addr: *redisAddr})
+		defer client.Close()
+		kept = newRedisStore(client, logger)
+		opts = append(opts, hubs.WithBus(redis.New(client, redis.WithPrefix(redisPrefix), redis.WithLogger(logger))))
+		chat.node = cmp.Or(*name, port(listener.Addr()))
+	}
+	chat.rooms = newRooms(defaultLimits(), kept, "lobby", "help", "random")
+	hub, err := hubs.New(chat, opts...)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+
+	ctx, cancel := context.WithCancel(ctx)
+	var tidying sync.WaitGroup
+	defer tidying.Wait()
+	defer cancel()
+	tidying.Go(func() { (&tidier{chat: chat, hub: hub, logger: logger}).run(ctx) })
 	fmt.Fprintln(stdout, "listening on", address(listener.Addr()))
-	return serve(ctx, listener, hub, newHandler(hub, client), logger)
+	return serve(ctx, listener, hub, newHandler(hub, script), logger)
 }
 
 // serve serves until ctx is done. Then it tells the hub's clients to come back
@@ -103,4 +131,13 @@ func address(addr net.Addr) string {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, port)
+}
+
+// port returns the port of a listener.
+func port(addr net.Addr) string {
+	_, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	return port
 }

@@ -53,6 +53,9 @@ type Welcome struct {
 	You    Person   `json:"you"`
 	Limits Limits   `json:"limits"`
 	Rooms  RoomList `json:"rooms"`
+	// Node is the name of the process that the client is connected to, if there
+	// are several.
+	Node string `json:"node,omitempty"`
 }
 
 // View is a room as its members see it.

@@ -46,12 +46,12 @@ func installPackages(ctx context.Context, dir string, stdout io.Writer) error {
 		return errors.New("the page needs the SignalR client from npm, and npm is not installed: " +
 			"install Node.js 20 or later (https://nodejs.org) and start again")
 	}
-	fmt.Fprintf(stdout, "fetching the SignalR client: npm ci in %s\n", dir)
-	cmd := exec.CommandContext(ctx, npm, "ci", "--no-progress")
+	fmt.Fprintf(stdout, "fetching the SignalR client: npm ci --omit=dev in %s\n", dir)
+	cmd := exec.CommandContext(ctx, npm, "ci", "--omit=dev", "--no-progress")
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = stdout, stdout
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("npm ci in %s failed (%w): its output above says why; start again when it is solved", dir, err)
+		return fmt.Errorf("npm ci --omit=dev in %s failed (%w): its output above says why; start again when it is solved", dir, err)
 	}
 	return nil
 }

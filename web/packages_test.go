@@ -60,7 +60,7 @@ func TestClientFiles(t *testing.T) {
 
 	t.Run("that are not there are installed", func(t *testing.T) {
 		dir := t.TempDir()
-		fakeNPM(t, `[ "$1" = ci ] && mkdir -p node_modules/@microsoft/signalr/dist/browser && `+
+		fakeNPM(t, `[ "$1 $2" = "ci --omit=dev" ] && mkdir -p node_modules/@microsoft/signalr/dist/browser && `+
 			`echo new >node_modules/@microsoft/signalr/dist/browser/signalr.min.js && echo added 1 package`)
 		var stdout bytes.Buffer
 		files, err := clientFiles(t.Context(), dir, &stdout)

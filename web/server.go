@@ -13,7 +13,7 @@ const clientScript = "signalr.min.js"
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-//go:embed static
+//go:embed static/*.css static/*.html static/*.js static/*.svg
 var static embed.FS
 
 // newHandler serves the hub at /chat, the page at /, its parts below /static/,

@@ -33,6 +33,7 @@ func TestHandler(t *testing.T) {
 		"negotiate":        {"POST", "/chat/negotiate", 200, "", "hub /chat/negotiate"},
 		"unknown page":     {"GET", "/nowhere", 404, "", ""},
 		"unknown part":     {"GET", "/static/nothing.js", 404, "", ""},
+		"types":            {"GET", "/static/hub.d.ts", 404, "", ""},
 		"list of parts":    {"GET", "/static/", 404, "", ""},
 		"list of client":   {"GET", "/lib/signalr/", 404, "", ""},
 		"folder of client": {"GET", "/lib/signalr/sub/file.js", 404, "", ""},

@@ -26,7 +26,7 @@ func newTestServer(log *slog.Logger, static, page string) (*testServer, error) {
 	s := &testServer{log: log, mux: http.NewServeMux()}
 	tokens := newTokens()
 
-	testHub, err := s.addHub("/testhub", &TestHub{})
+	testHub, err := s.addHub("/testhub", &TestHub{}, hubs.WithStatefulReconnect())
 	if err != nil {
 		return nil, err
 	}

@@ -6,41 +6,70 @@ import { Log } from "./log.js";
 import { closePanel, setUpPanels } from "./panels.js";
 import { showJoined, showOthers, showPeople } from "./sides.js";
 
+/**
+ * @import { Limits, RoomList, Roster } from "./hub.js"
+ * @import { State } from "./link.js"
+ *
+ * @typedef {object} Room What the page knows of a room.
+ * @property {string} name
+ * @property {Log} log
+ * @property {boolean} joined
+ * @property {Roster} roster
+ * @property {number} unread
+ * @property {string} draft What is written and not sent.
+ */
+
 const EVERYONE = ""; // the place of messages to everyone: no room has an empty name
 
-const rooms = new Map(); // name → room
-const ownIds = new Set(); // every connection has an id of its own; this page may have had several
-let list = { revision: 0, rooms: [] }; // all rooms there are
+/** @type {Map<string, Room>} by name */
+const rooms = new Map();
+/** @type {Set<string>} every connection has an id of its own; this page may have had several */
+const ownIds = new Set();
+/** @type {RoomList} all rooms there are */
+let list = { revision: 0, rooms: [] };
 let current = EVERYONE;
 let ownName = "";
+/** @type {State} */
 let state = "connecting";
 
+/** @param {string} id */
 const mine = (id) => ownIds.has(id);
+/** @param {string} name */
 const titleOf = (name) => (name === EVERYONE ? "Everyone" : `# ${name}`);
 const joined = () => [...rooms.values()].filter((room) => room.joined);
 
-/** What the page knows of a room. News may come before the answer to the call that joined it. */
+/**
+ * What the page knows of a room. News may come before the answer to the call that joined it.
+ * @param {string} name
+ */
 function roomOf(name) {
-  if (!rooms.has(name)) {
+  let room = rooms.get(name);
+  if (!room) {
     const log = new Log(`Messages in ${name || "everyone"}`, mine, showNewer);
     byId("logs").prepend(log.element);
-    rooms.set(name, { name, log, joined: false, roster: { revision: 0, people: [] }, unread: 0, draft: "" });
+    room = { name, log, joined: false, roster: { revision: 0, people: [] }, unread: 0, draft: "" };
+    rooms.set(name, room);
   }
-  return rooms.get(name);
+  return room;
 }
 
 // From the server.
 
 const link = new Link("/chat", linkChanged);
+const { hub } = link;
 
-link.on("welcome", ({ you, limits, rooms }) => {
+hub.on("welcome", ({ you, limits, rooms, node }) => {
   ownIds.add(you.id);
   setLimits(limits);
   setRooms(rooms);
+  byId("node").textContent = node ? `node ${node}` : "";
+  if (state === "connected") {
+    rejoin(); // it may be that the server has forgotten this page
+  }
 });
-link.on("roomsChanged", setRooms);
-link.on("peopleChanged", setRoster);
-link.on("lineAdded", (name, line) => {
+hub.on("roomsChanged", setRooms);
+hub.on("peopleChanged", setRoster);
+hub.on("lineAdded", (name, line) => {
   const room = roomOf(name);
   const unseen = name !== current || document.hidden || !room.log.atEnd;
   if (room.log.add(line) && room.joined && unseen && line.kind === "said" && !mine(line.from.id)) {
@@ -48,19 +77,21 @@ link.on("lineAdded", (name, line) => {
     show();
   }
 });
-link.on("messageReceived", (message) => {
+hub.on("messageReceived", (message) => {
   for (const room of joined()) {
     room.log.announce(message, Date.now());
   }
   showNewer();
 });
 
+/** @param {Limits} limits */
 function setLimits({ name, room, text }) {
   byId("name").maxLength = byId("new-name").maxLength = name;
   byId("first-room").maxLength = byId("room").maxLength = room;
   byId("text").maxLength = text;
 }
 
+/** @param {RoomList} rooms */
 function setRooms(rooms) {
   if (rooms.revision > list.revision) {
     list = rooms;
@@ -68,6 +99,10 @@ function setRooms(rooms) {
   }
 }
 
+/**
+ * @param {string} name
+ * @param {Roster} roster
+ */
 function setRoster(name, roster) {
   const room = roomOf(name);
   if (roster.revision > room.roster.revision) {
@@ -76,24 +111,29 @@ function setRoster(name, roster) {
   }
 }
 
-function linkChanged(now, detail) {
+/**
+ * @param {State} now
+ * @param {{ attempt?: number, error?: Error }} detail
+ */
+function linkChanged(now, { attempt = 1, error } = {}) {
   const texts = {
-    connecting: detail > 1 ? `Connecting, attempt ${detail}…` : "Connecting…",
+    connecting: attempt > 1 ? `Connecting, attempt ${attempt}…` : "Connecting…",
     connected: "Connected",
-    reconnecting: `Reconnecting, attempt ${detail}…`,
+    reconnecting: `Reconnecting, attempt ${attempt}…`,
     disconnected: "Disconnected",
   };
+  const actions = { connecting: "", connected: "Disconnect", reconnecting: "Try now", disconnected: "Reconnect" };
   const lost = state === "connected" && now !== "connected";
   state = now;
   byId("state").dataset.state = now;
   byId("state").textContent = texts[now];
-  byId("link").textContent = { connected: "Disconnect", reconnecting: "Try now" }[now] ?? "Reconnect";
+  byId("link").textContent = actions[now];
   byId("link").hidden = now === "connecting";
   if (lost) {
     joined().forEach((room) => room.log.note("You were disconnected", Date.now()));
   }
-  if (now === "disconnected" && detail) {
-    showProblem(detail);
+  if (error) {
+    showProblem(error);
   }
   if (now === "connected") {
     hideProblem();
@@ -103,8 +143,9 @@ function linkChanged(now, detail) {
 
 // To the server.
 
+/** @param {string} name */
 async function join(name) {
-  const view = await link.invoke("Join", ownName, name);
+  const view = await hub.invoke("Join", ownName, name);
   const room = roomOf(view.room);
   view.lines.forEach((line) => room.log.add(line));
   room.joined = true;
@@ -128,31 +169,38 @@ async function rejoin() {
   }
 }
 
+/** @param {string} name */
 async function leave(name) {
-  await link.invoke("Leave", name);
-  forget(rooms.get(name));
+  await hub.invoke("Leave", name);
+  forget(roomOf(name));
 }
 
+/** @param {Room} room */
 function forget(room) {
   room.log.element.remove();
   rooms.delete(room.name);
   if (room.name === current) {
-    open(joined().at(-1).name);
+    open(joined().at(-1)?.name ?? EVERYONE);
   } else {
     show();
   }
 }
 
+/** @param {string} text */
 async function say(text) {
-  await (current === EVERYONE ? link.invoke("Send", text) : link.invoke("Say", current, text));
+  await (current === EVERYONE ? hub.invoke("Send", text) : hub.invoke("Say", current, text));
 }
 
+/** @param {string} name */
 function setName(name) {
   ownName = name.trim();
   byId("new-name").value = ownName;
 }
 
-/** Does what the user asked for, and tells whether it worked; shows why if not. */
+/**
+ * Does what the user asked for, and tells whether it worked; shows why if not.
+ * @param {() => Promise<unknown>} action
+ */
 async function attempt(action) {
   try {
     await action();
@@ -164,11 +212,13 @@ async function attempt(action) {
   }
 }
 
+/** @param {unknown} error */
 function showProblem(error) {
+  const message = error instanceof Error ? error.message : String(error);
   const waiting = state === "connecting" || state === "reconnecting";
   byId("problem-text").textContent = waiting
     ? "There is no connection just now. Try again when it is back."
-    : error.message.replace(/^.*\bHubException: /s, "");
+    : message.replace(/^.*\bHubException: /s, "");
   byId("problem").hidden = false;
 }
 
@@ -190,7 +240,10 @@ function show() {
   document.title = `${unread > 0 ? `(${unread}) ` : ""}${ownName && current !== EVERYONE ? `${current} · ` : ""}Chat`;
 }
 
-/** Shows a room this page is in. */
+/**
+ * Shows a room this page is in.
+ * @param {string} name
+ */
 function open(name) {
   const before = rooms.get(current);
   if (before) {
@@ -214,6 +267,7 @@ function open(name) {
   showNewer();
 }
 
+/** @param {string} name */
 function joinAndOpen(name) {
   return attempt(async () => open(await join(name)));
 }
@@ -229,6 +283,12 @@ function showNewer() {
   }
 }
 
+/**
+ * @template {keyof HTMLElementEventMap} Event
+ * @param {string} id
+ * @param {Event} event
+ * @param {(happened: HTMLElementEventMap[Event]) => void} action
+ */
 function on(id, event, action) {
   byId(id).addEventListener(event, (happened) => {
     if (event === "submit") {
@@ -259,12 +319,12 @@ on("room-form", "submit", async () => {
   }
 });
 on("rename-form", "submit", () => attempt(async () => {
-  await link.invoke("Rename", byId("new-name").value);
+  await hub.invoke("Rename", byId("new-name").value);
   setName(byId("new-name").value);
 }));
 on("leave", "click", () => attempt(() => leave(current)));
 on("newer", "click", () => {
-  rooms.get(current).log.toEnd();
+  roomOf(current).log.toEnd();
   byId("text").focus();
 });
 on("text", "keydown", (event) => {
@@ -280,7 +340,7 @@ on("compose", "submit", () => {
   }
   const room = current;
   byId("text").value = "";
-  rooms.get(room).log.toEnd();
+  roomOf(room).log.toEnd();
   attempt(() => say(text)).then((said) => {
     if (!said && current === room && byId("text").value === "") {
       byId("text").value = text; // nothing that was written is lost

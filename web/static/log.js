@@ -2,6 +2,8 @@
 
 import { avatar, element } from "./dom.js";
 
+/** @import { Line } from "./hub.js" */
+
 const MOST_LINES = 500;
 const SAME_BREATH = 5 * 60_000; // ms within which lines of one person stand together
 const NEAR = 80; // px from the end at which a reader follows the conversation
@@ -11,13 +13,19 @@ const dayAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", tim
 
 export class Log {
   #list = element("ol");
-  #entries = []; // { order, line, item }
+  /** @type {{ order: number, line?: Line, item: HTMLElement }[]} */
+  #entries = [];
   #mine;
   #follows = true;
   #top = 0;
   #height = 0;
 
-  /** mine(id) tells whether a person is this page's user. scrolled() is called when the reader moves. */
+  /**
+   * mine(id) tells whether a person is this page's user. scrolled() is called when the reader moves.
+   * @param {string} label
+   * @param {(id: string) => boolean} mine
+   * @param {() => void} scrolled
+   */
   constructor(label, mine, scrolled) {
     this.#mine = mine;
     this.element = element("div",
@@ -47,7 +55,10 @@ export class Log {
     return this.#follows;
   }
 
-  /** Adds a line of the server, and tells whether it was new. */
+  /**
+   * Adds a line of the server, and tells whether it was new.
+   * @param {Line} line
+   */
   add(line) {
     let place = this.#entries.length;
     while (place > 0 && this.#entries[place - 1].order > line.id) {
@@ -62,19 +73,30 @@ export class Log {
     return true;
   }
 
-  /** Adds a message that was sent to everyone, without a room or a sender. */
+  /**
+   * Adds a message that was sent to everyone, without a room or a sender.
+   * @param {string} text
+   * @param {number} at
+   */
   announce(text, at) {
     this.#append(element("li", { class: "announcement" },
       element("span", { class: "label" }, "To everyone"), timeElement(at),
       element("p", { class: "text", dir: "auto" }, text)));
   }
 
-  /** Adds a notice of the page itself, with a time or without. */
+  /**
+   * Adds a notice of the page itself, with a time or without.
+   * @param {string} text
+   * @param {number} [at]
+   */
   note(text, at) {
     this.#append(notice(at, text));
   }
 
-  /** Shows or hides the conversation. */
+  /**
+   * Shows or hides the conversation.
+   * @param {boolean} shown
+   */
   show(shown) {
     this.element.hidden = !shown; // which forgets how far it was scrolled
     if (shown && this.#follows) {
@@ -89,17 +111,24 @@ export class Log {
     this.element.scrollTop = this.element.scrollHeight;
   }
 
-  // What has no id stays where it came.
+  /**
+   * Adds what has no id: it stays where it came.
+   * @param {HTMLElement} item
+   */
   #append(item) {
     this.#insert(this.#entries.length, { order: this.#entries.at(-1)?.order ?? 0, item });
   }
 
+  /**
+   * @param {number} place
+   * @param {{ order: number, line?: Line, item: HTMLElement }} entry
+   */
   #insert(place, entry) {
     const next = this.#entries[place];
     this.#list.insertBefore(entry.item, next?.item ?? null);
     this.#entries.splice(place, 0, entry);
     if (this.#entries.length > MOST_LINES) {
-      this.#entries.shift().item.remove();
+      this.#entries.shift()?.item.remove();
       place--;
     }
     this.#join(place);
@@ -109,7 +138,10 @@ export class Log {
     }
   }
 
-  // Lines that one person says in one breath share name and picture.
+  /**
+   * Joins an entry to the one above it: lines that one person says in one breath share name and picture.
+   * @param {number} place
+   */
   #join(place) {
     const [above, entry] = [this.#entries[place - 1]?.line, this.#entries[place]];
     entry?.item.classList.toggle("continued",
@@ -117,6 +149,7 @@ export class Log {
       above.from.id === entry.line.from.id && entry.line.at - above.at < SAME_BREATH);
   }
 
+  /** @param {Line} line */
   #itemOf(line) {
     const own = this.#mine(line.from.id);
     switch (line.kind) {
@@ -124,28 +157,36 @@ export class Log {
         return element("li", { class: own ? "said own" : "said" },
           avatar(line.from),
           element("p", { class: "who" }, own ? "You" : name(line.from.name), timeElement(line.at)),
-          element("p", { class: "text", dir: "auto" }, line.text));
+          element("p", { class: "text", dir: "auto" }, line.text ?? ""));
       case "joined":
         return notice(line.at, own ? "You" : name(line.from.name), " joined");
       case "left":
         return notice(line.at, own ? "You" : name(line.from.name), " left");
       case "renamed":
-        return notice(line.at, ...(own ? ["You are"] : [name(line.text), " is"]), " now ", name(line.from.name));
+        return notice(line.at, ...(own ? ["You are"] : [name(line.text ?? ""), " is"]), " now ", name(line.from.name));
       default: // of a newer server
         return notice(line.at);
     }
   }
 }
 
+/**
+ * @param {number | undefined} at
+ * @param {(Node | string)[]} parts
+ */
 function notice(at, ...parts) {
   return element("li", { class: "notice" }, element("span", {}, ...parts), ...(at ? [timeElement(at)] : []));
 }
 
-/** A name may be written in another direction than what is around it. */
+/**
+ * A name may be written in another direction than what is around it.
+ * @param {string} text
+ */
 function name(text) {
   return element("bdi", {}, text);
 }
 
+/** @param {number} at */
 function timeElement(at) {
   const date = new Date(at);
   const today = date.toDateString() === new Date().toDateString();

@@ -1,18 +1,28 @@
 // The lists beside the conversation: the rooms, and who is here.
 
-import { avatar, byId, element, keyed } from "./dom.js";
+import { avatar, byId, element, find, keyed } from "./dom.js";
 
-/** Shows the rooms this page is in: { name, title, unread, people, current }; people may be undefined. */
+/** @import { Person } from "./hub.js" */
+
+/**
+ * Shows the rooms this page is in.
+ * @param {{ name: string, title: string, unread: number, people: number | undefined, current: boolean }[]} rooms
+ * @param {(name: string) => void} open
+ */
 export function showJoined(rooms, open) {
   keyed(byId("joined"), rooms, ({ name }) => name, ({ name }) => roomItem(name, open), (item, room) => {
     fillRoom(item, room.title, room.people);
-    item.firstElementChild.setAttribute("aria-current", room.current);
-    fillUnread(item.querySelector(".badge"), room.unread);
+    find(item, "button").setAttribute("aria-current", String(room.current));
+    fillUnread(find(item, ".badge"), room.unread);
   });
   fillUnread(byId("unread"), rooms.reduce((sum, { unread }) => sum + unread, 0));
 }
 
-/** Shows the other rooms there are: { name, title, people }. */
+/**
+ * Shows the other rooms there are.
+ * @param {{ name: string, title: string, people: number }[]} rooms
+ * @param {(name: string) => void} join
+ */
 export function showOthers(rooms, join) {
   keyed(byId("others"), rooms, ({ name }) => name, ({ name }) => roomItem(name, join, "Join "),
     (item, room) => fillRoom(item, room.title, room.people));
@@ -20,6 +30,10 @@ export function showOthers(rooms, join) {
   keyed(byId("room-names"), rooms, ({ name }) => name, ({ name }) => element("option", { value: name }), () => {});
 }
 
+/**
+ * @param {string} name
+ * @param {(name: string) => void} chosen
+ */
 function roomItem(name, chosen, verb = "") {
   const button = element("button", { type: "button" },
     element("span", { class: "unseen" }, verb),
@@ -30,22 +44,39 @@ function roomItem(name, chosen, verb = "") {
   return element("li", {}, button);
 }
 
+/**
+ * @param {HTMLElement} item
+ * @param {string} title
+ * @param {number | undefined} people
+ */
 function fillRoom(item, title, people) {
-  item.querySelector(".name").textContent = title;
-  item.querySelector(".count").replaceChildren(...spoken(people, " here"));
+  find(item, ".name").textContent = title;
+  find(item, ".count").replaceChildren(...spoken(people, " here"));
 }
 
+/**
+ * @param {HTMLElement} badge
+ * @param {number} unread
+ */
 function fillUnread(badge, unread) {
   badge.hidden = unread === 0;
   badge.replaceChildren(...spoken(unread, " unread"));
 }
 
-/** A number, and what it counts for those who do not see where it stands. */
+/**
+ * A number, and what it counts for those who do not see where it stands.
+ * @param {number | undefined} number
+ * @param {string} what
+ */
 function spoken(number, what) {
   return number === undefined ? [] : [String(number), element("span", { class: "unseen" }, what)];
 }
 
-/** Shows who is in a room; mine(id) tells whether a person is this page's user. */
+/**
+ * Shows who is in a room; mine(id) tells whether a person is this page's user.
+ * @param {Person[]} people
+ * @param {(id: string) => boolean} mine
+ */
 export function showPeople(people, mine) {
   keyed(byId("roster"), people, (person) => person.id + person.name, (person) => element("li", {},
     avatar(person), element("bdi", { class: "name" }, person.name),

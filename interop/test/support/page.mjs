@@ -1,7 +1,8 @@
-// Runs one case in the page on behalf of chromium.test.mjs.
+// Runs cases in the page on behalf of chromium.test.mjs, and numbers on behalf of reconnect.test.mjs.
 /* global signalR */
 
 import { expand } from "../cases/index.mjs";
+import { flow } from "./flow.mjs";
 
 const cases = new Map(expand("chromium").map((one) => [one.title, one]));
 
@@ -15,4 +16,10 @@ window.runCase = async (title, { httpUrl, httpsUrl }) => {
   } catch (error) {
     return error.stack ?? String(error);
   }
+};
+
+/** As flow, until finishFlow is called. */
+window.runFlow = (options) => {
+  const finished = new Promise((resolve) => (window.finishFlow = resolve));
+  return flow({ signalR, MessagePackHubProtocol: signalR.protocols.msgpack.MessagePackHubProtocol }, { ...options, finished });
 };

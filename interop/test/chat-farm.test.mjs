@@ -1,0 +1,146 @@
+// The chat demo on two nodes: real processes, a Redis of the test's own, and a page in Chromium on each node.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, afterEach, before, test } from "node:test";
+import { launch } from "./support/chromium.mjs";
+import { startRedis } from "./support/redis.mjs";
+import { build, interop, start, temporaryFolder } from "./support/server.mjs";
+
+const limit = { timeout: 60_000 };
+const patience = 20_000; // ms for what the page should do by itself; a dead node is noticed within ten seconds
+
+let program;
+let redis;
+let browser;
+let nodes = []; // of the current test
+
+before(async () => {
+  [program, redis, browser] = await Promise.all([build("./web", temporaryFolder()), startRedis(), launch()]);
+});
+
+afterEach(async () => {
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  await Promise.all(nodes.splice(0).map((node) => node.stop()));
+});
+
+after(async () => {
+  await browser?.close();
+  await redis?.stop();
+});
+
+/** Starts the demo with flags. Resolves with its URL, its port, stop and kill. */
+async function startNode(...flags) {
+  const node = await start(program, ["-addr", "127.0.0.1:0", "-dir", join(interop, "..", "web"), ...flags]);
+  const url = node.line.replace(/^listening on /, "");
+  const started = {
+    ...node,
+    url,
+    port: new URL(url).port,
+    kill() {
+      nodes.splice(nodes.indexOf(started), 1);
+      node.kill();
+    },
+  };
+  nodes.push(started);
+  return started;
+}
+
+/** Opens a node's page and joins a room. */
+async function enter({ url }, name, room) {
+  const page = await (await browser.newContext()).newPage();
+  page.setDefaultTimeout(patience);
+  await page.goto(url);
+  await shows(page, "#state", "Connected");
+  await page.locator("#name").fill(name);
+  await page.locator("#first-room").fill(room);
+  await page.locator("#enter-form button").click();
+  await shows(page, "#title", `# ${room}`);
+  return page;
+}
+
+async function say(page, text) {
+  await page.locator("#text").fill(text);
+  await page.locator("#text").press("Enter");
+}
+
+/** Waits until an element has exactly this text. */
+function shows(page, selector, text) {
+  return page.waitForFunction(
+    ([selector, text]) => document.querySelector(selector)?.textContent.trim() === text, [selector, text]);
+}
+
+/** Waits until the room in view has a line with this text. */
+function hears(page, text) {
+  return page.locator(".log:not([hidden]) li", { hasText: text }).waitFor();
+}
+
+/** Waits until exactly these people are here. */
+function sees(page, ...names) {
+  return page.waitForFunction((names) => {
+    const here = [...document.querySelectorAll("#roster .name")].map((name) => name.textContent);
+    return JSON.stringify(here) === JSON.stringify(names);
+  }, names);
+}
+
+test("two nodes are one chat", limit, async () => {
+  const one = await startNode("-redis", redis.address);
+  const two = await startNode("-redis", redis.address, "-name", "east");
+  const ann = await enter(one, "Ann", "tea");
+  await say(ann, "said before Bob came");
+  await hears(ann, "said before Bob came");
+  const bob = await enter(two, "Bob", "tea");
+  await Promise.all([shows(ann, "#node", `node ${one.port}`), shows(bob, "#node", "node east")]);
+
+  await Promise.all([sees(ann, "Ann", "Bob"), sees(bob, "Ann", "Bob")]);
+  await hears(bob, "said before Bob came");
+  await hears(ann, "Bob joined");
+  await say(bob, "hello from the other node");
+  await hears(ann, "hello from the other node");
+  await say(ann, "hello back");
+  await hears(bob, "hello back");
+
+  await bob.locator("#leave").click();
+  await hears(ann, "Bob left");
+  await sees(ann, "Ann");
+});
+
+test("the people of a node that is killed disappear", limit, async () => {
+  const one = await startNode("-redis", redis.address);
+  const two = await startNode("-redis", redis.address);
+  const [ann, bob] = [await enter(one, "Ann", "storm"), await enter(two, "Bob", "storm")];
+  await Promise.all([sees(ann, "Ann", "Bob"), sees(bob, "Ann", "Bob")]);
+  two.kill();
+  await hears(ann, "Bob left");
+  await sees(ann, "Ann");
+});
+
+test("a Redis that starts again empty gets everybody back", limit, async () => {
+  const one = await startNode("-redis", redis.address);
+  const two = await startNode("-redis", redis.address);
+  const [ann, bob] = [await enter(one, "Ann", "flood"), await enter(two, "Bob", "flood")];
+  await Promise.all([sees(ann, "Ann", "Bob"), sees(bob, "Ann", "Bob")]);
+  await redis.kill();
+  await redis.restart({ empty: true });
+  await Promise.all([
+    ann.locator(".notice", { hasText: "You joined" }).nth(1).waitFor(),
+    bob.locator(".notice", { hasText: "You joined" }).nth(1).waitFor(),
+  ]);
+  await Promise.all([sees(ann, "Ann", "Bob"), sees(bob, "Ann", "Bob")]);
+  await say(ann, "after the flood");
+  await hears(bob, "after the flood");
+});
+
+test("without Redis two processes do not hear each other", limit, async () => {
+  const [one, two] = [await startNode(), await startNode()];
+  const [ann, bob] = [await enter(one, "Ann", "alone"), await enter(two, "Bob", "alone")];
+  await say(ann, "is anybody there?");
+  await hears(ann, "is anybody there?");
+  await say(bob, "nobody here");
+  await hears(bob, "nobody here");
+  for (const [page, name, other] of [[ann, "Ann", "nobody here"], [bob, "Bob", "is anybody there?"]]) {
+    await sees(page, name);
+    assert.equal(await page.locator(".log li", { hasText: other }).count(), 0);
+    assert.equal(await page.locator("#node").textContent(), "");
+  }
+});
