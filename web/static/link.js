@@ -39,7 +39,6 @@ export class Link {
     this.#changed = changed;
     this.hub = new HubConnectionBuilder()
       .withUrl(url)
-      .withStatefulReconnect()
       .withAutomaticReconnect({
         nextRetryDelayInMilliseconds: ({ previousRetryCount }) => {
           changed("reconnecting", { attempt: previousRetryCount + 1 });

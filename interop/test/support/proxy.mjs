@@ -3,8 +3,11 @@
 import { createHash } from "node:crypto";
 import { connect, createServer } from "node:net";
 
-// A WebSocket is broken after at most so many bytes in one direction.
-const longest = 3000;
+// How many bytes pass in one direction before a WebSocket is broken, at most. Most of the time that is not enough for
+// what is sent again at the beginning, but sometimes it must be: else nothing new would ever arrive.
+const short = 3_000;
+const long = 40_000;
+const shortOnes = 0.7;
 
 // How long things hang, at most, in ms.
 const longestStall = 300;
@@ -71,9 +74,12 @@ export async function startProxy(target, { cuts, seed = Number(process.env.SEED 
   const listener = createServer({ allowHalfOpen: true }, (client) => {
     const server = connect({ host: hostname, port, allowHalfOpen: true, noDelay: true });
     client.setNoDelay(true);
-    const plan = left > 0
-      ? { way: Object.keys(ways)[below(Object.keys(ways).length)], up: next() < 0.5, after: below(longest), done: false }
-      : { done: true };
+    const plan = {
+      way: Object.keys(ways)[below(Object.keys(ways).length)],
+      up: next() < 0.5,
+      after: below(next() < shortOnes ? short : long),
+      done: false,
+    };
     let upgrading = false;
 
     for (const socket of [client, server]) {
@@ -107,7 +113,7 @@ export async function startProxy(target, { cuts, seed = Number(process.env.SEED 
           to.write(data.subarray(0, data.length - rest));
           body = data.subarray(data.length - rest);
         }
-        if (!upgrading || plan.done || plan.up !== up || left === 0 || counted + body.length < plan.after) {
+        if (!upgrading || plan.done || plan.up !== up || left === 0 || counted + body.length <= plan.after) {
           counted += body.length;
           to.write(body);
           return;
