@@ -44,6 +44,7 @@ type options struct {
 	maxConnections    int
 	node              uint32
 	resume            bool
+	subProtocol       func([]string) string
 	minVersion        int
 	redirect          func(*http.Request) (*negotiate.Redirect, error)
 	logger            *slog.Logger
@@ -62,6 +63,7 @@ func newOptions(opts []Option) (*options, error) {
 		pollTimeout:       DefaultPollTimeout,
 		bufferSize:        DefaultBufferSize,
 		outboxLimit:       DefaultOutboxLimit,
+		subProtocol:       func([]string) string { return "" },
 		logger:            slog.Default(),
 		sweepInterval:     sweepInterval,
 	}
@@ -193,6 +195,19 @@ func WithMaxConnections(n int) Option {
 func WithNode(node uint32) Option {
 	return func(o *options) error {
 		o.node = node
+		return nil
+	}
+}
+
+// WithSubProtocol lets the application choose among the WebSocket sub-protocols
+// that a client requests, in the client's order; "" chooses none. The default is
+// none.
+func WithSubProtocol(choose func(requested []string) string) Option {
+	return func(o *options) error {
+		if choose == nil {
+			return fmt.Errorf("transports: the choice of sub-protocols must not be nil")
+		}
+		o.subProtocol = choose
 		return nil
 	}
 }

@@ -105,7 +105,11 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	t.conn = &socket{c: c, lost: t.lost}
-	ws, err := e.webSockets.upgrader.Upgrade(hijacker{w, t.conn}, r, nil)
+	var header http.Header
+	if name := e.opts.subProtocol(websocket.Subprotocols(r)); name != "" {
+		header = http.Header{"Sec-Websocket-Protocol": {name}}
+	}
+	ws, err := e.webSockets.upgrader.Upgrade(hijacker{w, t.conn}, r, header)
 	if err != nil { // it has answered the request
 		t.leave(err)
 		return
