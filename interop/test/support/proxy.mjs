@@ -9,6 +9,9 @@ const short = 3_000;
 const long = 40_000;
 const shortOnes = 0.7;
 
+// More bytes than a client sends before it knows that it is connected.
+const handshakeSize = 300;
+
 // How long things hang, at most, in ms.
 const longestStall = 300;
 
@@ -60,6 +63,7 @@ export async function startProxy(target, { cuts, seed = Number(process.env.SEED 
   const timers = new Set();
   const counts = Object.fromEntries(Object.keys(ways).map((name) => [name, 0]));
   let left = cuts;
+  let opened = 0;
   let finish;
   const finished = new Promise((resolve) => (finish = resolve));
 
@@ -81,6 +85,10 @@ export async function startProxy(target, { cuts, seed = Number(process.env.SEED 
       done: false,
     };
     let upgrading = false;
+    // Nothing breaks before the client has spoken on an open WebSocket, the first time more than its handshake: what is
+    // lost earlier the official client does not try again.
+    let spoken = 0;
+    const enough = opened++ === 0 ? handshakeSize : 1;
 
     for (const socket of [client, server]) {
       sockets.add(socket);
@@ -113,7 +121,11 @@ export async function startProxy(target, { cuts, seed = Number(process.env.SEED 
           to.write(data.subarray(0, data.length - rest));
           body = data.subarray(data.length - rest);
         }
-        if (!upgrading || plan.done || plan.up !== up || left === 0 || counted + body.length <= plan.after) {
+        if (upgrading && up) {
+          spoken += body.length;
+        }
+        const early = spoken < enough || counted + body.length <= plan.after;
+        if (!upgrading || plan.done || plan.up !== up || left === 0 || early) {
           counted += body.length;
           to.write(body);
           return;
@@ -124,7 +136,7 @@ export async function startProxy(target, { cuts, seed = Number(process.env.SEED 
           finish();
         }
         from.removeAllListeners("data"); // nothing more passes in this direction
-        to.write(body.subarray(0, plan.after - counted), () => ways[plan.way]({ from, to, client, server, later }));
+        to.write(body.subarray(0, Math.max(0, plan.after - counted)), () => ways[plan.way]({ from, to, client, server, later }));
         from.resume();
       });
       from.on("end", () => to.end());

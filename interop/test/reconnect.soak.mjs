@@ -1,5 +1,6 @@
 // Stateful reconnect with the official client, through a proxy that breaks its connections.
 //
+// Run it by hand, since it takes minutes: node --test test/reconnect.soak.mjs in interop.
 // CUTS=1000 sets how often, for each platform and protocol; SEED=number repeats a run, as far as time allows.
 
 import { after, describe, test } from "node:test";
