@@ -14,6 +14,7 @@ type encoding struct {
 	index    int    // in the hub's list
 	records  bool   // messages end with a record separator
 	ping     []byte // the frame, shared by all connections
+	empty    []byte // the frame of the answer to no call: it is counted, but means nothing
 
 	connections atomic.Int64 // sessions in the registry that use it
 
@@ -27,7 +28,11 @@ func newEncodings(protocols []protocol.Protocol) ([]*encoding, error) {
 		if err != nil {
 			return nil, err
 		}
-		encodings = append(encodings, &encoding{protocol: p, index: i, records: p.Name() == "json", ping: ping})
+		empty, err := p.Append(nil, &protocol.Completion{InvocationID: "-"})
+		if err != nil {
+			return nil, err
+		}
+		encodings = append(encodings, &encoding{protocol: p, index: i, records: p.Name() == "json", ping: ping, empty: empty})
 	}
 	return encodings, nil
 }

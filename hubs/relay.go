@@ -1,6 +1,7 @@
 package hubs
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -17,6 +18,9 @@ const maxBufferWait = 5 * time.Second
 // maxOverrun is how many bytes more than its limit the buffer holds for senders
 // that cannot wait for acknowledgements.
 const maxOverrun = transports.DefaultOutboxLimit
+
+// maxDoubtful is how many acknowledged messages are repeated at most.
+const maxDoubtful = 10_000
 
 // relay makes a session outlive its transports: stateful reconnect (reference
 // 7). It numbers the messages in both directions, keeps those sent until the
@@ -37,9 +41,9 @@ type relay struct {
 	sent      int64     // number of the newest message sent
 	taken     int64     // highest number that the client has acknowledged
 	replayed  int64     // what sent was when messages were last sent again
-	queue     [][]byte  // the messages that may be sent again; the last one is number sent
-	size      int       // bytes in queue that are not acknowledged
-	kept      int       // bytes in queue that are acknowledged
+	doubtful  int64     // how many of the acknowledged messages a replay has to repeat
+	queue     [][]byte  // the messages that are not acknowledged; the last one is number sent
+	size      int       // bytes in queue
 	overSince time.Time // since when size is over the limit and nothing was acknowledged; zero: it is not
 	room      chan struct{}
 	ended     bool
@@ -154,22 +158,28 @@ func (r *relay) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = true
-	r.queue, r.size, r.kept = nil, 0, 0
+	r.queue, r.size = nil, 0
 	r.wake()
 }
 
-// first returns the number of the first message in the queue, or of the next one
-// to be sent.
-func (r *relay) first() int64 { return r.sent - int64(len(r.queue)) + 1 }
-
 // replay begins a new transport: it says which message comes next, and sends all
 // that are not acknowledged.
+//
+// It begins earlier when acknowledgements are in doubt. After the last replay had
+// begun the client may have acknowledged messages of the transport before, and
+// then have lost the new one before they came again. It would not know their
+// numbers to be used, and official clients take it for an error when the next
+// replay begins behind them. These messages are repeated without what was in
+// them: the client has it, and drops repetitions unseen.
 func (r *relay) replay(e *encoding, attach func()) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	frame, err := e.message(&protocol.Sequence{SequenceID: r.first()})
+	frame, err := e.message(&protocol.Sequence{SequenceID: r.taken + 1 - r.doubtful})
 	if err != nil {
 		return err
+	}
+	if r.doubtful > 0 {
+		frame = append(frame, bytes.Repeat(e.empty, int(r.doubtful))...)
 	}
 	attach()
 	r.counts = true
@@ -222,21 +232,22 @@ func (r *relay) ack(number int64) error {
 	if number > r.sent {
 		return &protocol.Error{Detail: fmt.Sprintf("Ack of message %d, but only %d were sent.", number, r.sent)}
 	}
-	if number <= r.taken {
+	if r.ended || number <= r.taken {
 		return nil
 	}
-	first := r.first()
-	for _, f := range r.queue[r.taken+1-first : number+1-first] {
+	n := number - r.taken
+	for _, f := range r.queue[:n] {
 		r.size -= len(f)
-		r.kept += len(f)
+	}
+	clear(r.queue[:n])
+	if r.queue = r.queue[n:]; len(r.queue) == 0 {
+		r.queue = nil // idle connections keep no memory
 	}
 	r.taken = number
-	// A client that was told to expect messages again may acknowledge them, as
-	// received before, when they have not come again yet. If the transport is lost
-	// just then, clients take it for an error when the next one begins with a later
-	// message. So these are kept until a newer one is acknowledged.
-	if number > r.replayed || r.kept > r.limit {
-		r.trim()
+	if number > r.replayed { // sent once only, and behind all that was sent again
+		r.doubtful = 0
+	} else if r.doubtful += n; r.doubtful > maxDoubtful {
+		r.doubtful = 0 // rather a client that begins anew than a replay without end
 	}
 	if r.size > r.limit {
 		r.overSince = time.Now()
@@ -245,16 +256,6 @@ func (r *relay) ack(number int64) error {
 	}
 	r.wake()
 	return nil
-}
-
-// trim lets go of the messages that are acknowledged.
-func (r *relay) trim() {
-	n := r.taken + 1 - r.first()
-	clear(r.queue[:n])
-	if r.queue = r.queue[n:]; len(r.queue) == 0 {
-		r.queue = nil // idle connections keep no memory
-	}
-	r.kept = 0
 }
 
 // tick returns the number to acknowledge to the client, 0 if there is none, and

@@ -3,11 +3,9 @@
 import { createHash } from "node:crypto";
 import { connect, createServer } from "node:net";
 
-// How many bytes pass in one direction before a WebSocket is broken, at most. Most of the time that is not enough for
-// what is sent again at the beginning, but sometimes it must be: else nothing new would ever arrive.
-const short = 3_000;
-const long = 40_000;
-const shortOnes = 0.7;
+// How often a WebSocket is broken early. That is often before all has come that is sent again at its beginning, so it must
+// not always be so: nothing new would ever arrive.
+const earlyOnes = 0.7;
 
 // More bytes than a client sends before it knows that it is connected.
 const handshakeSize = 300;
@@ -49,13 +47,14 @@ function random(seed) {
 }
 
 /**
- * Starts a proxy in front of an http:// URL that breaks `cuts` WebSockets, and then no more. Everything else passes, and
- * so does the HTTP exchange that opens a WebSocket: the official client does not try a second time when that fails.
+ * Starts a proxy in front of an http:// URL that breaks `cuts` WebSockets, each after at most so many `bytes` in one
+ * direction, and then no more. Everything else passes, and so does the HTTP exchange that opens a WebSocket: the official
+ * client does not try a second time when that fails.
  *
  * Resolves with { url, seed, finished, counts, stop }: finished is a promise for the last break, counts says how often
  * each way was used.
  */
-export async function startProxy(target, { cuts, seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32)) }) {
+export async function startProxy(target, { cuts, bytes, seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32)) }) {
   const { hostname, port } = new URL(target);
   const next = random(seed);
   const below = (limit) => Math.floor(next() * limit);
@@ -81,7 +80,7 @@ export async function startProxy(target, { cuts, seed = Number(process.env.SEED 
     const plan = {
       way: Object.keys(ways)[below(Object.keys(ways).length)],
       up: next() < 0.5,
-      after: below(next() < shortOnes ? short : long),
+      after: below(next() < earlyOnes ? bytes / 10 : bytes),
       done: false,
     };
     let upgrading = false;
