@@ -15,8 +15,9 @@ type call struct {
 	Context
 	invoker
 	method  *method
-	id      string // empty: no answer wanted
-	cost    int    // bytes that count to the session's input buffer while it waits
+	session *session // nil: a guest's call, which has no streams
+	id      string   // empty: no answer wanted
+	cost    int      // bytes that count to the session's input buffer while it waits
 	uploads []*upload
 	pumps   []func() // feed the channels of uploads
 	bound   []any    // see binder
@@ -116,17 +117,21 @@ func (s *session) answerFromReader(frame []byte) {
 
 // call calls the method, within the filters.
 func (c *call) call() (any, error) {
-	if config := c.session.hub.config; len(config.filters) > 0 {
+	if config := c.hub.config; len(config.filters) > 0 {
 		return config.call(&c.Context, c.invoke)
 	}
 	return c.invoke(&c.Context)
 }
 
 // protect runs code of the application and turns a panic into an error.
-func (s *session) protect(method string, code func() error) (err error) {
+func (s *session) protect(method string, code func() error) error {
+	return s.hub.protect(s.conn.ID(), method, code)
+}
+
+func (h *Hub) protect(connectionID, method string, code func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.logPanic(method, v)
+			h.logPanic(connectionID, method, v)
 			err = &panicError{v}
 		}
 	}()
@@ -178,7 +183,7 @@ func (s *session) logFailure(method string, err error) {
 	s.hub.logger.Log(s.ctx, level, "a hub method failed", "connection", s.conn.ID(), "method", method, "error", err)
 }
 
-func (s *session) logPanic(method string, value any) {
-	s.hub.logger.Error("the application panicked", "connection", s.conn.ID(), "method", method,
+func (h *Hub) logPanic(connectionID, method string, value any) {
+	h.logger.Error("the application panicked", "connection", connectionID, "method", method,
 		"panic", value, "stack", string(debug.Stack()))
 }

@@ -127,15 +127,7 @@ func (t Target) Send(ctx context.Context, method string, args ...any) error {
 	}
 	m := &broadcast{hub: t.hub, method: method, args: args}
 	if t.caller != nil {
-		s := t.caller.session
-		frame, err := m.frame(s.encoding)
-		if err != nil {
-			return err
-		}
-		if err := s.sendWait(ctx, frame); ctx.Err() != nil {
-			return err
-		}
-		return nil // a connection that has ended is not an error
+		return t.caller.conn.sendBack(ctx, m)
 	}
 	if err := m.prepare(); err != nil {
 		return err

@@ -15,8 +15,9 @@ import (
 // those of the connection's request. It is safe for concurrent use. After the
 // method has returned only its accessors are of use.
 type Context struct {
-	session *session
-	call    *call // nil in OnConnected and OnDisconnected
+	hub  *Hub
+	conn connection
+	call *call // nil in OnConnected and OnDisconnected
 
 	mu      sync.Mutex
 	derived context.Context // made when somebody asks
@@ -28,17 +29,17 @@ var _ context.Context = (*Context)(nil)
 
 // ConnectionID returns the public id of the connection, by which others can
 // reach it.
-func (c *Context) ConnectionID() string { return c.session.conn.ID() }
+func (c *Context) ConnectionID() string { return c.conn.connectionID() }
 
 // UserID returns the id of the connection's user, empty if it has none.
-func (c *Context) UserID() string { return c.session.userID }
+func (c *Context) UserID() string { return c.conn.user() }
 
 // Request returns the first request of the connection's transport: the WebSocket
 // upgrade, the event stream's GET or the first poll. Its body must not be read.
-func (c *Context) Request() *http.Request { return c.session.conn.Request() }
+func (c *Context) Request() *http.Request { return c.conn.request() }
 
 // Transport returns the transport of the connection.
-func (c *Context) Transport() transports.Kind { return c.session.conn.Transport() }
+func (c *Context) Transport() transports.Kind { return c.conn.transport() }
 
 // Method returns the name of the hub method that is called, empty in OnConnected
 // and OnDisconnected.
@@ -61,27 +62,23 @@ func (c *Context) Arguments() []any {
 // Items returns values that the application keeps for as long as the connection
 // lives.
 func (c *Context) Items() *sync.Map {
-	if items := c.session.items.Load(); items != nil {
-		return items
-	}
-	c.session.items.CompareAndSwap(nil, new(sync.Map))
-	return c.session.items.Load()
+	return c.conn.values()
 }
 
 // Hub returns the hub.
-func (c *Context) Hub() *Hub { return c.session.hub }
+func (c *Context) Hub() *Hub { return c.hub }
 
 // Clients returns the clients of the hub, and among them the caller.
 func (c *Context) Clients() CallerClients {
-	return CallerClients{allClients: c.session.hub.Clients(), caller: c}
+	return CallerClients{allClients: c.hub.Clients(), caller: c}
 }
 
 // Groups returns the groups of the hub.
-func (c *Context) Groups() Groups { return c.session.hub.Groups() }
+func (c *Context) Groups() Groups { return c.hub.Groups() }
 
 // Abort ends the connection after what has been sent to it so far. The client
 // does not reconnect by itself.
-func (c *Context) Abort() { c.session.abort() }
+func (c *Context) Abort() { c.conn.abort() }
 
 // Deadline reports that there is none.
 func (c *Context) Deadline() (time.Time, bool) { return time.Time{}, false }
@@ -96,7 +93,7 @@ func (c *Context) Err() error {
 	if c.ended != nil {
 		return context.Canceled
 	}
-	return c.session.ctx.Err()
+	return c.conn.lifetime().Err()
 }
 
 // callKey finds the *Context among the parents of a context.
@@ -115,7 +112,7 @@ func (c *Context) context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.derived == nil {
-		c.derived, c.stop = context.WithCancelCause(c.session.ctx)
+		c.derived, c.stop = context.WithCancelCause(c.conn.lifetime())
 		if c.ended != nil {
 			c.stop(c.ended)
 		}

@@ -41,7 +41,7 @@ type Hub struct {
 	protocols []protocol.Protocol
 	encodings []*encoding // in the order of protocols
 	endpoint  *transports.Endpoint
-	registry  registry
+	registry  registry[*session]
 	results   resultTable
 	farm      *farm
 }

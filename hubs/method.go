@@ -79,7 +79,7 @@ func (t *methodTable) add(methods []*method) error {
 // binder hands the arguments and streams of one invocation to its method.
 type binder struct {
 	call      *call
-	session   *session
+	encoding  *encoding
 	arguments []protocol.Raw
 	uploads   []*upload
 	bound     []any // pointers to the decoded arguments, if there are filters to see them
@@ -94,10 +94,10 @@ var (
 func (b *binder) argument(into any) error {
 	raw := b.arguments[0]
 	b.arguments = b.arguments[1:]
-	if err := b.session.encoding.protocol.Unmarshal(raw, into); err != nil {
+	if err := b.encoding.protocol.Unmarshal(raw, into); err != nil {
 		return errBinding
 	}
-	if len(b.session.hub.config.filters) > 0 {
+	if len(b.call.hub.config.filters) > 0 {
 		b.bound = append(b.bound, into)
 	}
 	return nil
@@ -122,16 +122,15 @@ func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
 	if m == nil {
 		return nil, &refusal{"Failed to invoke '" + inv.Target + "' due to an error on the server.", errNoSuch}
 	}
-	if n := len(inv.Arguments); n != m.args && (n < m.args || !m.variadic) {
-		return nil, refuseBinding(m, &namedError{invalidData,
-			fmt.Sprintf("Invocation provides %d argument(s) but target expects %d.", n, m.args)})
+	if err := m.checkCount(len(inv.Arguments)); err != nil {
+		return nil, refuseBinding(m, err)
 	}
-	c := &call{method: m, id: inv.InvocationID}
-	c.Context.session, c.Context.call = s, c
+	c := &call{method: m, id: inv.InvocationID, session: s}
+	c.Context.hub, c.Context.conn, c.Context.call = s.hub, s, c
 	for _, id := range inv.StreamIDs[:min(len(inv.StreamIDs), m.uploads)] {
 		c.uploads = append(c.uploads, newUpload(c, id))
 	}
-	if err := c.bindArguments(inv.Arguments); err != nil {
+	if err := c.bindArguments(inv.Arguments, s.encoding); err != nil {
 		return nil, refuseBinding(m, err)
 	}
 	switch {
@@ -146,15 +145,23 @@ func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
 	return c, nil
 }
 
+// checkCount compares the number of arguments with what the method expects.
+func (m *method) checkCount(n int) error {
+	if n == m.args || n > m.args && m.variadic {
+		return nil
+	}
+	return &namedError{invalidData, fmt.Sprintf("Invocation provides %d argument(s) but target expects %d.", n, m.args)}
+}
+
 // bindArguments contains panics of the application's own unmarshalers.
-func (c *call) bindArguments(arguments []protocol.Raw) (err error) {
+func (c *call) bindArguments(arguments []protocol.Raw, e *encoding) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			c.session.logPanic(c.method.name, v)
+			c.hub.logPanic(c.conn.connectionID(), c.method.name, v)
 			err = errBinding
 		}
 	}()
-	b := &binder{call: c, session: c.session, arguments: arguments, uploads: c.uploads}
+	b := &binder{call: c, encoding: e, arguments: arguments, uploads: c.uploads}
 	c.invoker, err = c.method.bind(b)
 	c.bound = b.bound
 	return err

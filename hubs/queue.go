@@ -23,7 +23,7 @@ func (s *session) connect(resumable bool) {
 	s.running.Add(1)
 	// Others can reach the client before it knows that it is connected, and what
 	// they send comes after the response.
-	_ = s.conn.SendThen(protocol.AppendHandshakeResponse(nil, ""), func() { s.hub.registry.add(s) })
+	_ = s.conn.SendThen(protocol.AppendHandshakeResponse(nil, ""), s.enlist)
 	s.mu.Unlock()
 	s.shaken.Store(true)
 	if s.hub.config.connectsSilently() {
@@ -36,7 +36,7 @@ func (s *session) connect(resumable bool) {
 // connected runs OnConnected and then the calls that have come meanwhile.
 func (s *session) connected() {
 	defer s.running.Done()
-	c := &Context{session: s}
+	c := &Context{hub: s.hub, conn: s}
 	err := s.protect(onConnectedName, func() error { return s.hub.config.connect(c) })
 	c.end(errReturned)
 	if err != nil {

@@ -18,7 +18,7 @@ func (s *session) Receive(data []byte) {
 	}()
 	defer func() {
 		if v := recover(); v != nil { // in an option of the application's, such as its user ids
-			s.logPanic("", v)
+			s.hub.logPanic(s.conn.ID(), "", v)
 			s.fail(&panicError{v})
 		}
 	}()

@@ -7,165 +7,195 @@ import (
 	"github.com/go-signalr/signalr/scaleout"
 )
 
-// registry knows the sessions of this process by connection id, group and user.
-// It is safe for concurrent use.
-type registry struct {
+// registry knows the connections of this process by id, group and user. It is
+// safe for concurrent use.
+type registry[C registered] struct {
 	mu     sync.RWMutex
-	byID   map[string]*session
-	all    []*session // session.position is the index
-	groups map[string]map[*session]struct{}
-	users  map[string]map[*session]struct{}
+	byID   map[string]C
+	all    []C // entry.position is the index
+	groups map[string]map[C]struct{}
+	users  map[string]map[C]struct{}
 
-	matches sync.Pool // *[]*session
+	matches sync.Pool // *[]C
 }
 
-func (r *registry) init() {
-	r.byID = make(map[string]*session)
-	r.groups = make(map[string]map[*session]struct{})
-	r.users = make(map[string]map[*session]struct{})
-	r.matches.New = func() any { return new([]*session) }
+// registered is a connection with an entry in a registry.
+type registered interface {
+	comparable
+	registration() *entry
 }
 
-// add makes a session reachable, unless it has ended meanwhile.
-func (r *registry) add(s *session) {
+// entry is what a registry knows of a connection. Ids are set before the
+// connection is added; the rest is the registry's own, under its lock.
+type entry struct {
+	id       string
+	userID   string
+	position int
+	removed  bool
+	groups   map[string]struct{}
+}
+
+func (e *entry) registration() *entry { return e }
+
+func (r *registry[C]) init() {
+	r.byID = make(map[string]C)
+	r.groups = make(map[string]map[C]struct{})
+	r.users = make(map[string]map[C]struct{})
+	r.matches.New = func() any { return new([]C) }
+}
+
+// add makes a connection reachable. It reports false if it has ended meanwhile.
+func (r *registry[C]) add(c C) bool {
+	e := c.registration()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.removed {
-		return
+	if e.removed {
+		return false
 	}
-	r.byID[s.conn.ID()] = s
-	s.encoding.connections.Add(1)
-	s.position = len(r.all)
-	r.all = append(r.all, s)
-	if s.userID != "" {
-		join(r.users, s.userID, s)
+	r.byID[e.id] = c
+	e.position = len(r.all)
+	r.all = append(r.all, c)
+	if e.userID != "" {
+		join(r.users, e.userID, c)
 	}
+	return true
 }
 
-// remove takes a session out of everything, for good.
-func (r *registry) remove(s *session) {
+// remove takes a connection out of everything, for good. It reports whether it
+// was there.
+func (r *registry[C]) remove(c C) bool {
+	e := c.registration()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.removed = true
-	if r.byID[s.conn.ID()] != s {
-		return
+	e.removed = true
+	if r.byID[e.id] != c {
+		return false
 	}
-	delete(r.byID, s.conn.ID())
-	s.encoding.connections.Add(-1)
+	delete(r.byID, e.id)
 	last := len(r.all) - 1
-	r.all[s.position] = r.all[last]
-	r.all[s.position].position = s.position
-	r.all[last] = nil
+	r.all[e.position] = r.all[last]
+	r.all[e.position].registration().position = e.position
+	var none C
+	r.all[last] = none
 	r.all = r.all[:last]
-	for group := range s.groups {
-		leave(r.groups, group, s)
+	for group := range e.groups {
+		leave(r.groups, group, c)
 	}
-	if s.userID != "" {
-		leave(r.users, s.userID, s)
+	if e.userID != "" {
+		leave(r.users, e.userID, c)
 	}
+	return true
 }
 
-// addToGroup adds a connection, if it is there, to a group.
-func (r *registry) addToGroup(id, group string) {
+// addToGroup adds a connection to a group. It reports whether there is one of
+// that id.
+func (r *registry[C]) addToGroup(id, group string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.byID[id]
-	if s == nil {
-		return
+	c, ok := r.byID[id]
+	if !ok {
+		return false
 	}
-	if s.groups == nil {
-		s.groups = make(map[string]struct{})
+	e := c.registration()
+	if e.groups == nil {
+		e.groups = make(map[string]struct{})
 	}
-	s.groups[group] = struct{}{}
-	join(r.groups, group, s)
+	e.groups[group] = struct{}{}
+	join(r.groups, group, c)
+	return true
 }
 
-// removeFromGroup removes a connection, if it is there, from a group.
-func (r *registry) removeFromGroup(id, group string) {
+// removeFromGroup removes a connection from a group. It reports whether there is
+// one of that id.
+func (r *registry[C]) removeFromGroup(id, group string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s := r.byID[id]; s != nil {
-		delete(s.groups, group)
-		leave(r.groups, group, s)
+	c, ok := r.byID[id]
+	if ok {
+		delete(c.registration().groups, group)
+		leave(r.groups, group, c)
 	}
+	return ok
 }
 
-func (r *registry) find(id string) *session {
+// find returns the connection of an id, or the zero value.
+func (r *registry[C]) find(id string) C {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.byID[id]
 }
 
-func join(sets map[string]map[*session]struct{}, key string, s *session) {
+func join[C comparable](sets map[string]map[C]struct{}, key string, c C) {
 	set := sets[key]
 	if set == nil {
-		set = make(map[*session]struct{})
+		set = make(map[C]struct{})
 		sets[key] = set
 	}
-	set[s] = struct{}{}
+	set[c] = struct{}{}
 }
 
-func leave(sets map[string]map[*session]struct{}, key string, s *session) {
+func leave[C comparable](sets map[string]map[C]struct{}, key string, c C) {
 	set := sets[key]
-	delete(set, s)
+	delete(set, c)
 	if len(set) == 0 {
 		delete(sets, key)
 	}
 }
 
-// each calls f for every session of a topic but those excluded. f may take its
+// each calls f for every connection of a topic but those excluded. f may take its
 // time: the lock is not held.
-func (r *registry) each(topic scaleout.Topic, excluded []string, f func(*session)) {
+func (r *registry[C]) each(topic scaleout.Topic, excluded []string, f func(C)) {
 	if topic.Kind == scaleout.Connection {
-		if s := r.find(topic.Name); s != nil {
-			f(s)
+		var none C
+		if c := r.find(topic.Name); c != none {
+			f(c)
 		}
 		return
 	}
-	matches := r.matches.Get().(*[]*session)
+	matches := r.matches.Get().(*[]C)
 	r.mu.RLock()
 	*matches = r.appendAll((*matches)[:0], topic)
 	r.mu.RUnlock()
 	skip := excluder(excluded)
-	for _, s := range *matches {
-		if !skip(s) {
-			f(s)
+	for _, c := range *matches {
+		if !skip(c.registration().id) {
+			f(c)
 		}
 	}
 	clear(*matches)
 	r.matches.Put(matches)
 }
 
-func (r *registry) appendAll(matches []*session, topic scaleout.Topic) []*session {
+func (r *registry[C]) appendAll(matches []C, topic scaleout.Topic) []C {
 	switch topic.Kind {
 	case scaleout.All:
 		matches = append(matches, r.all...)
 	case scaleout.Group:
-		for s := range r.groups[topic.Name] {
-			matches = append(matches, s)
+		for c := range r.groups[topic.Name] {
+			matches = append(matches, c)
 		}
 	case scaleout.User:
-		for s := range r.users[topic.Name] {
-			matches = append(matches, s)
+		for c := range r.users[topic.Name] {
+			matches = append(matches, c)
 		}
 	}
 	return matches
 }
 
 // excluder returns a test for a list of connection ids, which may be long.
-func excluder(ids []string) func(*session) bool {
+func excluder(ids []string) func(id string) bool {
 	switch {
 	case len(ids) == 0:
-		return func(*session) bool { return false }
+		return func(string) bool { return false }
 	case len(ids) <= 8:
-		return func(s *session) bool { return slices.Contains(ids, s.conn.ID()) }
+		return func(id string) bool { return slices.Contains(ids, id) }
 	}
 	set := make(map[string]struct{}, len(ids))
 	for _, id := range ids {
 		set[id] = struct{}{}
 	}
-	return func(s *session) bool {
-		_, ok := set[s.conn.ID()]
+	return func(id string) bool {
+		_, ok := set[id]
 		return ok
 	}
 }

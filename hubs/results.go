@@ -62,12 +62,9 @@ func (t Target) invoke(ctx context.Context, method string, args []any, result an
 	case method == "":
 		return errors.New("hubs: a client method needs a name")
 	}
-	if c, ok := ctx.Value(callKey{}).(*Context); ok && c.session.hub == t.hub {
-		switch {
-		case c.call != nil:
-			c.session.giveSlot(c.call)
-		case !c.session.wasConnected():
-			return ErrInOnConnected
+	if c, ok := ctx.Value(callKey{}).(*Context); ok && c.hub == t.hub {
+		if err := c.conn.beforeQuestion(c.call); err != nil {
+			return err
 		}
 	}
 	id := t.names[0]

@@ -25,7 +25,6 @@ type session struct {
 
 	encoding *encoding // nil until the handshake
 	relay    *relay    // nil unless stateful reconnect is on; set by the handshake
-	userID   string
 	items    atomic.Pointer[sync.Map]
 
 	// Receive's own.
@@ -59,10 +58,7 @@ type session struct {
 
 	asked map[string]struct{} // ids of calls to the client; resultTable's own, under its lock
 
-	// The registry's own, under its lock.
-	position int
-	removed  bool
-	groups   map[string]struct{}
+	entry // in the registry; its userID is set by the handshake
 }
 
 // phase is how far a session has come.
@@ -78,6 +74,7 @@ const (
 func newSession(h *Hub, conn *transports.Connection) *session {
 	now := time.Now().UnixNano()
 	s := &session{
+		entry:  entry{id: conn.ID()},
 		hub:    h,
 		conn:   conn,
 		opened: now,
@@ -193,7 +190,7 @@ func (s *session) endLocked(cause error) {
 		s.cancel(cause)
 		s.input.close()
 		s.dropWaiting()
-		s.hub.registry.remove(s)
+		s.delist()
 		s.hub.results.drop(s)
 		s.running.Wait()
 		s.conn.Finish(s.disconnected(cause))
@@ -208,7 +205,7 @@ func (s *session) disconnected(cause error) error {
 	}
 	s.hub.logger.Debug("client disconnected", "connection", s.conn.ID(), "cause", cause)
 	return s.protect(onDisconnectedName, func() error {
-		s.hub.config.disconnect(&Context{session: s}, cause)
+		s.hub.config.disconnect(&Context{hub: s.hub, conn: s}, cause)
 		return nil
 	})
 }
