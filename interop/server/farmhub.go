@@ -16,14 +16,19 @@ import (
 // connection's user is its query value user.
 type FarmHub struct{}
 
-// addFarm serves the farm's hub, together with the servers that use the same Redis.
+// addFarm serves the hubs that have one bus with the servers that use the same Redis, or one of their own without it.
 func (s *testServer) addFarm(redisAddress string) error {
-	opts := []hubs.Option{hubs.WithUserID(farmUser)}
-	if redisAddress != "" {
+	bus := func(opts ...hubs.Option) []hubs.Option {
+		if redisAddress == "" {
+			return opts
+		}
 		client := goredis.NewClient(&goredis.Options{Addr: redisAddress})
-		opts = append(opts, hubs.WithBus(redis.New(client, redis.WithLogger(s.log))))
+		return append(opts, hubs.WithBus(redis.New(client, redis.WithLogger(s.log))))
 	}
-	_, err := s.addHub("/farmhub", &FarmHub{}, opts...)
+	if _, err := s.addHub("/farmhub", &FarmHub{}, bus(hubs.WithUserID(farmUser))...); err != nil {
+		return err
+	}
+	_, err := s.addHub("/flowhub", &FlowHub{}, bus(hubs.WithStatefulReconnect())...)
 	return err
 }
 

@@ -28,15 +28,46 @@ func (*FlowHub) Count(c *hubs.Context, perSecond int) (iter.Seq2[int, error], er
 		return nil, hubs.NewError("How many each second?")
 	}
 	return func(yield func(int, error) bool) {
+		began := time.Now()
 		ticker := time.NewTicker(time.Second / time.Duration(perSecond))
 		defer ticker.Stop()
-		for n := 0; ; n++ {
+		for n := 0; ; {
 			select {
-			case <-ticker.C:
+			case <-ticker.C: // some are left out while yield waits
 			case <-c.Done():
 				return
 			}
-			if !yield(n, nil) {
+			for ; n < int(time.Since(began).Seconds()*float64(perSecond)); n++ {
+				if !yield(n, nil) {
+					return
+				}
+			}
+		}
+	}, nil
+}
+
+// Join makes the caller a member of a group.
+func (*FlowHub) Join(c *hubs.Context, group string) error {
+	return c.Groups().Add(c, c.ConnectionID(), group)
+}
+
+// Forward sends a number to a client, wherever it is connected.
+func (*FlowHub) Forward(c *hubs.Context, connectionID string, number int) error {
+	return c.Clients().Client(connectionID).Send(c, "Number", number)
+}
+
+// Feed sends the numbers of a Count to a group, wherever its members are connected, and yields each when it is sent.
+func (h *FlowHub) Feed(c *hubs.Context, group string, perSecond int) (iter.Seq2[int, error], error) {
+	numbers, err := h.Count(c, perSecond)
+	if err != nil {
+		return nil, err
+	}
+	return func(yield func(int, error) bool) {
+		for n, err := range numbers {
+			if err == nil {
+				err = c.Clients().Group(group).Send(c, "Fed", n)
+			}
+			if !yield(n, err) || err != nil {
 				return
 			}
 		}

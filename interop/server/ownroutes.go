@@ -19,7 +19,6 @@ func (s *testServer) addOwnHubs(tokens *tokens) error {
 	}{
 		{path: "/extrahub", impl: &ExtraHub{}},
 		{path: "/streamshub", impl: &StreamsHub{}},
-		{path: "/flowhub", impl: &FlowHub{}, opts: []hubs.Option{hubs.WithStatefulReconnect()}},
 		{
 			path: "/valueshub", impl: &ValuesHub{},
 			opts: []hubs.Option{hubs.WithMaximumReceiveMessageSize(largestValue)},

@@ -2,15 +2,15 @@
 
 import { equal, ok } from "./expect.mjs";
 
+// The load, in each direction: so many messages a second, nearly always.
+const rate = 200;
 const callsPerSecond = 150; // and as many calls back
 const itemsPerSecond = 50; // of each stream
+const lowest = 0.9 * rate; // the last ones are under way when the time is up
+
 const patience = 15_000; // ms for what is under way at the end
 
-/**
- * Connects to a FlowHub and sends numbers until `finished` resolves. Fails if one is missing at the end, comes twice or in
- * the wrong order, or if the connection ends or says that it reconnects. Resolves with how many there were.
- */
-export async function flow({ signalR, MessagePackHubProtocol }, { url, protocol, finished }) {
+function build({ signalR, MessagePackHubProtocol }, url, protocol) {
   const builder = new signalR.HubConnectionBuilder()
     .configureLogging(signalR.LogLevel.None)
     .withUrl(url, { transport: signalR.HttpTransportType.WebSockets })
@@ -19,14 +19,30 @@ export async function flow({ signalR, MessagePackHubProtocol }, { url, protocol,
   if (protocol === "messagepack") {
     builder.withHubProtocol(new MessagePackHubProtocol());
   }
-  const connection = builder.build();
+  return builder.build();
+}
+
+/**
+ * Connects to a FlowHub and sends numbers until `finished` resolves. Fails if one is missing at the end, comes twice or in
+ * the wrong order, if there were fewer than there should be, or if the connection ends or says that it reconnects.
+ *
+ * With `far`, the URL of another server of the same farm, the calls go to a client of that one, with the other protocol,
+ * which calls back; and that server sends numbers by itself to a group.
+ *
+ * Resolves with how many numbers there were, and for how many seconds.
+ */
+export async function flow(environment, { url, far, protocol, finished }) {
+  const connection = build(environment, url, protocol);
+  const farther = far && build(environment, far, protocol === "json" ? "messagepack" : "json");
 
   let stopping = false;
   let fail;
   const failed = new Promise((_, reject) => (fail = reject));
   failed.catch(() => {}); // it is looked at below
-  connection.onreconnecting((error) => fail(new Error(`reconnecting: ${error}`)));
-  connection.onclose((error) => stopping || fail(new Error(`closed: ${error}`)));
+  for (const one of farther ? [connection, farther] : [connection]) {
+    one.onreconnecting((error) => fail(new Error(`reconnecting: ${error}`)));
+    one.onclose((error) => stopping || fail(new Error(`closed: ${error}`)));
+  }
 
   const counts = { sent: 0, received: 0, uploaded: 0, downloaded: 0 };
   const welcomed = [];
@@ -38,52 +54,71 @@ export async function flow({ signalR, MessagePackHubProtocol }, { url, protocol,
     counts[what]++;
     changed();
   };
+  const subscribe = (stream, what) =>
+    stream.subscribe({
+      next: (number) => take(what, number),
+      error: fail,
+      complete: () => fail(new Error(`${what}: the stream has ended`)),
+    });
   connection.on("Welcome", (id) => welcomed.push(id));
   connection.on("Number", (number) => take("received", number));
   await connection.start();
   const id = connection.connectionId;
-
-  const download = connection.stream("Count", itemsPerSecond).subscribe({
-    next: (number) => take("downloaded", number),
-    error: fail,
-    complete: () => fail(new Error("the download has ended")),
-  });
-  const upload = new signalR.Subject();
-  const checked = connection.invoke("Check", upload);
-  checked.catch(fail);
-
-  const began = performance.now();
-  const timer = setInterval(() => {
-    const seconds = (performance.now() - began) / 1000;
-    while (counts.sent < seconds * callsPerSecond) {
-      connection.send("Echo", counts.sent++).catch(fail);
-    }
-    while (counts.uploaded < seconds * itemsPerSecond) {
-      upload.next(counts.uploaded++);
-    }
-  }, 5);
-
+  const downloads = [];
+  let call = (number) => connection.send("Echo", number);
   try {
-    await Promise.race([finished, failed]);
-    clearInterval(timer);
+    if (farther) {
+      Object.assign(counts, { forwarded: 0, fed: 0, announced: 0 });
+      farther.on("Welcome", () => {});
+      farther.on("Number", (number) => {
+        take("forwarded", number);
+        farther.send("Forward", id, number).catch(fail);
+      });
+      connection.on("Fed", (number) => take("fed", number));
+      await farther.start();
+      const farId = farther.connectionId;
+      call = (number) => connection.send("Forward", farId, number);
+      await connection.invoke("Join", id); // a group of its own
+      downloads.push(subscribe(farther.stream("Feed", id, itemsPerSecond), "announced"));
+    }
+    downloads.push(subscribe(connection.stream("Count", itemsPerSecond), "downloaded"));
+    const upload = new environment.signalR.Subject();
+    const checked = connection.invoke("Check", upload);
+    checked.catch(fail);
+
+    const began = performance.now();
+    const elapsed = () => (performance.now() - began) / 1000;
+    const timer = setInterval(() => {
+      while (counts.sent < elapsed() * callsPerSecond) {
+        call(counts.sent++).catch(fail);
+      }
+      while (counts.uploaded < elapsed() * itemsPerSecond) {
+        upload.next(counts.uploaded++);
+      }
+    }, 5);
+    await Promise.race([finished, failed]).finally(() => clearInterval(timer));
+    const seconds = elapsed();
     upload.complete();
+    const { downloaded, announced = 0 } = counts;
+
     const late = setTimeout(() => fail(new Error(`not all has arrived: ${JSON.stringify(counts)}`)), patience);
     const all = new Promise((resolve) => {
-      changed = () => counts.received >= counts.sent && resolve();
+      changed = () => counts.received >= counts.sent && (counts.fed ?? 0) >= announced && resolve();
       changed();
     });
     equal(await Promise.race([checked, failed]), counts.uploaded, "the number of items uploaded");
     await Promise.race([all, failed]);
     clearTimeout(late);
-    download.dispose();
+    downloads.forEach((download) => download.dispose());
     equal(counts.received, counts.sent, "the number of calls back");
     equal(connection.connectionId, id, "the connection id");
     equal(welcomed, [id], "the greetings");
-    ok(counts.downloaded > 0, "nothing was downloaded");
-    return counts;
+    const [up, down] = [counts.sent + counts.uploaded, counts.sent + downloaded];
+    ok(up >= lowest * seconds && down >= lowest * seconds, `${up} up and ${down} down in ${seconds} s are too few`);
+    ok(announced >= 0.9 * itemsPerSecond * seconds || !farther, `${announced} numbers to the group in ${seconds} s are too few`);
+    return { ...counts, seconds: Math.round(seconds) };
   } finally {
-    clearInterval(timer);
     stopping = true;
-    await connection.stop();
+    await Promise.all([connection.stop(), farther?.stop()]);
   }
 }

@@ -3,9 +3,10 @@
 import { createHash } from "node:crypto";
 import { connect, createServer } from "node:net";
 
-// How often a WebSocket is broken early. That is often before all has come that is sent again at its beginning, so it must
-// not always be so: nothing new would ever arrive.
+// How often a WebSocket is broken early: after few bytes, often before all has come that is sent again at its beginning.
+// It must not always be so: nothing new would ever arrive. The others live for a while, however much that carries.
 const earlyOnes = 0.7;
+const longestLife = 3000; // ms
 
 // More bytes than a client sends before it knows that it is connected.
 const handshakeSize = 300;
@@ -47,9 +48,9 @@ function random(seed) {
 }
 
 /**
- * Starts a proxy in front of an http:// URL that breaks `cuts` WebSockets, each after at most so many `bytes` in one
- * direction, and then no more. Everything else passes, and so does the HTTP exchange that opens a WebSocket: the official
- * client does not try a second time when that fails.
+ * Starts a proxy in front of an http:// URL that breaks `cuts` WebSockets, and then no more: most of them after at most so
+ * many `bytes` in one direction, the others so many bytes after some time. Everything else passes, and so does the HTTP
+ * exchange that opens a WebSocket: the official client does not try a second time when that fails.
  *
  * Resolves with { url, seed, finished, counts, stop }: finished is a promise for the last break, counts says how often
  * each way was used.
@@ -80,7 +81,8 @@ export async function startProxy(target, { cuts, bytes, seed = Number(process.en
     const plan = {
       way: Object.keys(ways)[below(Object.keys(ways).length)],
       up: next() < 0.5,
-      after: below(next() < earlyOnes ? bytes / 10 : bytes),
+      ripe: Date.now() + (next() < earlyOnes ? 0 : below(longestLife)),
+      after: below(bytes), // counted from when it is ripe
       done: false,
     };
     let upgrading = false;
@@ -123,9 +125,9 @@ export async function startProxy(target, { cuts, bytes, seed = Number(process.en
         if (upgrading && up) {
           spoken += body.length;
         }
-        const early = spoken < enough || counted + body.length <= plan.after;
+        const early = spoken < enough || Date.now() < plan.ripe || counted + body.length <= plan.after;
         if (!upgrading || plan.done || plan.up !== up || left === 0 || early) {
-          counted += body.length;
+          counted += Date.now() < plan.ripe ? 0 : body.length;
           to.write(body);
           return;
         }
