@@ -37,6 +37,9 @@ type Hub interface {
 	Name() (name string, chosen bool)
 	// Logger returns the hub's logger.
 	Logger() *slog.Logger
+	// Policy returns what the hub demands of requests: whoever else serves it
+	// demands the same.
+	Policy() transports.Policy
 	// Methods returns the methods without streams, ordered by name.
 	Methods() []Method
 

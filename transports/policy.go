@@ -1,0 +1,37 @@
+package transports
+
+import (
+	"net/http"
+	"time"
+)
+
+// Policy is what an endpoint demands of the requests of its clients, for others
+// that serve the same clients by other protocols. It is safe for concurrent use.
+type Policy struct{ endpoint *Endpoint }
+
+// Policy returns the endpoint's policy.
+func (e *Endpoint) Policy() Policy { return Policy{e} }
+
+// Authorize does what was set by [WithAuthorization].
+func (p Policy) Authorize(r *http.Request) error { return p.endpoint.opts.authorize(r) }
+
+// Identity does what was set by [WithIdentity].
+func (p Policy) Identity(r *http.Request) string { return p.endpoint.opts.identity(r) }
+
+// Expires does what was set by [WithExpiration].
+func (p Policy) Expires(r *http.Request) time.Time { return p.endpoint.opts.expires(r) }
+
+// AllowsOrigin reports whether a WebSocket may be opened: its page is from the
+// host that the request is addressed to, or of an origin given to
+// [WithAllowedOrigins], or no page has opened it.
+func (p Policy) AllowsOrigin(r *http.Request) bool { return p.endpoint.opts.checkOrigin(r) }
+
+// ServeCORS runs next, with the headers that let pages of the origins allowed use
+// the answer, or answers their preflight requests.
+func (p Policy) ServeCORS(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	if p.endpoint.cors == nil {
+		next(w, r)
+		return
+	}
+	p.endpoint.cors.ServeHTTP(w, r, next)
+}
