@@ -15,6 +15,9 @@
 // too early or the broker failed over, is gone; such losses are noticed by the
 // sequence of each publisher, and told ([Receiver.Lost]).
 //
+// A reader with a position, such as a client that was away, gets what has followed
+// from the log of any node ([Node.Read]), if the node keeps one ([Node.Keep]).
+//
 // This package has the bus in memory ([NewMemory]), for one process; the package
 // redis below it joins processes. Whoever writes another bus finds in bustest
 // what it must do.
@@ -60,7 +63,7 @@ type Node interface {
 	// Publish appends an envelope to the stream of its topic and returns when
 	// this node has delivered it too. While the broker is away, Publish waits
 	// its turn, up to the limits of the bus; the error is then [ErrDown],
-	// [ErrFull], or ctx's. The envelope must not be changed any more.
+	// [ErrFull], or ctx's. The envelope must not be changed or published again.
 	Publish(ctx context.Context, e *Envelope) error
 	// Send appends an envelope to the stream of one node, this one included.
 	// The error is [ErrNoNode] if that node is not alive, or as for Publish.
@@ -70,6 +73,39 @@ type Node interface {
 	Nodes() []NodeID
 	// Health returns the state of the node's connection to the bus.
 	Health() Health
+	// Streams returns the number of shared streams, for [Topic.Stream]. It is
+	// the same on all nodes and never changes.
+	Streams() int
+	// Keep makes the node keep the recent part of every shared stream in
+	// memory, for Read, from now on and as far as the limits of the bus go.
+	// Before, nothing is kept, so that a farm without readers pays nothing.
+	// What was published before is not fetched: a node that is to serve
+	// readers calls Keep before it has any. Further calls do nothing.
+	Keep()
+	// Last returns the position of the newest envelope of a shared stream that
+	// this node has begun to deliver. Before the first it is the position from
+	// which the node follows the stream. It is never that of an envelope that
+	// is not in the log yet: an envelope is first added to the log, then Last
+	// returns its position, and then it is delivered.
+	Last(stream int) Position
+	// Read returns up to most envelopes of a shared stream that follow a
+	// position, oldest first, as far as this node has begun to deliver them;
+	// none if there are none yet. They are shared and must not be changed;
+	// Local is nil. What is not in this node's memory is read from the broker,
+	// if the bus has one: the error is then [ErrDown] if it is away, or ctx's.
+	//
+	// gap reports that the log does not reach back to the position, or has
+	// never had it, as after all data was lost: the envelopes then begin with
+	// the oldest there is, so that nobody waits for ever for what will not
+	// come. Where a position cannot be told from one that was given out, as it
+	// lies between two of these, reading goes on from there. A position that
+	// this node has not come to yet, but another has, is no gap.
+	//
+	// Who reads up to where the live traffic begins misses nothing and gets
+	// nothing twice, if it first registers with its receiver (which sets aside
+	// what comes), then takes Last, then reads until it is past that, and then
+	// goes on live, without what is not past the position it has read.
+	Read(ctx context.Context, stream int, after Position, most int) (envelopes []*Envelope, gap bool, err error)
 	// Close leaves the farm. The receiver is not called any more after Close
 	// has returned.
 	Close() error

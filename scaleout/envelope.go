@@ -99,6 +99,22 @@ type Envelope struct {
 	Local any
 }
 
+// Size returns about how many bytes the encoding of the envelope has.
+func (e *Envelope) Size() int {
+	const overhead, each = 64, 8
+	n := overhead + len(e.Topic.Name) + len(e.Target) + len(e.Group) + len(e.Error)
+	for _, b := range e.Bodies {
+		n += each + len(b.Protocol) + len(b.Data)
+	}
+	for _, s := range e.Excluded {
+		n += each + len(s)
+	}
+	for _, s := range e.Connections {
+		n += each + len(s)
+	}
+	return n
+}
+
 // Body is a message in one hub protocol.
 type Body struct {
 	Protocol string

@@ -5,22 +5,46 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"time"
 )
 
 // memoryStreams is how many streams a bus in memory has. Topics of one stream
-// wait for each other while they are delivered.
-const memoryStreams = 16
+// wait for each other while they are delivered, which takes a small part of the
+// time in which their connections are written to; and the cursor of a reader has
+// a position for each stream.
+const memoryStreams = 4
 
 // Memory is a bus within one process. Publish delivers to all nodes itself,
 // before it returns; nothing waits and nothing is lost. It is the bus of a hub
 // that is given no other, and joins hubs of one process in tests.
+//
+// The nodes of a hub share one log, which is kept from the first [Node.Keep] of
+// any of them. Its positions begin with the time at which the farm began, so
+// that one of an earlier process is known as such.
 type Memory struct {
+	limits LogLimits
+
 	mu    sync.Mutex
 	farms map[string]*memoryFarm
 }
 
+// MemoryOption is a setting of [NewMemory].
+type MemoryOption func(*Memory)
+
+// WithLogLimits sets what is kept of each stream for readers; the defaults of
+// [LogLimits] if it is not given.
+func WithLogLimits(limits LogLimits) MemoryOption {
+	return func(m *Memory) { m.limits = limits }
+}
+
 // NewMemory returns a bus without nodes.
-func NewMemory() *Memory { return &Memory{farms: make(map[string]*memoryFarm)} }
+func NewMemory(opts ...MemoryOption) *Memory {
+	m := &Memory{farms: make(map[string]*memoryFarm)}
+	for _, opt := range opts {
+		opt(m)
+	}
+	return m
+}
 
 var _ Bus = (*Memory)(nil)
 
@@ -34,8 +58,19 @@ type memoryFarm struct {
 
 // memoryStream gives envelopes their order. Its lock is held during delivery.
 type memoryStream struct {
+	log *Log // of a shared stream
+
 	mu   sync.Mutex
-	last uint64
+	last Position
+}
+
+func newMemoryFarm(limits LogLimits) *memoryFarm {
+	f := &memoryFarm{}
+	start := Position{Major: uint64(time.Now().UnixMilli())}
+	for i := range f.streams {
+		f.streams[i].last, f.streams[i].log = start, NewLog(limits, start)
+	}
+	return f
 }
 
 // settle returns when the delivery that is under way has ended.
@@ -60,7 +95,7 @@ func (m *Memory) Join(hub string, receiver Receiver) (Node, error) {
 	m.mu.Lock()
 	farm := m.farms[hub]
 	if farm == nil {
-		farm = &memoryFarm{}
+		farm = newMemoryFarm(m.limits)
 		m.farms[hub] = farm
 	}
 	m.mu.Unlock()
@@ -121,8 +156,9 @@ func (n *memoryNode) Publish(ctx context.Context, e *Envelope) error {
 	n.sequences[i]++
 	e.Publisher, e.Sequence = n.id, n.sequences[i]
 	n.mu.Unlock()
-	s.last++
-	e.Stream, e.Position = i, Position{Minor: s.last}
+	s.last.Minor++
+	e.Stream, e.Position = i, s.last
+	s.log.Append(e)
 	for _, member := range n.farm.members() {
 		member.receiver.Deliver(e)
 	}
@@ -133,10 +169,7 @@ func (n *memoryNode) Send(ctx context.Context, to NodeID, e *Envelope) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	n.mu.Lock()
-	closed := n.closed
-	n.mu.Unlock()
-	if closed {
+	if n.left() {
 		return ErrClosed
 	}
 	n.farm.mu.RLock()
@@ -147,17 +180,45 @@ func (n *memoryNode) Send(ctx context.Context, to NodeID, e *Envelope) error {
 	}
 	receiver.own.mu.Lock()
 	defer receiver.own.mu.Unlock()
-	receiver.mu.Lock()
-	left := receiver.closed
-	receiver.mu.Unlock()
-	if left {
+	if receiver.left() {
 		return ErrNoNode
 	}
-	receiver.own.last++
+	receiver.own.last.Minor++
 	e.Publisher, e.Sequence = n.id, 0 // nothing is lost on the way, so that nobody counts
-	e.Stream, e.Position = -1, Position{Minor: receiver.own.last}
+	e.Stream, e.Position = -1, receiver.own.last
 	receiver.receiver.Deliver(e)
 	return nil
+}
+
+// left reports whether the node was closed.
+func (n *memoryNode) left() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.closed
+}
+
+func (n *memoryNode) Streams() int { return memoryStreams }
+
+func (n *memoryNode) Keep() {
+	for i := range n.farm.streams {
+		n.farm.streams[i].log.Keep()
+	}
+}
+
+func (n *memoryNode) Last(stream int) Position { return n.farm.streams[stream].log.Last() }
+
+func (n *memoryNode) Read(ctx context.Context, stream int, after Position, most int) ([]*Envelope, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	if n.left() {
+		return nil, false, ErrClosed
+	}
+	log := n.farm.streams[stream].log
+	if envelopes, ok := log.Read(after, most); ok {
+		return envelopes, false, nil
+	}
+	return log.Oldest(most), true, nil
 }
 
 func (n *memoryNode) Close() error {

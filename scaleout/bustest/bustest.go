@@ -43,6 +43,11 @@ func Run(t *testing.T, newFarm func(t *testing.T) func() scaleout.Bus) {
 		{"NodeDownOnceForEach", testNodeDown},
 		{"CloseEndsEverything", testClose},
 		{"CloseAmidPublishing", testCloseAmidPublishing},
+		{"LogHasWhatWasDelivered", testLog},
+		{"LogHasItBeforeDelivery", testLogBeforeDelivery},
+		{"LogAndLiveTrafficAreGapless", testLogReaders},
+		{"LogKnowsForeignPositions", testLogForeignPositions},
+		{"LogIsNotKeptUnasked", testLogNotKept},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -64,9 +64,16 @@ type member struct {
 	down      []scaleout.NodeID
 	lost      []scaleout.Loss
 	changed   chan struct{} // closed and replaced when something was told
+	live      func(e *scaleout.Envelope)
 }
 
 func (m *member) Deliver(e *scaleout.Envelope) {
+	m.mu.Lock()
+	live := m.live
+	m.mu.Unlock()
+	if live != nil {
+		live(e)
+	}
 	m.tell(func() { m.envelopes = append(m.envelopes, e) })
 }
 

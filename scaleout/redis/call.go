@@ -16,9 +16,10 @@ var errOverdue = errors.New("redis: no answer in time")
 // the client would not keep to: it has limits of its own, and repeats. A call
 // that is overdue is abandoned; it goes on until the client's ReadTimeout, but
 // its result reaches nobody, and what it writes late does no harm, as appended
-// envelopes are numbered. Calls under way are bounded by callsLimit, and Close
-// waits for them.
-func call[T any](n *node, limit time.Duration, exchange func(ctx context.Context) (T, error)) (T, error) {
+// envelopes are numbered. So is one whose ctx has ended, which is the node's own or
+// that of who waits. Calls under way are bounded by callsLimit, and Close waits for
+// them.
+func call[T any](ctx context.Context, n *node, limit time.Duration, exchange func(ctx context.Context) (T, error)) (T, error) {
 	type result struct {
 		value T
 		err   error
@@ -30,6 +31,8 @@ func call[T any](n *node, limit time.Duration, exchange func(ctx context.Context
 	case n.calls <- struct{}{}:
 	case <-timer.C:
 		return none, errOverdue
+	case <-ctx.Done():
+		return none, ctx.Err()
 	case <-n.ctx.Done():
 		return none, n.ctx.Err()
 	}
@@ -49,6 +52,8 @@ func call[T any](n *node, limit time.Duration, exchange func(ctx context.Context
 		return r.value, r.err
 	case <-timer.C:
 		return none, errOverdue
+	case <-ctx.Done():
+		return none, ctx.Err()
 	case <-n.ctx.Done():
 		return none, n.ctx.Err()
 	}

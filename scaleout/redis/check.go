@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ type survey struct {
 
 // survey asks. If there is no epoch, it sets one.
 func (f *follower) survey() (survey, error) {
-	return call(f.node, askTimeout, func(ctx context.Context) (survey, error) {
+	return call(f.node.ctx, f.node, askTimeout, func(ctx context.Context) (survey, error) {
 		pipe := f.node.bus.client.Pipeline()
 		pipe.SetNX(ctx, f.epochKey, rand.Text(), keyExpiry)
 		epoch := pipe.GetEx(ctx, f.epochKey, keyExpiry)
@@ -73,18 +74,42 @@ func parseLog(info *goredis.XInfoStream, err error) (log, error) {
 	return l, err
 }
 
-// start places the follower at the end of its streams.
+// start places the follower at the end of its streams. It makes those that do not
+// exist, so that the place is a position that was given out.
 func (f *follower) start() error {
 	s, err := f.survey()
 	if err != nil {
 		return err
 	}
+	if slices.ContainsFunc(s.logs, func(l log) bool { return !l.exists }) {
+		if err = f.mark(s.logs); err == nil {
+			s, err = f.survey()
+		}
+		if err != nil {
+			return err
+		}
+	}
 	f.epoch.Store(&s.epoch)
 	for i, l := range s.logs {
-		f.streams[i].position = l.last
-		f.streams[i].passed, f.streams[i].counted = l.added, l.added > 0 || !l.exists
+		f.streams[i].place(l, f.node.bus.options.log)
 	}
 	return nil
+}
+
+// mark makes the streams that do not exist.
+func (f *follower) mark(logs []log) error {
+	_, err := call(f.node.ctx, f.node, askTimeout, func(ctx context.Context) (any, error) {
+		pipe := f.node.bus.client.Pipeline()
+		for i, s := range f.streams {
+			if !logs[i].exists {
+				pipe.XAdd(ctx, &goredis.XAddArgs{Stream: s.key, Values: []any{fieldMark, ""}})
+				pipe.Expire(ctx, s.key, keyExpiry)
+			}
+		}
+		_, err := pipe.Exec(ctx)
+		return nil, err
+	})
+	return err
 }
 
 // check looks, before reading goes on, whether the streams still are what was
@@ -107,6 +132,9 @@ func (f *follower) check() error {
 			if err := f.node.createStream(); err != nil {
 				return err
 			}
+		}
+		if replaced {
+			s.broken()
 		}
 		f.reconcile(s, l, replaced)
 	}
@@ -132,6 +160,7 @@ func (f *follower) reconcile(s *stream, l log, replaced bool) {
 		missing := l.trimmed() - s.passed
 		s.passed = l.trimmed()
 		s.excuse()
+		s.broken()
 		f.node.bus.stats.gaps.Add(1)
 		f.lost(s, scaleout.Loss{Reason: "gap", Count: missing})
 	}

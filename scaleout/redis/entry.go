@@ -1,9 +1,12 @@
 package redis
 
 import (
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -25,9 +28,31 @@ type entry struct {
 }
 
 func newEntry(e *scaleout.Envelope, publisher scaleout.NodeID) *entry {
-	entry := &entry{envelope: *e, size: size(e), done: make(chan error, 1)}
+	entry := &entry{envelope: *e, size: e.Size(), done: make(chan error, 1)}
 	entry.envelope.Publisher, entry.envelope.Sequence, entry.envelope.Local = publisher, 0, nil
 	return entry
+}
+
+// parse returns the envelope of an entry, nil if it is a mark, and the length of
+// its encoding.
+func (s *stream) parse(m goredis.XMessage, at scaleout.Position) (e *scaleout.Envelope, size int, err error) {
+	if _, ok := m.Values[fieldMark]; ok {
+		return nil, 0, nil
+	}
+	data, _ := m.Values[fieldEnvelope].(string)
+	if e, err = scaleout.ParseEnvelope([]byte(data)); err != nil {
+		return nil, len(data), err
+	}
+	e.Stream, e.Position = s.index, at
+	return e, len(data), nil
+}
+
+// gapBefore returns how many numbers before that of an entry were given up; 0 also
+// if it does not say a number: then more is told as missing.
+func gapBefore(m goredis.XMessage) uint64 {
+	text, _ := m.Values[fieldGap].(string)
+	gap, _ := strconv.ParseUint(text, 10, 64)
+	return gap
 }
 
 // settle ends the wait for the entry. It reports false if it has ended before.
@@ -37,22 +62,6 @@ func (e *entry) settle(err error) bool {
 	}
 	e.done <- err
 	return true
-}
-
-// size is about the length of an envelope's encoding.
-func size(e *scaleout.Envelope) int {
-	const overhead, each = 64, 8
-	n := overhead + len(e.Topic.Name) + len(e.Target) + len(e.Group) + len(e.Error)
-	for _, b := range e.Bodies {
-		n += each + len(b.Protocol) + len(b.Data)
-	}
-	for _, s := range e.Excluded {
-		n += each + len(s)
-	}
-	for _, s := range e.Connections {
-		n += each + len(s)
-	}
-	return n
 }
 
 // awaiting are the entries of this node in one shared stream that its own

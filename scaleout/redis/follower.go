@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -78,7 +77,7 @@ func (f *follower) read() ([]goredis.XStream, error) {
 	for _, s := range f.streams {
 		args = append(args, formatPosition(s.position))
 	}
-	return call(f.node, f.node.block+grace, func(ctx context.Context) ([]goredis.XStream, error) {
+	return call(f.node.ctx, f.node, f.node.block+grace, func(ctx context.Context) ([]goredis.XStream, error) {
 		cmd := read{goredis.NewXStreamSliceCmd(ctx, args...)}
 		cmd.SetFirstKeyPos(int8(6))
 		err := f.node.bus.client.Process(ctx, cmd)
@@ -127,22 +126,17 @@ func (f *follower) deliverStream(s *stream, messages []goredis.XMessage) (bytes 
 		}
 		s.position = at
 		s.passed++
-		if _, ok := m.Values[fieldMark]; ok {
-			continue
-		}
-		data, _ := m.Values[fieldEnvelope].(string)
-		bytes += len(data)
-		e, err := scaleout.ParseEnvelope([]byte(data))
-		if err != nil {
+		e, size, err := s.parse(m, at)
+		bytes += size
+		switch {
+		case err != nil:
 			f.malformed(s, err)
-			continue
+		case e != nil:
+			f.envelope(s, e, gapBefore(m))
 		}
-		var gap uint64 // 0 also if it is no number: then more is told as missing
-		if text, ok := m.Values[fieldGap].(string); ok {
-			gap, _ = strconv.ParseUint(text, 10, 64)
-		}
-		e.Stream, e.Position = s.index, at
-		f.envelope(s, e, gap)
+	}
+	if len(messages) > 0 {
+		s.average.Store(int64(bytes / len(messages)))
 	}
 	s.forget()
 	return bytes
@@ -162,6 +156,9 @@ func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) {
 		s.passed += missing // they were in the log, and are not told as a gap again
 		n.bus.stats.jumps.Add(1)
 		f.lost(s, scaleout.Loss{Reason: "sequence", Publisher: e.Publisher, Count: missing})
+	}
+	if s.index >= 0 {
+		s.log.Append(e)
 	}
 	n.bus.stats.delivered.Add(1)
 	n.receiver.Deliver(e)

@@ -213,7 +213,7 @@ func (l *lane) takeBackNumbers(batch []*entry) {
 // attempt tries to append a batch once. It returns what is still to be done,
 // and why.
 func (l *lane) attempt(batch []*entry, limit time.Duration) ([]*entry, error) {
-	commands, err := call(l.node, limit, l.transaction(batch))
+	commands, err := call(l.node.ctx, l.node, limit, l.transaction(batch))
 	if commands == nil {
 		return batch, err
 	}

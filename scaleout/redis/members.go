@@ -74,7 +74,7 @@ func (m *members) state(id scaleout.NodeID) (known, down bool) {
 
 // ask asks Redis whether a node is there.
 func (m *members) ask(id scaleout.NodeID) (there, gone bool, err error) {
-	heartbeat, err := call(m.node, askTimeout, func(ctx context.Context) (string, error) {
+	heartbeat, err := call(m.node.ctx, m.node, askTimeout, func(ctx context.Context) (string, error) {
 		return m.node.bus.client.HGet(ctx, m.node.keys.nodes(), formatID(id)).Result()
 	})
 	if errors.Is(err, goredis.Nil) {
@@ -111,7 +111,7 @@ func (m *members) exchange() error {
 	n := m.node
 	m.beat++
 	beat := m.beat
-	found, err := call(n, askTimeout, func(ctx context.Context) (vitals, error) {
+	found, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (vitals, error) {
 		pipe := n.bus.client.Pipeline()
 		pipe.HSet(ctx, n.keys.nodes(), formatID(n.id), beat)
 		pipe.HSetNX(ctx, n.keys.nodes(), streamsField, n.bus.options.streams)
@@ -154,7 +154,7 @@ func (m *members) judge(heartbeats map[string]string) {
 	if len(remove) == 0 {
 		return
 	}
-	_, err := call(m.node, askTimeout, func(ctx context.Context) (any, error) {
+	_, err := call(m.node.ctx, m.node, askTimeout, func(ctx context.Context) (any, error) {
 		pipe := m.node.bus.client.Pipeline()
 		for _, id := range remove {
 			pipe.HDel(ctx, m.node.keys.nodes(), formatID(id))
@@ -232,7 +232,7 @@ func (m *members) heard(id scaleout.NodeID) {
 // agree makes sure that the farm has the same number of streams.
 func (m *members) agree() error {
 	n := m.node
-	streams, err := call(n, askTimeout, func(ctx context.Context) (string, error) {
+	streams, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (string, error) {
 		pipe := n.bus.client.Pipeline()
 		pipe.HSetNX(ctx, n.keys.nodes(), streamsField, n.bus.options.streams)
 		streams := pipe.HGet(ctx, n.keys.nodes(), streamsField)
@@ -251,7 +251,7 @@ func (m *members) agree() error {
 // announce makes the node known and takes in who is there.
 func (m *members) announce() error {
 	n := m.node
-	heartbeats, err := call(n, askTimeout, func(ctx context.Context) (map[string]string, error) {
+	heartbeats, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (map[string]string, error) {
 		pipe := n.bus.client.Pipeline()
 		pipe.HSet(ctx, n.keys.nodes(), formatID(n.id), m.beat)
 		pipe.Expire(ctx, n.keys.nodes(), keyExpiry)

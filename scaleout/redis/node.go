@@ -34,6 +34,7 @@ type node struct {
 	health    *health
 	waiting   atomic.Int64 // bytes to be appended
 	calls     chan struct{}
+	readers   chan struct{}
 
 	ctx     context.Context // ends when everything must
 	cancel  context.CancelFunc
@@ -55,6 +56,7 @@ func newNode(b *Bus, hub string, receiver scaleout.Receiver) *node {
 		bus: b, hub: hub, receiver: receiver, block: block,
 		keys:    newKeys(b.options.prefix, hub),
 		calls:   make(chan struct{}, callsLimit),
+		readers: make(chan struct{}, readers),
 		closing: make(chan struct{}),
 		lanes:   make(map[string]*lane),
 	}
@@ -122,7 +124,7 @@ func (n *node) ownExpiry() time.Duration {
 
 // createStream makes sure that the node's own stream is there.
 func (n *node) createStream() error {
-	_, err := call(n, askTimeout, func(ctx context.Context) (any, error) {
+	_, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (any, error) {
 		pipe := n.bus.client.Pipeline()
 		pipe.XAdd(ctx, &goredis.XAddArgs{Stream: n.keys.node(n.id), Values: []any{fieldMark, ""}})
 		pipe.Expire(ctx, n.keys.node(n.id), n.ownExpiry())
@@ -305,7 +307,7 @@ func (n *node) Close() error {
 // goodbye tells the others that the node leaves, and removes its stream. The marks
 // that it adds before end the reads that are under way.
 func (n *node) goodbye() {
-	_, err := call(n, goodbyeTimeout, func(ctx context.Context) (any, error) {
+	_, err := call(n.ctx, n, goodbyeTimeout, func(ctx context.Context) (any, error) {
 		key := n.keys.node(n.id)
 		pipe := n.bus.client.Pipeline()
 		pipe.HSet(ctx, n.keys.nodes(), formatID(n.id), hasLeft)

@@ -50,6 +50,14 @@ const (
 	// trimEvery is after how many entries, at the latest, a stream is trimmed;
 	// Redis removes at most about 10,000 at a time.
 	trimEvery = 1024
+	// readers is how many calls of a node read from the logs in Redis at the same
+	// time; others wait, as nothing that is live may wait for them.
+	readers = 4
+	// lookBack is how many entries before a position are looked at for the
+	// numbers of their publishers, by which repeated entries after it are known.
+	// lookBackBytes is an aim for their length.
+	lookBack      = 2 * batchEntries
+	lookBackBytes = 1 << 20
 	// checkEvery is how often a node that lags looks how far behind it is.
 	checkEvery = 250 * time.Millisecond
 	// callsLimit bounds the calls that are under way or were given up.
@@ -67,6 +75,7 @@ type options struct {
 	publishBuffer  int64
 	nodeTimeout    time.Duration
 	heartbeat      time.Duration
+	log            scaleout.LogLimits
 	health         func(scaleout.NodeID, scaleout.Health)
 	logger         *slog.Logger
 }
@@ -129,6 +138,13 @@ func WithNodeTimeout(timeout time.Duration) Option {
 // others; [DefaultHeartbeat] if it is not given.
 func WithHeartbeat(interval time.Duration) Option {
 	return func(o *options) { o.heartbeat = interval }
+}
+
+// WithLogLimits sets what a node keeps in memory of each stream for readers, after
+// [scaleout.Node.Keep]; the defaults of [scaleout.LogLimits] if it is not given.
+// What is older is read from Redis, as far as [WithRetention] goes.
+func WithLogLimits(limits scaleout.LogLimits) Option {
+	return func(o *options) { o.log = limits }
 }
 
 // WithHealth sets a function that is called when the health of a node of this

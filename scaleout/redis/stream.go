@@ -7,7 +7,7 @@ import (
 )
 
 // stream is a stream that a node follows. It belongs to its follower, but for
-// what is atomic and awaiting.
+// what is atomic, awaiting, and log.
 type stream struct {
 	key   string
 	index int // -1: the node's own
@@ -19,8 +19,26 @@ type stream struct {
 	counted    bool
 	publishers map[scaleout.NodeID]*publisher
 	awaiting   awaiting
+	log        *scaleout.Log // of a shared stream
 	lag        atomic.Uint64
-	forgotten  uint64 // when forget was last at work
+	average    atomic.Int64 // bytes of an entry, as far as was seen of late
+	forgotten  uint64       // when forget was last at work
+}
+
+// place sets where the stream is followed from.
+func (s *stream) place(l log, limits scaleout.LogLimits) {
+	s.position = l.last
+	s.passed, s.counted = l.added, l.added > 0 || !l.exists
+	if s.index >= 0 {
+		s.log = scaleout.NewLog(limits, l.last)
+	}
+}
+
+// broken notes that what comes next does not follow on what was there before.
+func (s *stream) broken() {
+	if s.index >= 0 {
+		s.log.Reset()
+	}
 }
 
 // publisher is what a follower remembers of who publishes in a stream.

@@ -1,0 +1,325 @@
+package redis_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/scaleout"
+	"github.com/go-signalr/signalr/scaleout/redis"
+)
+
+// few makes nearly all reading go to Redis.
+var few = redis.WithLogLimits(scaleout.LogLimits{Entries: 1})
+
+var one = redis.WithStreams(1)
+
+// publishNumbers publishes "x from" to "x to".
+func (j *joined) publishNumbers(t *testing.T, from, to int) {
+	t.Helper()
+	for i := from; i <= to; i++ {
+		require.NoError(t, j.publish(t.Context(), fmt.Sprint("x ", i)))
+	}
+}
+
+// read reads the only stream to where the node is, a few envelopes at a time.
+func (j *joined) read(t *testing.T, after scaleout.Position, most int) (targets []string, gap bool) {
+	t.Helper()
+	for {
+		page, missing, err := j.Read(t.Context(), 0, after, most)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(page), most)
+		gap = gap || missing
+		for _, e := range page {
+			require.Equal(t, 1, e.Position.Compare(after))
+			require.Nil(t, e.Local)
+			require.Zero(t, e.Stream)
+			require.Equal(t, e.Target, string(e.Body("json")))
+			after = e.Position
+			targets = append(targets, e.Target)
+		}
+		if len(page) == 0 {
+			return targets, gap
+		}
+	}
+}
+
+// numbers are the targets "x from" to "x to".
+func numbers(from, to int) (targets []string) {
+	for i := from; i <= to; i++ {
+		targets = append(targets, fmt.Sprint("x ", i))
+	}
+	return targets
+}
+
+// What is not in the memory of a node is read from Redis: also what was there
+// before the node was.
+func TestReadOlderThanTheRing(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), one, few)
+	a.Keep()
+	start := a.Last(0)
+	require.NotZero(t, start, "also where a stream begins is a position that was given out")
+	a.publishNumbers(t, 1, 40)
+	middle := a.Last(0)
+	a.publishNumbers(t, 41, 50)
+	b := join(t, server.client(), one, few)
+	b.Keep()
+	for _, node := range []*joined{a, b} {
+		for _, most := range []int{1, 7, 1000} {
+			targets, gap := node.read(t, start, most)
+			require.False(t, gap)
+			require.Equal(t, numbers(1, 50), targets)
+			targets, gap = node.read(t, middle, most)
+			require.False(t, gap)
+			require.Equal(t, numbers(41, 50), targets)
+		}
+	}
+}
+
+// More than one call gets: the reading goes on until it has something to return.
+func TestReadSkipsWhatIsNoEnvelope(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), one, few)
+	start := a.Last(0)
+	a.publishNumbers(t, 1, 2)
+	client := server.client()
+	for i := range 25 {
+		field := []string{"m", "e", "x"}[i%3] // a mark, no envelope, and neither
+		require.NoError(t, client.Do(t.Context(), "xadd", "signalr:{hub/0}", "*", field, "no envelope").Err())
+	}
+	a.publishNumbers(t, 3, 4)
+	targets, gap := a.read(t, start, 3)
+	require.False(t, gap)
+	require.Equal(t, numbers(1, 4), targets)
+}
+
+func TestReadBigEnvelopes(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), one, few)
+	start := a.Last(0)
+	const count, size = 12, 1 << 20
+	for i := range count {
+		e := message("big", fmt.Sprint("x ", i+1))
+		e.Bodies = append(e.Bodies, scaleout.Body{Protocol: "big", Data: make([]byte, size)})
+		require.NoError(t, a.Publish(t.Context(), e))
+	}
+	page, gap, err := a.Read(t.Context(), 0, start, 1000)
+	require.NoError(t, err)
+	require.False(t, gap)
+	require.NotEmpty(t, page)
+	require.LessOrEqual(t, len(page), 4, "a call is for about 4 MiB")
+	targets, gap := a.read(t, start, 1000)
+	require.False(t, gap)
+	require.Equal(t, numbers(1, count), targets)
+}
+
+func TestReadTrimmedGap(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), one, few)
+	start := a.Last(0)
+	a.publishNumbers(t, 1, 10)
+	early := a.Last(0)
+	a.publishNumbers(t, 11, 30)
+	require.NoError(t, server.client().XTrimMaxLen(t.Context(), "signalr:{hub/0}", 5).Err())
+	for _, after := range []scaleout.Position{start, early} {
+		targets, gap := a.read(t, after, 2)
+		require.True(t, gap)
+		require.Equal(t, numbers(26, 30), targets)
+	}
+	require.NoError(t, server.client().XTrimMaxLen(t.Context(), "signalr:{hub/0}", 0).Err())
+	b := join(t, server.client(), one, few)
+	targets, gap := b.read(t, a.Last(0), 2)
+	require.False(t, gap, "nothing has followed")
+	require.Empty(t, targets)
+	targets, gap = b.read(t, early, 2)
+	require.True(t, gap)
+	require.Empty(t, targets)
+}
+
+// A reader may come from a node that is ahead of this one: there is nothing to
+// read for it yet, and nothing missing.
+func TestReadAheadOfTheNode(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	fast := join(t, server.client(), one)
+	slow := newRecorder()
+	release := make(chan struct{})
+	slow.received = func() { <-release }
+	b := joinWith(t, slow, server.client(), one)
+	for _, node := range []*joined{fast, b} {
+		node.Keep()
+	}
+	meet(t, fast, b)
+	fast.publishNumbers(t, 1, 5)
+	cursor := fast.Last(0)
+	eventually(t, "the first", func() bool { return b.Last(0).Compare(cursor) < 0 })
+	page, gap, err := b.Read(t.Context(), 0, cursor, 10)
+	require.NoError(t, err)
+	require.False(t, gap)
+	require.Empty(t, page)
+	// A position that nobody has given out is another matter.
+	for _, position := range []scaleout.Position{
+		{Major: cursor.Major, Minor: cursor.Minor + 1},
+		{Major: cursor.Major + 100_000},
+		{Major: math.MaxUint64, Minor: math.MaxUint64},
+	} {
+		_, gap, err = b.Read(t.Context(), 0, position, 10)
+		require.NoError(t, err)
+		require.True(t, gap)
+	}
+	close(release)
+	eventually(t, "the rest", func() bool { return b.Last(0) == cursor })
+	fast.publishNumbers(t, 6, 6)
+	eventually(t, "the last", func() bool { return b.has("x 6") })
+	targets, gap := b.read(t, cursor, 10)
+	require.False(t, gap)
+	require.Equal(t, numbers(6, 6), targets)
+}
+
+// What an append that was repeated has left twice in the stream is read once, from
+// memory and from Redis, wherever the reader begins.
+func TestReadHasNoDuplicates(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	proxy := startProxy(t, server.addr())
+	a, b := join(t, newClient(t, proxy.addr()), one, patient, few), join(t, server.client(), one)
+	b.Keep()
+	meet(t, a, b)
+	starts := []scaleout.Position{b.Last(0)}
+	count := 0
+	eventually(t, "an append to be repeated", func() bool {
+		proxy.mute(false, true, false) // the next append may use a new connection
+		a.publishNumbers(t, count+1, count+2)
+		count += 2
+		b.complete(t, map[string]int{"x": count})
+		return b.bus.Stats().Duplicates > 0
+	})
+	a.publishNumbers(t, count+1, count+1)
+	count++
+	b.complete(t, map[string]int{"x": count})
+	page, _, err := b.Read(t.Context(), 0, starts[0], 1000)
+	require.NoError(t, err)
+	for _, e := range page {
+		starts = append(starts, e.Position)
+	}
+	require.Len(t, starts, count+1)
+	c := join(t, server.client(), one, few)
+	for i, start := range starts {
+		for _, node := range []*joined{a, b, c} {
+			targets, gap := node.read(t, start, 2)
+			require.False(t, gap)
+			require.Equal(t, numbers(i+1, count), targets)
+		}
+	}
+}
+
+// Cursors outlive a restart of Redis with its data, on all nodes.
+func TestReadAfterRestartWithData(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, durable...)
+	a := join(t, server.client(), one, few, patient)
+	start := a.Last(0)
+	a.publishNumbers(t, 1, 10)
+	server.kill()
+	server.start()
+	a.publishNumbers(t, 11, 20)
+	b := join(t, server.client(), one, few)
+	for _, node := range []*joined{a, b} {
+		targets, gap := node.read(t, start, 7)
+		require.False(t, gap)
+		require.Equal(t, numbers(1, 20), targets)
+	}
+}
+
+// Cursors from before Redis has lost its data are good for nothing: what has come
+// since is read from its beginning, on nodes that were there before and on new
+// ones.
+func TestReadAfterRestartEmpty(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a, full := join(t, server.client(), one, few, quick, patient), join(t, server.client(), one, quick)
+	a.Keep()
+	full.Keep()
+	start := a.Last(0)
+	a.publishNumbers(t, 1, 9)
+	middle := a.Last(0)
+	a.publishNumbers(t, 10, 10)
+	server.kill()
+	server.wipe()
+	server.start()
+	for _, node := range []*joined{a, full} {
+		eventually(t, "the epoch", func() bool { return len(node.losses()) > 0 })
+	}
+	end := a.Last(0)
+	a.publishNumbers(t, 11, 20)
+	eventually(t, "live traffic", func() bool { return full.has("x 20") })
+	b := join(t, server.client(), one, few)
+	for _, node := range []*joined{a, full, b} {
+		for _, after := range []scaleout.Position{start, middle} {
+			targets, gap := node.read(t, after, 4)
+			require.True(t, gap)
+			require.Equal(t, numbers(11, 20), targets)
+		}
+		targets, _ := node.read(t, end, 4) // what Last was in between is good where it was told
+		require.Equal(t, numbers(11, 20), targets)
+	}
+}
+
+// While Redis is away, what is in memory is read, and for the rest there is an
+// error.
+func TestReadWhileRedisIsAway(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	limit := redis.WithPublishTimeout(500 * time.Millisecond)
+	a := join(t, server.client(), one, limit)
+	start := a.Last(0)
+	a.publishNumbers(t, 1, 2)
+	a.Keep()
+	kept := a.Last(0)
+	a.publishNumbers(t, 3, 4)
+	server.kill()
+	targets, gap := a.read(t, kept, 10)
+	require.False(t, gap)
+	require.Equal(t, numbers(3, 4), targets)
+	began := time.Now()
+	_, _, err := a.Read(t.Context(), 0, start, 10)
+	require.ErrorIs(t, err, scaleout.ErrDown)
+	require.Less(t, time.Since(began), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	_, _, err = a.Read(ctx, 0, start, 10)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// A node that falls behind the trimming has a hole, across which it does not read.
+func TestReadAcrossTheHoleOfASlowNode(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	fast := join(t, server.client(), one)
+	slow := newRecorder()
+	release := make(chan struct{})
+	slow.received = func() { <-release }
+	node := joinWith(t, slow, server.client(), one, quick)
+	node.Keep()
+	start := node.Last(0)
+	fast.publishNumbers(t, 1, 400)
+	require.NoError(t, server.client().XTrimMaxLen(t.Context(), "signalr:{hub/0}", 10).Err())
+	lagging := time.Now()
+	eventually(t, "the follower to be slow", func() bool { return time.Since(lagging) > time.Second })
+	close(release)
+	eventually(t, "the end", func() bool { return node.has("x 400") })
+	require.Len(t, node.losses(), 1)
+	require.Equal(t, "gap", node.losses()[0].Reason)
+	targets, gap := node.read(t, start, 100)
+	require.True(t, gap)
+	require.Equal(t, numbers(391, 400), targets)
+}
