@@ -171,11 +171,11 @@ func (b *broadcast) prepare() error {
 	return nil
 }
 
-// bodies encodes the message for every protocol, since nodes elsewhere may have
-// clients of any.
-func (b *broadcast) bodies() ([]scaleout.Body, error) {
-	bodies := make([]scaleout.Body, len(b.hub.encodings))
-	for i, e := range b.hub.encodings {
+// bodies encodes the message for every protocol given, since nodes elsewhere may
+// have clients of any.
+func (b *broadcast) bodies(encodings []*encoding) ([]scaleout.Body, error) {
+	bodies := make([]scaleout.Body, len(encodings))
+	for i, e := range encodings {
 		frame, err := b.frame(e)
 		if err != nil {
 			return nil, err

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
 	"github.com/go-signalr/signalr/negotiate"
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -29,10 +31,12 @@ type farm struct {
 	closed  bool
 }
 
-// request is a question to another node.
+// request is a question to another node, or to all.
 type request struct {
-	to     scaleout.NodeID
-	answer chan *scaleout.Envelope // of size 1; nil: the node is gone
+	to scaleout.NodeID // 0: all, which may all answer
+	// answer is told each answer, with nil instead of one that a node that is
+	// gone will not give. It must not block.
+	answer func(from scaleout.NodeID, answer *scaleout.Envelope)
 }
 
 // Outcomes of replies to an Invoke.
@@ -63,8 +67,16 @@ func (f *farm) close() error {
 	return f.node.Close()
 }
 
-// owner returns the node of a connection.
-func (f *farm) owner(connectionID string) scaleout.NodeID {
+// owner returns the node that a topic is on; 0: any.
+func (f *farm) owner(topic scaleout.Topic) scaleout.NodeID {
+	if topic.Kind != scaleout.Connection || bridge.IsConnectionID(topic.Name) {
+		return 0
+	}
+	return ownerOf(topic.Name)
+}
+
+// ownerOf returns the node of a connection that is no guest.
+func ownerOf(connectionID string) scaleout.NodeID {
 	return scaleout.NodeID(negotiate.NodeOf(connectionID))
 }
 
@@ -89,11 +101,11 @@ func (f *farm) send(ctx context.Context, t *Target, envelope func(scaleout.Topic
 		if err != nil {
 			return err
 		}
-		switch owner := f.owner(topic.Name); {
-		case topic.Kind != scaleout.Connection:
+		switch owner := f.owner(topic); {
+		case owner == 0:
 			err = f.node.Publish(ctx, e)
 		case owner == f.node.ID():
-			f.Deliver(e)
+			f.deliver(e)
 		default:
 			if err = f.node.Send(ctx, owner, e); errors.Is(err, scaleout.ErrNoNode) {
 				err = nil // nobody has that id
@@ -109,17 +121,30 @@ func (f *farm) send(ctx context.Context, t *Target, envelope func(scaleout.Topic
 // message returns the envelope of a broadcast for a topic.
 func (f *farm) message(b *broadcast, topic scaleout.Topic, except []string) (*scaleout.Envelope, error) {
 	e := &scaleout.Envelope{Kind: scaleout.Message, Topic: topic, Excluded: except, Target: b.method, Local: b}
+	encodings := f.hub.encodings
 	if f.alone {
-		return e, nil // frames are made when a receiver needs them
+		guests := f.hub.guests.Load()
+		if guests == nil {
+			return e, nil // frames are made when a receiver needs them
+		}
+		encodings = []*encoding{guests.json} // for the log
 	}
 	var err error
-	e.Bodies, err = b.bodies()
+	e.Bodies, err = b.bodies(encodings)
 	return e, err
 }
 
 // Deliver handles what another node, or this one, sent.
 func (f *farm) Deliver(e *scaleout.Envelope) {
 	<-f.joined
+	f.deliver(e)
+	if g := f.hub.guests.Load(); g != nil {
+		g.deliver(e)
+	}
+}
+
+// deliver is Deliver but for guests.
+func (f *farm) deliver(e *scaleout.Envelope) {
 	switch e.Kind {
 	case scaleout.Message:
 		f.hub.registry.each(e.Topic, e.Excluded, func(s *session) {
@@ -129,21 +154,15 @@ func (f *farm) Deliver(e *scaleout.Envelope) {
 		})
 	case scaleout.Abort:
 		f.hub.registry.each(e.Topic, e.Excluded, func(s *session) { go s.abort() })
-	case scaleout.AddToGroup:
-		f.hub.registry.addToGroup(e.Topic.Name, e.Group)
-		f.reply(e, &scaleout.Envelope{})
-	case scaleout.RemoveFromGroup:
-		f.hub.registry.removeFromGroup(e.Topic.Name, e.Group)
-		f.reply(e, &scaleout.Envelope{})
+	case scaleout.AddToGroup, scaleout.RemoveFromGroup:
+		f.reply(e, &scaleout.Envelope{Outcome: f.changeGroupHere(e)})
 	case scaleout.Presence:
 		answer := &scaleout.Envelope{}
-		f.hub.registry.each(e.Topic, e.Excluded, func(s *session) {
-			answer.Connections = append(answer.Connections, s.conn.ID())
-		})
+		f.eachID(e, func(id string) { answer.Connections = append(answer.Connections, id) })
 		f.reply(e, answer)
 	case scaleout.Count:
 		answer := &scaleout.Envelope{}
-		f.hub.registry.each(e.Topic, e.Excluded, func(*session) { answer.Number++ })
+		f.eachID(e, func(string) { answer.Number++ })
 		f.reply(e, answer)
 	case scaleout.Invoke:
 		f.invokeHere(e)
@@ -151,13 +170,42 @@ func (f *farm) Deliver(e *scaleout.Envelope) {
 		f.hub.results.forget(remoteResultID(e))
 	case scaleout.Reply:
 		f.mu.Lock()
-		r := f.pending[e.Request]
-		delete(f.pending, e.Request)
-		f.mu.Unlock()
-		if r != nil {
-			r.answer <- e
+		if r := f.pending[e.Request]; r != nil {
+			if r.to != 0 {
+				delete(f.pending, e.Request)
+			}
+			r.answer(e.Publisher, e)
 		}
+		f.mu.Unlock()
 	}
+}
+
+// eachID calls do for every connection here that an envelope is about, guests
+// included.
+func (f *farm) eachID(e *scaleout.Envelope, do func(id string)) {
+	f.hub.registry.each(e.Topic, e.Excluded, func(s *session) { do(s.id) })
+	if g := f.hub.guests.Load(); g != nil {
+		g.registry.each(e.Topic, e.Excluded, func(m *guest) { do(m.id) })
+	}
+}
+
+// changeGroupHere changes the groups of connections of this node, and returns the
+// outcome to reply.
+func (f *farm) changeGroupHere(e *scaleout.Envelope) uint8 {
+	here := false
+	switch {
+	case e.Topic.Kind == scaleout.Group:
+		g := f.hub.guests.Load()
+		here = g != nil && g.changeGroup(e)
+	case e.Kind == scaleout.AddToGroup:
+		here = f.hub.registry.addToGroup(e.Topic.Name, e.Group)
+	default:
+		here = f.hub.registry.removeFromGroup(e.Topic.Name, e.Group)
+	}
+	if !here {
+		return outcomeUnknown
+	}
+	return outcomeAnswered
 }
 
 // frame returns a message's bytes for connections of an encoding.
@@ -189,13 +237,18 @@ func (f *farm) NodeDown(id scaleout.NodeID) {
 	for number, r := range f.pending {
 		if r.to == id {
 			delete(f.pending, number)
-			r.answer <- nil
+		}
+		if r.to == id || r.to == 0 {
+			r.answer(id, nil)
 		}
 	}
 }
 
 // Lost logs what is missing.
 func (f *farm) Lost(l scaleout.Loss) {
+	if g := f.hub.guests.Load(); g != nil && l.Reason == "epoch" {
+		g.rebase()
+	}
 	f.later(func() {
 		f.hub.logger.Error("messages of the farm are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count)
 	})
@@ -228,31 +281,40 @@ func (f *farm) reply(question, answer *scaleout.Envelope) {
 // ask sends a question to a node and waits for the answer. A node that does not
 // exist, or leaves before it has answered, gives scaleout.ErrNoNode.
 func (f *farm) ask(ctx context.Context, to scaleout.NodeID, question *scaleout.Envelope) (*scaleout.Envelope, error) {
-	number, r := f.expect(to)
+	number, answers := f.expectFrom(to)
 	question.Request, question.ReplyTo = number, f.node.ID()
-	return f.await(ctx, number, r, question)
+	return f.await(ctx, to, number, answers, question)
 }
 
-func (f *farm) expect(to scaleout.NodeID) (uint64, *request) {
+// expect enters a question into the books.
+func (f *farm) expect(r *request) (number uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.last++
-	r := &request{to: to, answer: make(chan *scaleout.Envelope, 1)}
 	f.pending[f.last] = r
-	return f.last, r
+	return f.last
 }
 
-func (f *farm) await(ctx context.Context, number uint64, r *request, question *scaleout.Envelope) (*scaleout.Envelope, error) {
-	defer func() {
-		f.mu.Lock()
-		delete(f.pending, number)
-		f.mu.Unlock()
-	}()
-	if err := f.node.Send(ctx, r.to, question); err != nil {
+func (f *farm) forget(number uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.pending, number)
+}
+
+// expectFrom expects one answer, of one node.
+func (f *farm) expectFrom(to scaleout.NodeID) (number uint64, answers <-chan *scaleout.Envelope) {
+	answer := make(chan *scaleout.Envelope, 1)
+	return f.expect(&request{to, func(_ scaleout.NodeID, e *scaleout.Envelope) { answer <- e }}), answer
+}
+
+func (f *farm) await(ctx context.Context, to scaleout.NodeID, number uint64, answers <-chan *scaleout.Envelope,
+	question *scaleout.Envelope) (*scaleout.Envelope, error) {
+	defer f.forget(number)
+	if err := f.node.Send(ctx, to, question); err != nil {
 		return nil, err
 	}
 	select {
-	case answer := <-r.answer:
+	case answer := <-answers:
 		if answer == nil {
 			return nil, scaleout.ErrNoNode
 		}
@@ -265,16 +327,72 @@ func (f *farm) await(ctx context.Context, number uint64, r *request, question *s
 // changeGroup adds a connection of any node to a group or removes it. A
 // connection that does not exist is not an error.
 func (f *farm) changeGroup(ctx context.Context, kind scaleout.Kind, connectionID, group string) error {
-	owner := f.owner(connectionID)
-	e := &scaleout.Envelope{Kind: kind, Topic: scaleout.Topic{Kind: scaleout.Connection, Name: connectionID}, Group: group}
+	topic := scaleout.Topic{Kind: scaleout.Connection, Name: connectionID}
+	owner := f.owner(topic)
+	if owner == 0 {
+		return f.changeGuestsGroup(ctx, kind, connectionID, group)
+	}
+	e := &scaleout.Envelope{Kind: kind, Topic: topic, Group: group}
 	if owner == f.node.ID() {
-		f.Deliver(e)
+		f.deliver(e)
 		return nil
 	}
 	if _, err := f.ask(ctx, owner, e); err != nil && !errors.Is(err, scaleout.ErrNoNode) {
 		return err
 	}
 	return nil
+}
+
+// changeGuestsGroup changes the groups of a guest, which may be on any node. The
+// change goes by the group's stream: a guest that is on its way from one node to
+// another comes across it in the log, at its place among the group's messages.
+func (f *farm) changeGuestsGroup(ctx context.Context, kind scaleout.Kind, connectionID, group string) error {
+	type reply struct {
+		from scaleout.NodeID
+		here bool
+	}
+	var mu sync.Mutex
+	var replies []reply
+	news := make(chan struct{}, 1)
+	number := f.expect(&request{0, func(from scaleout.NodeID, e *scaleout.Envelope) {
+		mu.Lock()
+		replies = append(replies, reply{from, e != nil && e.Outcome == outcomeAnswered})
+		mu.Unlock()
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	}})
+	defer f.forget(number)
+	err := f.node.Publish(ctx, &scaleout.Envelope{
+		Kind:        kind,
+		Topic:       scaleout.Topic{Kind: scaleout.Group, Name: group},
+		Connections: []string{connectionID},
+		Request:     number,
+		ReplyTo:     f.node.ID(),
+	})
+	if err != nil {
+		return err
+	}
+	waiting := f.node.Nodes()
+	for len(waiting) > 0 {
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		mu.Lock()
+		for _, r := range replies {
+			if r.here {
+				mu.Unlock()
+				return nil
+			}
+			waiting = slices.DeleteFunc(waiting, func(id scaleout.NodeID) bool { return id == r.from })
+		}
+		replies = replies[:0]
+		mu.Unlock()
+	}
+	return nil // nobody has it
 }
 
 // askAll asks every node and collects the answers of those that live. This node
@@ -314,7 +432,7 @@ func remoteResultID(e *scaleout.Envelope) string {
 
 // invokeThere asks a client of another node.
 func (f *farm) invokeThere(ctx context.Context, owner scaleout.NodeID, connectionID, method string, args []any) (*clientAnswer, error) {
-	number, r := f.expect(owner)
+	number, answers := f.expectFrom(owner)
 	question := &scaleout.Envelope{
 		Kind:    scaleout.Invoke,
 		Topic:   scaleout.Topic{Kind: scaleout.Connection, Name: connectionID},
@@ -329,7 +447,7 @@ func (f *farm) invokeThere(ctx context.Context, owner scaleout.NodeID, connectio
 		}
 		question.Bodies = append(question.Bodies, scaleout.Body{Protocol: e.protocol.Name(), Data: frame})
 	}
-	answer, err := f.await(ctx, number, r, question)
+	answer, err := f.await(ctx, owner, number, answers, question)
 	switch {
 	case errors.Is(err, scaleout.ErrNoNode):
 		return &clientAnswer{outcome: outcomeUnknown}, nil

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
 )
 
 // Filter is middleware around what a hub runs for its clients: calls, and the
@@ -20,6 +22,9 @@ type Filter struct {
 	// Connected wraps OnConnected, also if the hub has none. An error refuses
 	// the client.
 	Connected func(c *Context, next func() error) error
+	// Reconnected wraps OnReconnected, also if the hub has none. An error ends
+	// the client's transport, and it may come back again.
+	Reconnected func(c *Context, next func() error) error
 	// Disconnected wraps OnDisconnected, also if the hub has none.
 	Disconnected func(c *Context, cause error, next func())
 }
@@ -32,7 +37,8 @@ func WithFilters(filters ...Filter) Option {
 	}
 }
 
-var errUnauthorized = errors.New("hubs: the user may not call the method")
+// errUnauthorized is the failure of a call that was refused.
+var errUnauthorized = bridge.ErrUnauthorized
 
 // WithMethodAuthorization checks each call of the methods named, or of all
 // methods if none is named: an error refuses the call, which the client is told
@@ -91,6 +97,23 @@ func (c *config) connect(ctx *Context) error {
 		if f.Connected != nil {
 			inner := next
 			next = func() error { return f.Connected(ctx, inner) }
+		}
+	}
+	return next()
+}
+
+// reconnect runs OnReconnected within the filters.
+func (c *config) reconnect(ctx *Context) error {
+	next := func() error {
+		if c.onReconnected == nil {
+			return nil
+		}
+		return c.onReconnected(ctx)
+	}
+	for _, f := range slices.Backward(c.filters) {
+		if f.Reconnected != nil {
+			inner := next
+			next = func() error { return f.Reconnected(ctx, inner) }
 		}
 	}
 	return next()

@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"sync/atomic"
 
 	"github.com/go-signalr/signalr/protocol"
 	"github.com/go-signalr/signalr/scaleout"
@@ -30,6 +31,7 @@ import (
 // Names of the methods that the hub itself calls.
 const (
 	onConnectedName    = "OnConnected"
+	onReconnectedName  = "OnReconnected"
 	onDisconnectedName = "OnDisconnected"
 )
 
@@ -44,6 +46,7 @@ type Hub struct {
 	registry  registry[*session]
 	results   resultTable
 	farm      *farm
+	guests    atomic.Pointer[guests] // nil: no other protocol serves the hub
 }
 
 // New returns a hub. Clients can call exactly the exported methods of impl whose
@@ -60,11 +63,15 @@ type Hub struct {
 // impl may also have the methods
 //
 //	OnConnected(c *hubs.Context) error
+//	OnReconnected(c *hubs.Context) error
 //	OnDisconnected(c *hubs.Context, cause error)
 //
 // OnConnected runs before the calls of a new client; an error refuses the
 // client. OnDisconnected runs once for each client whose OnConnected succeeded,
 // after its calls have returned; cause is nil unless something failed.
+// OnReconnected runs when a client of package classic has come back, perhaps from
+// another node; other clients come back unnoticed (see [WithStatefulReconnect]) or
+// as new ones.
 //
 // Every method with a wrong signature and every option with a wrong value is
 // reported in the error.
@@ -76,6 +83,7 @@ func New(impl any, opts ...Option) (*Hub, error) {
 	h.results.init()
 
 	var reflected []*method
+	config.nameChosen = config.name != ""
 	if impl != nil {
 		v := reflect.ValueOf(impl)
 		if config.name == "" {
@@ -123,6 +131,11 @@ func (h *Hub) lifecycle(impl any) error {
 		h.config.onConnected = m.OnConnected
 	} else if _, ok := reflect.TypeOf(impl).MethodByName(onConnectedName); ok {
 		errs = append(errs, fmt.Errorf("hubs: method %T.OnConnected must be func(*hubs.Context) error", impl))
+	}
+	if m, ok := impl.(interface{ OnReconnected(*Context) error }); ok {
+		h.config.onReconnected = m.OnReconnected
+	} else if _, ok := reflect.TypeOf(impl).MethodByName(onReconnectedName); ok {
+		errs = append(errs, fmt.Errorf("hubs: method %T.OnReconnected must be func(*hubs.Context) error", impl))
 	}
 	if m, ok := impl.(interface{ OnDisconnected(*Context, error) }); ok {
 		h.config.onDisconnected = m.OnDisconnected

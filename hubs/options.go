@@ -31,6 +31,7 @@ type Option func(*config) error
 
 type config struct {
 	name             string
+	nameChosen       bool // by WithName
 	logger           *slog.Logger
 	detailedErrors   bool
 	protocols        []protocol.Protocol
@@ -49,6 +50,7 @@ type config struct {
 	authorized       []string // methods with an authorisation of their own
 	typed            []*method
 	onConnected      func(*Context) error
+	onReconnected    func(*Context) error
 	onDisconnected   func(*Context, error)
 }
 

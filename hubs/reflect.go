@@ -23,7 +23,7 @@ func reflectMethods(impl reflect.Value) ([]*method, error) {
 	}
 	for i := range t.NumMethod() {
 		name, fn := t.Method(i).Name, impl.Method(i)
-		if fn.Type().NumIn() == 0 || fn.Type().In(0) != contextType || name == onConnectedName || name == onDisconnectedName {
+		if fn.Type().NumIn() == 0 || fn.Type().In(0) != contextType || isLifecycle(name) {
 			continue
 		}
 		m, err := newReflectMethod(name, fn)
@@ -34,6 +34,11 @@ func reflectMethods(impl reflect.Value) ([]*method, error) {
 		methods = append(methods, m)
 	}
 	return methods, errors.Join(errs...)
+}
+
+// isLifecycle reports whether a method is one that the hub itself calls.
+func isLifecycle(name string) bool {
+	return name == onConnectedName || name == onReconnectedName || name == onDisconnectedName
 }
 
 // checkReceivers reports methods that a value lacks and a pointer to it would

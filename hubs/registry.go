@@ -68,11 +68,13 @@ func (r *registry[C]) remove(c C) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e.removed = true
-	if r.byID[e.id] != c {
+	last := len(r.all) - 1
+	if e.position > last || r.all[e.position] != c {
 		return false
 	}
-	delete(r.byID, e.id)
-	last := len(r.all) - 1
+	if r.byID[e.id] == c { // else another one has the id meanwhile: a guest that is back
+		delete(r.byID, e.id)
+	}
 	r.all[e.position] = r.all[last]
 	r.all[e.position].registration().position = e.position
 	var none C

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
 	"github.com/go-signalr/signalr/protocol"
 )
 
@@ -21,6 +22,7 @@ var (
 	//lint:ignore ST1005 it is the reference server's text
 	ErrInOnConnected = errors.New("Client results inside OnConnectedAsync Hub methods are not allowed.")
 	errDisconnected  = errors.New("hubs: the connection has ended")
+	errNoResults     = errors.New("hubs: clients of package classic give no results")
 )
 
 // NotConnectedError is returned by [Invoke] when the connection does not exist,
@@ -68,9 +70,12 @@ func (t Target) invoke(ctx context.Context, method string, args []any, result an
 		}
 	}
 	id := t.names[0]
+	if bridge.IsConnectionID(id) {
+		return errNoResults
+	}
 	var answer *clientAnswer
 	var err error
-	if owner := t.hub.farm.owner(id); owner == t.hub.farm.node.ID() {
+	if owner := ownerOf(id); owner == t.hub.farm.node.ID() {
 		answer, err = t.hub.invokeHere(ctx, id, method, args)
 	} else {
 		answer, err = t.hub.farm.invokeThere(ctx, owner, id, method, args)

@@ -12,7 +12,9 @@ const (
 	// Abort ends the connections of the topic.
 	Abort
 	// AddToGroup and RemoveFromGroup change the groups of a connection of the
-	// receiving node, which replies.
+	// receiving node, which replies: of the topic's connection, or, so that the
+	// change has its place among the messages of a group, of Connections, the
+	// topic being the group.
 	AddToGroup
 	RemoveFromGroup
 	// Invoke is a message to one connection, whose client answers it; the
@@ -26,6 +28,9 @@ const (
 	Count
 	// Reply answers one of the kinds above.
 	Reply
+	// Moved says that the topic's connection, which may be on any node, is on
+	// the publisher's now.
+	Moved
 )
 
 // TopicKind says what a topic names.
@@ -80,7 +85,7 @@ type Envelope struct {
 	Error string
 	// Outcome qualifies a reply; its values belong to the sender and receiver.
 	Outcome uint8
-	// Connections is the answer to Presence.
+	// Connections is the answer to Presence, or whose groups change.
 	Connections []string
 	// Number is the answer to Count.
 	Number uint64

@@ -1,0 +1,342 @@
+package hubs
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
+	"github.com/go-signalr/signalr/scaleout"
+	"github.com/go-signalr/signalr/transports"
+)
+
+const (
+	// maxGuestItems and maxGuestBytes bound what waits for a guest in memory.
+	// One that is further behind reads the log.
+	maxGuestItems = 1000
+	maxGuestBytes = transports.DefaultOutboxLimit
+	// readAtOnce is how many envelopes of a log are read at a time.
+	readAtOnce = 256
+)
+
+// guest is a connection of another protocol whose transport is on this node.
+//
+// It gets messages in two ways. Those delivered while it is here wait in its
+// queue. Before these it reads in each stream's log what it has missed, up to a
+// target: the last position of the stream that was delivered before the guest was
+// registered, or before its queue overflowed. So nothing is between the two, and
+// what is in both is known by its position.
+//
+// Lock order: guest.mu is taken last.
+type guest struct {
+	entry
+	guests *guests
+	wake   func()
+
+	// Of the goroutine that takes.
+	cursor []scaleout.Position
+	ahead  [][]*scaleout.Envelope // by stream: read from the log, not yet taken
+	sample []scaleout.Position
+	joined map[string]struct{} // the groups, as of what was taken
+	names  []string            // joined, in order; nil: joined was changed
+
+	rebased atomic.Bool // the log was replaced
+	left    atomic.Bool // the guest is on another node
+
+	mu     sync.Mutex
+	queue  []guestItem
+	size   int
+	behind []bool              // by stream: the log comes first
+	target []scaleout.Position // up to here
+}
+
+// guestItem is something that was delivered.
+type guestItem struct {
+	stream int
+	at     scaleout.Position
+	topic  scaleout.Topic
+	text   []byte
+	change scaleout.Kind // AddToGroup, RemoveFromGroup, or 0
+	abort  bool
+}
+
+// Attach implements [bridge.Hub].
+func (g *guests) Attach(p *bridge.Peer, groups []string, cursor []scaleout.Position, wake func()) bridge.Member {
+	n := g.Streams()
+	m := &guest{
+		entry:  entry{id: p.ConnectionID, userID: p.UserID},
+		guests: g,
+		wake:   wake,
+		cursor: make([]scaleout.Position, n),
+		ahead:  make([][]*scaleout.Envelope, n),
+		sample: make([]scaleout.Position, n),
+		joined: make(map[string]struct{}, len(groups)),
+		behind: make([]bool, n),
+		target: make([]scaleout.Position, n),
+	}
+	if cursor == nil {
+		g.snapshot(m.cursor)
+	} else {
+		copy(m.cursor, cursor)
+		for stream := range m.behind {
+			m.behind[stream] = true
+		}
+	}
+	g.registry.add(m)
+	for _, group := range groups {
+		m.joined[group] = struct{}{}
+		g.registry.addToGroup(m.id, group)
+	}
+	m.names = m.sortedGroups()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.retarget()
+	return m
+}
+
+// retarget lets the log be read up to what is being delivered; what comes later
+// comes by the queue. m is locked.
+func (m *guest) retarget() {
+	for stream := range m.target {
+		m.target[stream] = m.guests.hub.farm.node.Last(stream)
+	}
+}
+
+// put takes what is delivered.
+func (m *guest) put(i guestItem) {
+	m.mu.Lock()
+	if len(m.queue) > 0 && (len(m.queue) == maxGuestItems || m.size+len(i.text) > maxGuestBytes) {
+		m.queue, m.size = nil, 0
+		for stream := range m.behind {
+			m.behind[stream] = true
+		}
+		m.retarget()
+	} else {
+		m.queue = append(m.queue, i)
+		m.size += len(i.text)
+	}
+	m.mu.Unlock()
+	m.wake()
+}
+
+// leave notes that the guest is on another node.
+func (m *guest) leave() {
+	m.left.Store(true)
+	m.wake()
+}
+
+// Detach implements [bridge.Member].
+func (m *guest) Detach() { m.guests.registry.remove(m) }
+
+// Cursor implements [bridge.Member].
+func (m *guest) Cursor() []scaleout.Position { return slices.Clone(m.cursor) }
+
+// Groups implements [bridge.Member].
+func (m *guest) Groups() (names []string, changed bool) {
+	if changed = m.names == nil; changed {
+		m.names = m.sortedGroups()
+	}
+	return slices.Clone(m.names), changed
+}
+
+func (m *guest) sortedGroups() []string {
+	names := slices.AppendSeq(make([]string, 0, len(m.joined)), maps.Keys(m.joined))
+	slices.Sort(names)
+	return names
+}
+
+// Take implements [bridge.Member].
+func (m *guest) Take(ctx context.Context, most int) (bridge.Batch, error) {
+	b := bridge.Batch{Left: m.left.Load()}
+	if m.rebased.Swap(false) {
+		m.rebase()
+	}
+	for len(b.Messages) < most && !b.Aborted {
+		more, err := m.readOn(ctx)
+		if err != nil && len(b.Messages) == 0 {
+			return b, err
+		}
+		if err != nil { // it comes again
+			b.More = true
+			return b, nil
+		}
+		if !more {
+			m.drain(&b, most)
+			return b, nil
+		}
+		m.takeOldest(&b)
+	}
+	b.More = true
+	return b, nil
+}
+
+// rebase forgets positions of a log that was replaced: with them as a filter,
+// nothing of the new one would pass.
+func (m *guest) rebase() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for stream := range m.cursor {
+		last := m.guests.hub.farm.node.Last(stream)
+		if m.cursor[stream].Compare(last) > 0 {
+			m.cursor[stream] = scaleout.Position{}
+		}
+		if m.target[stream].Compare(last) > 0 {
+			m.target[stream] = last
+		}
+	}
+}
+
+// readOn reads on in the logs that come first. It reports whether there is
+// something to take from them.
+func (m *guest) readOn(ctx context.Context) (more bool, err error) {
+	for stream := range m.cursor {
+		if len(m.ahead[stream]) == 0 {
+			if err = m.read(ctx, stream); err != nil {
+				return false, err
+			}
+		}
+		more = more || len(m.ahead[stream]) > 0
+	}
+	return more, nil
+}
+
+func (m *guest) read(ctx context.Context, stream int) error {
+	m.mu.Lock()
+	behind, target := m.behind[stream], m.target[stream]
+	m.mu.Unlock()
+	if !behind {
+		return nil
+	}
+	envelopes, gap, err := m.guests.hub.farm.node.Read(ctx, stream, m.cursor[stream], readAtOnce)
+	if err != nil {
+		return err
+	}
+	if gap {
+		m.cursor[stream] = scaleout.Position{} // it is none of this log
+	}
+	for i, e := range envelopes {
+		if e.Position.Compare(target) > 0 {
+			envelopes = envelopes[:i]
+			break
+		}
+	}
+	m.ahead[stream] = envelopes
+	if len(envelopes) > 0 {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.target[stream] == target { // else there is more to read by now
+		m.behind[stream] = false
+		if target.Compare(m.cursor[stream]) > 0 {
+			m.cursor[stream] = target
+		}
+	}
+	return nil
+}
+
+// takeOldest takes the envelope that was published first, as far as that can be
+// told: positions of different streams only nearly compare.
+func (m *guest) takeOldest(b *bridge.Batch) {
+	oldest := -1
+	for stream, envelopes := range m.ahead {
+		if len(envelopes) > 0 && (oldest < 0 || envelopes[0].Position.Compare(m.ahead[oldest][0].Position) < 0) {
+			oldest = stream
+		}
+	}
+	e := m.ahead[oldest][0]
+	m.ahead[oldest] = m.ahead[oldest][1:]
+	m.cursor[oldest] = e.Position
+	switch e.Kind {
+	case scaleout.AddToGroup, scaleout.RemoveFromGroup:
+		if slices.Contains(e.Connections, m.id) {
+			m.changeGroup(e.Kind, e.Topic.Name)
+			// From now on messages of the group come by the queue, or not any
+			// more; those since the registration are still in the log.
+			m.guests.changeMembership(e.Kind, m.id, e.Topic.Name)
+			m.mu.Lock()
+			m.behind[oldest] = true
+			m.target[oldest] = m.guests.hub.farm.node.Last(oldest)
+			m.mu.Unlock()
+		}
+	case scaleout.Message:
+		if m.isMeant(e.Topic) && !slices.Contains(e.Excluded, m.id) {
+			if text := m.guests.text(e); text != nil {
+				b.Messages = append(b.Messages, text)
+			}
+		}
+	case scaleout.Abort:
+		b.Aborted = b.Aborted || m.isMeant(e.Topic) && !slices.Contains(e.Excluded, m.id)
+	}
+}
+
+// isMeant reports whether a topic names the guest, with the groups as of what was
+// taken.
+func (m *guest) isMeant(topic scaleout.Topic) bool {
+	switch topic.Kind {
+	case scaleout.Connection:
+		return topic.Name == m.id
+	case scaleout.User:
+		return m.userID != "" && topic.Name == m.userID
+	case scaleout.Group:
+		_, ok := m.joined[topic.Name]
+		return ok
+	default:
+		return topic.Kind == scaleout.All
+	}
+}
+
+func (m *guest) changeGroup(change scaleout.Kind, group string) {
+	_, isMember := m.joined[group]
+	switch {
+	case change == scaleout.AddToGroup && !isMember:
+		m.joined[group] = struct{}{}
+		m.names = nil
+	case change == scaleout.RemoveFromGroup && isMember:
+		delete(m.joined, group)
+		m.names = nil
+	}
+}
+
+// drain takes what waits in the queue, when no log comes first any more.
+func (m *guest) drain(b *bridge.Batch, most int) {
+	m.guests.snapshot(m.sample) // all up to there is in the queue
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if slices.Contains(m.behind, true) { // it has overflowed just now
+		b.More = true
+		return
+	}
+	n := 0
+	for ; n < len(m.queue) && len(b.Messages) < most && !b.Aborted; n++ {
+		i := &m.queue[n]
+		m.size -= len(i.text)
+		if i.at.Compare(m.cursor[i.stream]) <= 0 {
+			continue // it was in the log
+		}
+		m.cursor[i.stream] = i.at
+		switch {
+		case i.change != 0:
+			m.changeGroup(i.change, i.topic.Name)
+		case !m.isMeant(i.topic):
+		case i.abort:
+			b.Aborted = true
+		case i.text != nil:
+			b.Messages = append(b.Messages, i.text)
+		}
+	}
+	clear(m.queue[:n])
+	m.queue = m.queue[n:]
+	if len(m.queue) > 0 {
+		b.More = true
+		return
+	}
+	m.queue = nil // idle guests keep no memory
+	for stream, at := range m.sample {
+		if at.Compare(m.cursor[stream]) > 0 {
+			m.cursor[stream] = at
+		}
+	}
+}
