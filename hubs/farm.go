@@ -137,8 +137,12 @@ func (f *farm) message(b *broadcast, topic scaleout.Topic, except []string) (*sc
 // Deliver handles what another node, or this one, sent.
 func (f *farm) Deliver(e *scaleout.Envelope) {
 	<-f.joined
+	g := f.hub.guests.Load()
+	if g != nil {
+		g.begin(e)
+	}
 	f.deliver(e)
-	if g := f.hub.guests.Load(); g != nil {
+	if g != nil {
 		g.deliver(e)
 	}
 }
@@ -246,9 +250,6 @@ func (f *farm) NodeDown(id scaleout.NodeID) {
 
 // Lost logs what is missing.
 func (f *farm) Lost(l scaleout.Loss) {
-	if g := f.hub.guests.Load(); g != nil && l.Reason == "epoch" {
-		g.rebase()
-	}
 	f.later(func() {
 		f.hub.logger.Error("messages of the farm are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count)
 	})

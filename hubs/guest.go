@@ -42,8 +42,7 @@ type guest struct {
 	joined map[string]struct{} // the groups, as of what was taken
 	names  []string            // joined, in order; nil: joined was changed
 
-	rebased atomic.Bool // the log was replaced
-	left    atomic.Bool // the guest is on another node
+	left atomic.Bool // the guest is on another node
 
 	mu     sync.Mutex
 	queue  []guestItem
@@ -60,6 +59,7 @@ type guestItem struct {
 	text   []byte
 	change scaleout.Kind // AddToGroup, RemoveFromGroup, or 0
 	abort  bool
+	anew   bool // what follows is of another log
 }
 
 // Attach implements [bridge.Hub].
@@ -121,6 +121,15 @@ func (m *guest) put(i guestItem) {
 	m.wake()
 }
 
+// startAnew notes that the log of a stream was replaced: positions before do not
+// compare with those that follow.
+func (m *guest) startAnew(stream int) {
+	m.mu.Lock()
+	m.target[stream] = scaleout.Position{}
+	m.mu.Unlock()
+	m.put(guestItem{stream: stream, anew: true})
+}
+
 // leave notes that the guest is on another node.
 func (m *guest) leave() {
 	m.left.Store(true)
@@ -150,9 +159,6 @@ func (m *guest) sortedGroups() []string {
 // Take implements [bridge.Member].
 func (m *guest) Take(ctx context.Context, most int) (bridge.Batch, error) {
 	b := bridge.Batch{Left: m.left.Load()}
-	if m.rebased.Swap(false) {
-		m.rebase()
-	}
 	for len(b.Messages) < most && !b.Aborted {
 		more, err := m.readOn(ctx)
 		if err != nil && len(b.Messages) == 0 {
@@ -170,22 +176,6 @@ func (m *guest) Take(ctx context.Context, most int) (bridge.Batch, error) {
 	}
 	b.More = true
 	return b, nil
-}
-
-// rebase forgets positions of a log that was replaced: with them as a filter,
-// nothing of the new one would pass.
-func (m *guest) rebase() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for stream := range m.cursor {
-		last := m.guests.hub.farm.node.Last(stream)
-		if m.cursor[stream].Compare(last) > 0 {
-			m.cursor[stream] = scaleout.Position{}
-		}
-		if m.target[stream].Compare(last) > 0 {
-			m.target[stream] = last
-		}
-	}
 }
 
 // readOn reads on in the logs that come first. It reports whether there is
@@ -230,9 +220,6 @@ func (m *guest) read(ctx context.Context, stream int) error {
 	defer m.mu.Unlock()
 	if m.target[stream] == target { // else there is more to read by now
 		m.behind[stream] = false
-		if target.Compare(m.cursor[stream]) > 0 {
-			m.cursor[stream] = target
-		}
 	}
 	return nil
 }
@@ -313,11 +300,12 @@ func (m *guest) drain(b *bridge.Batch, most int) {
 	for ; n < len(m.queue) && len(b.Messages) < most && !b.Aborted; n++ {
 		i := &m.queue[n]
 		m.size -= len(i.text)
-		if i.at.Compare(m.cursor[i.stream]) <= 0 {
+		if !i.anew && i.at.Compare(m.cursor[i.stream]) <= 0 {
 			continue // it was in the log
 		}
 		m.cursor[i.stream] = i.at
 		switch {
+		case i.anew:
 		case i.change != 0:
 			m.changeGroup(i.change, i.topic.Name)
 		case !m.isMeant(i.topic):

@@ -91,7 +91,20 @@ func (g *guests) Methods() []bridge.Method {
 // isPlain reports whether the method has no streams.
 func (m *method) isPlain() bool { return !m.streams && m.uploads == 0 }
 
-// deliver hands an envelope of a shared stream to the guests it is for.
+// begin notices that a log was replaced, by a position that was there before.
+func (g *guests) begin(e *scaleout.Envelope) {
+	if e.Stream < 0 {
+		return
+	}
+	g.mu.Lock()
+	replaced := e.Position.Compare(g.delivered[e.Stream]) < 0
+	g.mu.Unlock()
+	if replaced {
+		g.registry.each(scaleout.Topic{Kind: scaleout.All}, nil, func(m *guest) { m.startAnew(e.Stream) })
+	}
+}
+
+// deliver hands an envelope to the guests it is for.
 func (g *guests) deliver(e *scaleout.Envelope) {
 	switch e.Kind {
 	case scaleout.Message, scaleout.Abort:
@@ -109,9 +122,7 @@ func (g *guests) deliver(e *scaleout.Envelope) {
 	}
 	if e.Stream >= 0 {
 		g.mu.Lock()
-		if last := &g.delivered[e.Stream]; e.Position.Compare(*last) > 0 {
-			*last = e.Position
-		}
+		g.delivered[e.Stream] = e.Position
 		g.mu.Unlock()
 	}
 }
@@ -142,18 +153,6 @@ func (g *guests) snapshot(into []scaleout.Position) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	copy(into, g.delivered)
-}
-
-// rebase gives up positions of a log that was replaced.
-func (g *guests) rebase() {
-	g.mu.Lock()
-	for stream := range g.delivered {
-		if last := g.hub.farm.node.Last(stream); g.delivered[stream].Compare(last) > 0 {
-			g.delivered[stream] = last
-		}
-	}
-	g.mu.Unlock()
-	g.registry.each(scaleout.Topic{Kind: scaleout.All}, nil, func(m *guest) { m.rebased.Store(true) })
 }
 
 // text makes the guests' message out of an envelope; nil: it has none.
