@@ -23,9 +23,16 @@ type entry struct {
 	gap  uint64 // how many numbers before its own were given up
 
 	appended atomic.Bool
-	settled  atomic.Bool
+	outcome  atomic.Int32
 	done     chan error // gets one value
 }
+
+// Outcomes of an entry.
+const (
+	awaited int32 = iota
+	succeeded
+	failed
+)
 
 func newEntry(e *scaleout.Envelope, publisher scaleout.NodeID) *entry {
 	entry := &entry{envelope: *e, size: e.Size(), done: make(chan error, 1)}
@@ -57,12 +64,19 @@ func gapBefore(m goredis.XMessage) uint64 {
 
 // settle ends the wait for the entry. It reports false if it has ended before.
 func (e *entry) settle(err error) bool {
-	if !e.settled.CompareAndSwap(false, true) {
+	outcome := succeeded
+	if err != nil {
+		outcome = failed
+	}
+	if !e.outcome.CompareAndSwap(awaited, outcome) {
 		return false
 	}
 	e.done <- err
 	return true
 }
+
+// settled says that nobody waits for the entry any more.
+func (e *entry) settled() bool { return e.outcome.Load() != awaited }
 
 // awaiting are the entries of this node in one shared stream that its own
 // follower has not come across yet, in the order of their numbers.

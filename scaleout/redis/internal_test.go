@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"io"
 	"math"
 	"net"
@@ -106,8 +107,8 @@ func TestNumbers(t *testing.T) {
 	l.number(first)
 	require.Equal(t, []uint64{1, 0, 1, 0, 2, 0, 3, 0}, numbers(first))
 
-	first[0].settle(nil)
-	first[3].settle(nil)
+	first[0].settle(scaleout.ErrDown)
+	first[3].settle(context.Canceled)
 	left := l.withoutSettled(slices.Clone(first))
 	require.Equal(t, []*entry{first[1], first[2]}, left)
 	require.Equal(t, []uint64{1, 0, 2, 1}, numbers(left), "the number given up is told by the next")
@@ -125,6 +126,22 @@ func TestNumbers(t *testing.T) {
 	}
 }
 
+// An envelope that was delivered before the answer to its append was lost has not
+// failed, so that its number was not given up: whoever misses it is told.
+func TestNumbersOfWhatWasDeliveredAreNotGivenUp(t *testing.T) {
+	t.Parallel()
+	n := newTestNode(t)
+	l := newLane(n)
+	first := entries(n, "a", "a")
+	l.number(first)
+	first[0].settle(nil)
+	first[1].settle(scaleout.ErrDown)
+	require.Empty(t, l.withoutSettled(first))
+	second := entries(n, "a")
+	l.number(second)
+	require.Equal(t, []uint64{3, 1}, numbers(second))
+}
+
 func TestAwaitingSettlesInOrder(t *testing.T) {
 	t.Parallel()
 	n := newTestNode(t)
@@ -140,7 +157,7 @@ func TestAwaitingSettlesInOrder(t *testing.T) {
 	awaiting.delivered(3)
 	require.ErrorIs(t, <-batch[1].done, scaleout.ErrDown, "it was confirmed, and is not there")
 	require.NoError(t, <-batch[2].done)
-	require.False(t, batch[3].settled.Load())
+	require.False(t, batch[3].settled())
 	require.Len(t, awaiting.entries, 1)
 }
 

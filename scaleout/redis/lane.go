@@ -100,11 +100,11 @@ func (l *lane) take() []*entry {
 // dropSettled removes the entries that nobody waits for any more from the queue,
 // so that they take up no room.
 func (l *lane) dropSettled() {
-	if !slices.ContainsFunc(l.queue, func(e *entry) bool { return e.settled.Load() }) {
+	if !slices.ContainsFunc(l.queue, func(e *entry) bool { return e.settled() }) {
 		return
 	}
 	l.queue = slices.DeleteFunc(l.queue, func(e *entry) bool {
-		if e.settled.Load() {
+		if e.settled() {
 			l.release(e)
 			return true
 		}
@@ -155,17 +155,19 @@ func (l *lane) append(batch []*entry) {
 }
 
 // withoutSettled drops the entries that nobody waits for any more. If they have
-// numbers, the next entry tells that these were given up.
+// numbers and failed, the next entry tells that these were given up. One that has
+// been delivered, although the answer to its append was lost, is not given up: if
+// Redis loses it after that, it is missing.
 func (l *lane) withoutSettled(batch []*entry) []*entry {
 	gaps := make(map[string]uint64)
 	kept := batch[:0]
 	for _, e := range batch {
 		switch {
-		case !e.settled.Load():
+		case !e.settled():
 			e.gap += gaps[e.key]
 			delete(gaps, e.key)
 			kept = append(kept, e)
-		case e.envelope.Sequence != 0:
+		case e.envelope.Sequence != 0 && e.outcome.Load() == failed:
 			gaps[e.key] += e.gap + 1
 			fallthrough
 		default:
