@@ -24,6 +24,7 @@ type farm struct {
 	alone   bool          // the bus is the hub's own: nobody else will ever join
 	joined  chan struct{} // closed when node is set
 	replies sync.WaitGroup
+	counts  busCounters
 
 	mu      sync.Mutex
 	last    uint64
@@ -52,8 +53,8 @@ func newFarm(h *Hub, name string, bus scaleout.Bus) (*farm, error) {
 	if bus == nil {
 		bus = scaleout.NewMemory()
 	}
-	var err error
-	f.node, err = bus.Join(name, f)
+	node, err := bus.Join(name, f)
+	f.node = countedNode{node, &f.counts}
 	close(f.joined) // others may have sent already
 	return f, err
 }
@@ -137,6 +138,7 @@ func (f *farm) message(b *broadcast, topic scaleout.Topic, except []string) (*sc
 // Deliver handles what another node, or this one, sent.
 func (f *farm) Deliver(e *scaleout.Envelope) {
 	<-f.joined
+	f.counts.delivered.Add(1)
 	g := f.hub.guests.Load()
 	if g != nil {
 		g.begin(e)
@@ -250,6 +252,8 @@ func (f *farm) NodeDown(id scaleout.NodeID) {
 
 // Lost logs what is missing.
 func (f *farm) Lost(l scaleout.Loss) {
+	f.counts.losses.Add(1)
+	f.counts.lost.Add(l.Count)
 	f.later(func() {
 		f.hub.logger.Error("messages of the farm are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count)
 	})

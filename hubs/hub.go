@@ -163,9 +163,6 @@ func (h *Hub) Clients() Clients { return Clients{h} }
 // Groups returns the groups of the hub.
 func (h *Hub) Groups() Groups { return Groups{h} }
 
-// Stats returns the counters of the hub's transports.
-func (h *Hub) Stats() transports.Stats { return h.endpoint.Stats() }
-
 // Shutdown tells all clients to reconnect elsewhere, refuses new ones, waits until
 // all calls and OnDisconnected have returned and the connections are gone, and
 // leaves the bus. When ctx is done first, the connections left are aborted and
@@ -196,6 +193,3 @@ func (h *Hub) Nodes(ctx context.Context) ([]Node, error) {
 
 // NodeID returns this process's number among the nodes that serve the hub.
 func (h *Hub) NodeID() scaleout.NodeID { return h.farm.node.ID() }
-
-// BusHealth returns the state of the hub's connection to its bus.
-func (h *Hub) BusHealth() scaleout.Health { return h.farm.node.Health() }
