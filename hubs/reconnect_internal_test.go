@@ -50,6 +50,8 @@ func (c *restless) Send(frame []byte) error {
 
 func (c *restless) SendLast(frame []byte) error { return c.Send(frame) }
 
+func (c *restless) Queued() int { return 0 }
+
 func (c *restless) dial() *websocket.Conn {
 	socket, response, err := websocket.DefaultDialer.Dial(c.url, nil)
 	if err != nil {

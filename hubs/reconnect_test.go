@@ -220,6 +220,39 @@ func TestVersion1DoesNotReconnect(t *testing.T) {
 	})
 }
 
+// Without a negotiation nobody has asked for it.
+func TestSkippedNegotiationDoesNotReconnect(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := &traveller{world: w}
+		c.open()
+		c.send(`{"protocol":"json","version":2}`)
+		c.expect(`{}`)
+		require.Equal(t, "connected", recv(t, w.diary))
+		c.send(ack(7), sequence(7), invoke("1", "Echo", `"ignored"`))
+		c.client.expect(result("1", `"ignored"`))
+		c.lose()
+		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+	})
+}
+
+// Other transports do not have it, though the client has asked for it.
+func TestLongPollingDoesNotReconnect(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := &traveller{world: w, grant: w.negotiate("&useStatefulReconnect=true", "")}
+		require.NotNil(t, c.grant.UseStatefulReconnect)
+		c.poll(http.MethodGet, "")
+		c.poll(http.MethodPost, `{"protocol":"json","version":2}`)
+		require.Equal(t, "{}\x1e", c.poll(http.MethodGet, ""))
+		require.Equal(t, "connected", recv(t, w.diary))
+		c.poll(http.MethodPost, ack(7), sequence(7), invoke("1", "Echo", `"ignored"`))
+		require.Equal(t, result("1", `"ignored"`)+"\x1e", c.poll(http.MethodGet, ""))
+		status, _ := c.attempt()
+		require.Equal(t, http.StatusBadRequest, status)
+		c.poll(http.MethodDelete, "")
+		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+	})
+}
+
 func TestReconnectIsGrantedToThoseWhoAskWhereItIsAllowed(t *testing.T) {
 	t.Parallel()
 	for _, query := range []string{"", "&useStatefulReconnect=false", "&useStatefulReconnect=1", "&useStatefulReconnect="} {
@@ -314,23 +347,37 @@ func TestReconnectByAnotherUserIsRefused(t *testing.T) {
 }
 
 func TestOutageThatLastsTooLong(t *testing.T) {
-	opts := []hubs.Option{hubs.WithEndpoint(transports.WithDisconnectTimeout(3 * time.Second))}
-	inWorld(t, opts, func(t *testing.T, w *world) {
-		c := w.arrive("")
-		c.send(invoke("1", "Wait", ``))
-		for range 3 { // each outage has its own time
-			c.lose()
-			time.Sleep(2 * time.Second)
-			c.open()
-			c.expect(sequence(1))
-		}
-		require.Empty(t, w.diary)
-		c.lose()
-		gone := seconds(func() { require.Equal(t, "disconnected: <nil>", recv(t, w.diary)) })
-		require.InDelta(t, 3.5, gone, 0.6)
-		c.refused(http.StatusNotFound)
-		require.Equal(t, map[string]uint64{"timeout": 1}, w.Stats().Ended)
-	})
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		opts   []hubs.Option
+		window time.Duration
+	}{
+		"by default": {nil, 15 * time.Second},
+		"an option":  {[]hubs.Option{hubs.WithEndpoint(transports.WithDisconnectTimeout(3 * time.Second))}, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inWorld(t, tt.opts, func(t *testing.T, w *world) {
+				c := w.arrive("")
+				c.send(invoke("1", "Wait", ``))
+				for range 3 { // each outage has its own time
+					c.lose()
+					time.Sleep(tt.window - time.Second)
+					c.open()
+					c.expect(sequence(1))
+				}
+				require.Empty(t, w.diary)
+				require.Zero(t, w.Stats().Lost)
+				c.lose()
+				gone := seconds(func() { require.Equal(t, "disconnected: <nil>", recv(t, w.diary)) })
+				require.InDelta(t, tt.window.Seconds()+0.5, gone, 0.6)
+				c.refused(http.StatusNotFound)
+				stats := w.Stats()
+				require.EqualValues(t, 3, stats.Resumed)
+				require.EqualValues(t, 1, stats.Lost)
+				require.Equal(t, map[string]uint64{"timeout": 1}, stats.Ended)
+			})
+		})
+	}
 }
 
 // However a connection ends in earnest, the client that tries once more does not
@@ -338,12 +385,11 @@ func TestOutageThatLastsTooLong(t *testing.T) {
 func TestTheEndIsFinal(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		name     string
-		end      func(w *world, c *traveller)
-		said     string // by the server
-		cause    string
-		outage   bool
-		goodbyes bool // the client closes the WebSocket
+		name   string
+		end    func(w *world, c *traveller)
+		said   string // by the server
+		cause  string
+		outage bool
 	}{
 		{name: "Context.Abort", said: `{"type":7}`, cause: "<nil>",
 			end: func(_ *world, c *traveller) { c.send(`{"type":1,"target":"Leave","arguments":[]}`) }},
@@ -356,17 +402,25 @@ func TestTheEndIsFinal(t *testing.T) {
 		{name: "protocol error", cause: "Error reading JSON.",
 			said: `{"type":7,"error":"Connection closed with an error. InvalidDataException: Error reading JSON.","allowReconnect":true}`,
 			end:  func(_ *world, c *traveller) { c.send(`nonsense`) }},
-		{name: "WebSocket closed", cause: "<nil>", goodbyes: true,
+		{name: "WebSocket closed", cause: "<nil>",
 			end: func(_ *world, c *traveller) { c.close() }},
+		{name: "silence of the client", cause: hubs.ErrClientTimeout.Error(),
+			said: `{"type":7,"error":"Connection closed with an error. OperationCanceledException: ` + hubs.ErrClientTimeout.Error() + `","allowReconnect":true}`,
+			end:  func(*world, *traveller) {}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ending := make(chan chan error, 1)
+			over := t.Context()
 			opts := []hubs.Option{hubs.WithOnDisconnected(func(_ *hubs.Context, cause error) {
 				proceed := make(chan error)
 				ending <- proceed
-				proceed <- cause
+				select {
+				case proceed <- cause:
+				case <-over.Done(): // the test has failed
+				}
 			})}
 			inWorld(t, opts, func(t *testing.T, w *world) {
+				over = t.Context()
 				c := w.arrive("")
 				if tt.outage {
 					c.lose()
@@ -383,9 +437,39 @@ func TestTheEndIsFinal(t *testing.T) {
 				}
 				synctest.Wait()
 				c.refused(http.StatusNotFound)
+				lost := uint64(0)
+				if tt.outage {
+					lost = 1
+				}
+				require.Equal(t, lost, w.Stats().Lost)
 			})
 		})
 	}
+}
+
+// A client that does not read is not waited for.
+func TestWriteThatTakesTooLongIsFinal(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		require.NoError(t, w.Clients().All().Send(context.Background(), "text", "nobody reads this"))
+		after := seconds(func() { require.Contains(t, recv(t, w.diary), transports.ErrWriteTimeout.Error()) })
+		require.InDelta(t, transports.DefaultSendTimeout.Seconds(), after, 1.5)
+		c.refused(http.StatusNotFound)
+		require.Equal(t, map[string]uint64{"write_timeout": 1}, w.Stats().Ended)
+	})
+}
+
+// A connection that was refused by OnConnected does not come back.
+func TestRefusalByOnConnectedIsFinal(t *testing.T) {
+	refuse := hubs.WithOnConnected(func(*hubs.Context) error { return hubs.NewError("no") })
+	inWorld(t, []hubs.Option{refuse}, func(t *testing.T, w *world) {
+		c := &traveller{world: w, grant: w.negotiate("&useStatefulReconnect=true", "")}
+		c.open()
+		c.send(`{"protocol":"json","version":2}`)
+		c.expect(`{}`, `{"type":7,"error":"Connection closed with an error. HubException: no"}`)
+		c.refused(http.StatusNotFound)
+		c.expectClosed(websocket.CloseNormalClosure)
+	})
 }
 
 func TestShutdownDuringAnOutage(t *testing.T) {
@@ -408,153 +492,6 @@ func TestShutdownIsFinal(t *testing.T) {
 		c.refused(http.StatusNotFound)
 		c.expectClosed(websocket.CloseNormalClosure)
 		require.NoError(t, recv(t, down))
-	})
-}
-
-const unacknowledged = `{"type":7,"error":"Connection closed with an error. Error: ` +
-	`hubs: the client has not acknowledged enough messages for too long","allowReconnect":true}`
-
-// A client that never acknowledges holds senders back when its buffer is full,
-// and is closed 5 s later.
-func TestClientThatNeverAcknowledges(t *testing.T) {
-	const limit = 2000
-	inWorld(t, []hubs.Option{hubs.WithStatefulReconnectBufferSize(limit)}, func(t *testing.T, w *world) {
-		c := w.arrive("")
-		c.send(`{"type":4,"invocationId":"f","target":"Flood","arguments":[]}`)
-		size, last := 0, ""
-		after := seconds(func() {
-			for !strings.HasPrefix(last, `{"type":7`) {
-				record, err := c.next()
-				require.NoError(t, err)
-				if !isAck.MatchString(record) {
-					size += len(last) // all but Close
-					last = record
-				}
-			}
-		})
-		require.Equal(t, unacknowledged, last)
-		require.InDelta(t, 5.5, after, 1)
-		require.InDelta(t, limit, size, 100)
-		require.Contains(t, recv(t, w.diary), "not acknowledged enough")
-		c.expectClosed(websocket.CloseNormalClosure)
-		c.refused(http.StatusNotFound)
-	})
-}
-
-// The same client, when nothing holds it back: it may go on as long as it likes.
-func TestClientThatAcknowledgesHoldsNobodyBack(t *testing.T) {
-	inWorld(t, []hubs.Option{hubs.WithStatefulReconnectBufferSize(2000)}, func(t *testing.T, w *world) {
-		c := w.arrive("")
-		c.send(`{"type":4,"invocationId":"f","target":"Flood","arguments":[]}`)
-		received, skipped := 0, 0
-		for began := time.Now(); time.Since(began) < 20*time.Second; {
-			record, err := c.next()
-			require.NoError(t, err)
-			if isAck.MatchString(record) {
-				skipped++
-				continue
-			}
-			require.Equal(t, item("f", received), record)
-			if received++; received%40 == 0 {
-				time.Sleep(time.Second)
-				c.send(ack(received))
-			}
-		}
-		require.Less(t, skipped, 2)
-		c.send(`{"type":5,"invocationId":"f"}`)
-		require.Empty(t, w.diary)
-	})
-}
-
-// During an outage nothing is acknowledged either.
-func TestBufferFullDuringAnOutage(t *testing.T) {
-	inWorld(t, []hubs.Option{hubs.WithStatefulReconnectBufferSize(2000)}, func(t *testing.T, w *world) {
-		c := w.arrive("")
-		c.send(`{"type":4,"invocationId":"f","target":"Flood","arguments":[]}`)
-		c.expect(item("f", 0))
-		c.lose()
-		after := seconds(func() { require.Contains(t, recv(t, w.diary), "not acknowledged enough") })
-		require.InDelta(t, 5.5, after, 1)
-		c.refused(http.StatusNotFound)
-	})
-}
-
-// What cannot wait takes more than the buffer, but not without end.
-func TestBroadcastsOverfillTheBufferOnlySoFar(t *testing.T) {
-	inWorld(t, nil, func(t *testing.T, w *world) {
-		c := w.arrive("")
-		c.lose()
-		text := strings.Repeat("x", 10_000)
-		sent := 0
-		for ; len(w.diary) == 0; sent++ {
-			require.NoError(t, w.Clients().All().Send(context.Background(), "text", text))
-			synctest.Wait()
-		}
-		require.InDelta(t, (hubs.DefaultStatefulReconnectBufferSize+transports.DefaultOutboxLimit)/10_000, sent, 2)
-		require.Contains(t, recv(t, w.diary), "not acknowledged enough")
-		c.refused(http.StatusNotFound)
-	})
-}
-
-// A buffer may be larger than the outbox: all of it is sent again.
-func TestReplayOfMoreThanTheOutboxHolds(t *testing.T) {
-	opts := []hubs.Option{
-		hubs.WithStatefulReconnectBufferSize(1 << 20),
-		hubs.WithEndpoint(transports.WithOutboxLimit(1000), transports.WithBufferSize(1000)),
-	}
-	inWorld(t, opts, func(t *testing.T, w *world) {
-		c := w.arrive("")
-		c.lose()
-		text := `"` + strings.Repeat("x", 100) + `"`
-		for range 100 {
-			require.NoError(t, w.Clients().All().Send(context.Background(), "text", strings.Trim(text, `"`)))
-		}
-		c.open()
-		c.expect(sequence(1))
-		for range 100 {
-			c.expect(event("text", text))
-		}
-		require.Empty(t, w.diary)
-	})
-}
-
-// Acknowledgements may stand behind so many calls that nothing is read before
-// they have returned, and they have no room for their answers.
-func TestAcknowledgementsBehindManyCalls(t *testing.T) {
-	opts := []hubs.Option{hubs.WithStatefulReconnectBufferSize(1000), hubs.WithInputBufferSize(1000)}
-	inWorld(t, opts, func(t *testing.T, w *world) {
-		c := w.arrive("")
-		const calls = 200
-		took := seconds(func() {
-			for i := range calls {
-				c.send(invoke(fmt.Sprint(i), "Echo", `"x"`))
-			}
-			for i := range calls {
-				c.expect(result(fmt.Sprint(i), `"x"`))
-				c.send(ack(i + 1))
-			}
-		})
-		require.Less(t, took, 2.)
-		require.Empty(t, w.diary)
-	})
-}
-
-// The answer to a call that is refused where it is read does not wait for
-// acknowledgements, which are read in the same place.
-func TestRefusalsDoNotWaitForAcknowledgements(t *testing.T) {
-	inWorld(t, []hubs.Option{hubs.WithStatefulReconnectBufferSize(10)}, func(t *testing.T, w *world) {
-		c := w.arrive("")
-		c.send(invoke("1", "Echo", `"more than ten bytes"`))
-		c.expect(result("1", `"more than ten bytes"`))
-		took := seconds(func() {
-			for range 3 {
-				c.send(invoke("2", "Nothing", ``))
-				c.expect(`{"type":3,"invocationId":"2","error":"Failed to invoke 'Nothing' due to an error on the server. HubException: Method does not exist."}`)
-			}
-		})
-		require.Zero(t, took)
-		c.send(ack(4), invoke("3", "Echo", `"x"`))
-		c.expect(result("3", `"x"`))
 	})
 }
 

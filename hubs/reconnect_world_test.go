@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -39,40 +40,44 @@ type world struct {
 func inWorld(t *testing.T, opts []hubs.Option, test func(t *testing.T, w *world)) {
 	t.Helper()
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{
-			hub:    &travelHub{release: make(chan string), feed: make(chan int), got: make(chan int, 1000)},
-			diary:  newDiary(),
-			t:      t,
-			accept: make(chan net.Conn),
-			closed: make(chan struct{}),
-		}
-		all := append(w.diary.options(),
-			hubs.WithLogger(slog.New(slog.DiscardHandler)),
-			hubs.WithDetailedErrors(),
-			hubs.WithUserID(userHeader),
-			hubs.WithStatefulReconnect())
-		hub, err := hubs.New(w.hub, append(all, opts...)...)
-		require.NoError(t, err)
-		w.Hub = hub
-		mux := http.NewServeMux()
-		mux.Handle("/hub", hub)
-		mux.Handle("/hub/", hub)
-		server := &http.Server{Handler: mux}
-		served := make(chan struct{})
-		go func() {
-			defer close(served)
-			_ = server.Serve(w) // it ends with http.ErrServerClosed
-		}()
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
-			defer cancel()
-			require.NoError(t, hub.Shutdown(ctx))
-			require.NoError(t, server.Close())
-			<-served
-		})
-		test(t, w)
+	synctest.Test(t, func(t *testing.T) { test(t, newWorld(t, opts)) })
+}
+
+// newWorld starts a hub in a bubble, which is shut down at the end of the test.
+func newWorld(t *testing.T, opts []hubs.Option) *world {
+	t.Helper()
+	w := &world{
+		hub:    &travelHub{release: make(chan string), feed: make(chan int), got: make(chan int, 1000)},
+		diary:  newDiary(),
+		t:      t,
+		accept: make(chan net.Conn),
+		closed: make(chan struct{}),
+	}
+	all := append(w.diary.options(),
+		hubs.WithLogger(slog.New(slog.DiscardHandler)),
+		hubs.WithDetailedErrors(),
+		hubs.WithUserID(userHeader),
+		hubs.WithStatefulReconnect())
+	hub, err := hubs.New(w.hub, append(all, opts...)...)
+	require.NoError(t, err)
+	w.Hub = hub
+	mux := http.NewServeMux()
+	mux.Handle("/hub", hub)
+	mux.Handle("/hub/", hub)
+	server := &http.Server{Handler: mux}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = server.Serve(w) // it ends with http.ErrServerClosed
+	}()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		require.NoError(t, hub.Shutdown(ctx))
+		require.NoError(t, server.Close())
+		<-served
 	})
+	return w
 }
 
 func (w *world) Accept() (net.Conn, error) {
@@ -148,11 +153,31 @@ func (w *world) arrive(user string) *traveller {
 // attempt asks for a WebSocket and returns the answer's status.
 func (c *traveller) attempt() (int, *websocket.Conn) {
 	dialer := &websocket.Dialer{NetDialContext: c.world.dial}
-	socket, response, err := dialer.Dial("ws://192.0.2.1/hub?id="+c.grant.ConnectionToken, http.Header{"User": {c.user}})
+	address := "ws://192.0.2.1/hub"
+	if c.grant.ConnectionToken != "" {
+		address += "?id=" + c.grant.ConnectionToken
+	}
+	socket, response, err := dialer.Dial(address, http.Header{"User": {c.user}})
 	if err != nil && response == nil {
 		require.NoError(c.world.t, err)
 	}
 	return response.StatusCode, socket
+}
+
+// poll makes a request of the other transports and returns the answer's body.
+func (c *traveller) poll(method string, records ...string) string {
+	c.world.t.Helper()
+	body := strings.NewReader(strings.Join(records, "\x1e") + "\x1e")
+	request, err := http.NewRequest(method, "http://192.0.2.1/hub?id="+c.grant.ConnectionToken, body)
+	require.NoError(c.world.t, err)
+	client := &http.Client{Transport: &http.Transport{DialContext: c.world.dial, DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	require.NoError(c.world.t, err)
+	defer response.Body.Close()
+	require.Less(c.world.t, response.StatusCode, 300)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(c.world.t, err)
+	return string(text)
 }
 
 // open makes a WebSocket the client's.

@@ -22,6 +22,10 @@ const maxOverrun = transports.DefaultOutboxLimit
 // maxDoubtful is how many acknowledged messages are repeated at most.
 const maxDoubtful = 10_000
 
+// maxUncounted is more bytes than wait for a client that are not counted: pings,
+// and what a replay begins with.
+const maxUncounted = 512 << 10
+
 // relay makes a session outlive its transports: stateful reconnect (reference
 // 7). It numbers the messages in both directions, keeps those sent until the
 // client has acknowledged them, sends them again on a new transport, and drops
@@ -57,6 +61,7 @@ type relay struct {
 type wire interface {
 	Send(msg []byte) error
 	SendLast(msg []byte) error
+	Queued() int
 }
 
 func newRelay(conn wire, limit int) *relay {
@@ -225,7 +230,9 @@ func (r *relay) sequence(number int64) error {
 	return nil
 }
 
-// ack is the client's word that it has all messages up to a number.
+// ack is the client's word that it has all messages up to a number. It cannot
+// have those that still wait for their transport: a client that takes its word
+// for them, and reads slowly, would make the server keep what nothing bounds.
 func (r *relay) ack(number int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -238,6 +245,9 @@ func (r *relay) ack(number int64) error {
 	n := number - r.taken
 	for _, f := range r.queue[:n] {
 		r.size -= len(f)
+	}
+	if r.conn.Queued() > r.size+maxUncounted {
+		return &protocol.Error{Detail: fmt.Sprintf("Ack of message %d, which waits to be sent.", number)}
 	}
 	clear(r.queue[:n])
 	if r.queue = r.queue[n:]; len(r.queue) == 0 {

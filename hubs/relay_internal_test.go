@@ -21,6 +21,7 @@ import (
 type link struct {
 	frames [][]byte
 	closed bool
+	queued int // what it says
 }
 
 func (l *link) Send(frame []byte) error {
@@ -32,6 +33,8 @@ func (l *link) Send(frame []byte) error {
 }
 
 func (l *link) SendLast(frame []byte) error { return l.Send(frame) }
+
+func (l *link) Queued() int { return l.queued }
 
 // take removes what was sent.
 func (l *link) take() []string {
@@ -415,4 +418,34 @@ func FuzzRelays(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed, more uint64, steps int) {
 		wander(t, rand.New(rand.NewPCG(seed, more)), min(steps, 10_000))
 	})
+}
+
+// What takes the place of a message whose content the client has is counted by
+// official clients, and is nothing else: they know no call of its name.
+func TestRelayRepeatsWithoutContentInEveryProtocol(t *testing.T) {
+	t.Parallel()
+	encodings, err := newEncodings([]protocol.Protocol{protocol.NewJSON(), protocol.NewMessagePack()})
+	require.NoError(t, err)
+	for i, want := range []string{"{\"type\":3,\"invocationId\":\"-\"}\x1e", "\x06\x94\x03\x80\xa1-\x02"} {
+		require.Equal(t, want, string(encodings[i].empty))
+		frame, rest, err := encodings[i].protocol.Split(encodings[i].empty, 0)
+		require.NoError(t, err)
+		require.Empty(t, rest)
+		message, err := encodings[i].protocol.Parse(frame)
+		require.NoError(t, err)
+		require.Equal(t, &protocol.Completion{InvocationID: "-"}, message)
+		require.True(t, counted(message))
+	}
+}
+
+// An acknowledgement does not go before the message.
+func TestRelayRefusesAcksOfWhatWaitsToBeSent(t *testing.T) {
+	t.Parallel()
+	r, l := startedRelay(1000)
+	for range 3 {
+		require.True(t, r.send(make([]byte, 400)))
+	}
+	l.queued = maxUncounted + 800 // two messages, and as much else as there can be
+	require.NoError(t, r.ack(1))
+	require.EqualError(t, r.ack(2), "Ack of message 2, which waits to be sent.")
 }

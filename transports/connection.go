@@ -192,6 +192,10 @@ func (c *Connection) Write(ctx context.Context, msg []byte) error {
 	return err
 }
 
+// Queued returns how many bytes of messages wait in the outbox. Those that are
+// being written do not count.
+func (c *Connection) Queued() int { return c.out.queued() }
+
 // Finish says that the application sends nothing more: what is queued is
 // delivered, then the transport ends, as failed if err is not nil.
 func (c *Connection) Finish(err error) {
@@ -403,13 +407,14 @@ func (c *Connection) remove() {
 	}
 	c.removed = true
 	c.disposed = true
+	lost := c.kind == WebSockets && c.transport == nil
 	c.transport = nil
 	c.stopWaiting()
 	kind, cause := c.kind, c.cause
 	c.mu.Unlock()
 	c.out.kill()
 	if kind != 0 {
-		c.endpoint.stats.ended(kind, reason(cause))
+		c.endpoint.stats.ended(kind, reason(cause), lost)
 	}
 	c.logger.Debug("connection ended", "connection", c.ID(), "transport", kind.String(), "reason", reason(cause))
 	c.endpoint.forget(c)

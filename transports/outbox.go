@@ -122,6 +122,13 @@ func (o *outbox) finish() (wake bool) {
 	return wake
 }
 
+// queued returns the bytes in the queue.
+func (o *outbox) queued() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.size
+}
+
 // detach empties the outbox of a transport that is lost.
 func (o *outbox) detach() {
 	o.mu.Lock()

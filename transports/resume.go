@@ -37,7 +37,7 @@ func (c *Connection) StatefulReconnect() bool {
 // AllowResume lets the client replace a WebSocket that is lost, or not any more:
 // then no transport request finds the connection again. The receiver must be a
 // [Resumer]. From then on the outbox has no limit: what waits in it the receiver
-// keeps as well, and bounds.
+// keeps as well, and bounds ([Connection.Queued]).
 func (c *Connection) AllowResume(allow bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

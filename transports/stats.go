@@ -15,6 +15,9 @@ type Stats struct {
 	Started map[Kind]uint64
 	// Resumed counts the WebSockets that took the place of lost ones.
 	Resumed uint64
+	// Lost counts the connections that ended, for whatever reason, while they
+	// waited for a WebSocket in the place of a lost one.
+	Lost uint64
 	// Ended counts the connections that ended, by reason: "normal_closure",
 	// "connection_lost", "timeout", "app_shutdown", "expired", "slow_client",
 	// "write_timeout" or "aborted".
@@ -44,11 +47,14 @@ func (c *counters) resumed() {
 	c.stats.Resumed++
 }
 
-func (c *counters) ended(kind Kind, reason string) {
+func (c *counters) ended(kind Kind, reason string, lost bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stats.Active[kind]--
 	c.stats.Ended[reason]++
+	if lost {
+		c.stats.Lost++
+	}
 }
 
 func (c *counters) snapshot() Stats {
@@ -58,6 +64,7 @@ func (c *counters) snapshot() Stats {
 		Active:  maps.Clone(c.stats.Active),
 		Started: maps.Clone(c.stats.Started),
 		Resumed: c.stats.Resumed,
+		Lost:    c.stats.Lost,
 		Ended:   maps.Clone(c.stats.Ended),
 	}
 }
