@@ -32,12 +32,18 @@ import (
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/scaleout/redis"
+	"github.com/go-signalr/signalr/transports"
 )
 
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 10 * time.Second // longer than a client may take to answer a close
+
+	// outage is how long somebody whose network has failed is still in their
+	// rooms. The page comes back as the same connection at once or not at all:
+	// then it joins again, and should not be seen twice for long.
+	outage = 5 * time.Second
 )
 
 func main() {
@@ -78,7 +84,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	chat := &ChatHub{logger: logger}
-	opts := []hubs.Option{hubs.WithLogger(logger), hubs.WithStatefulReconnect()}
+	opts := []hubs.Option{hubs.WithLogger(logger), hubs.WithStatefulReconnect(), hubs.WithEndpoint(transports.WithDisconnectTimeout(outage))}
 	var kept store = &memory{}
 	if *redisAddr != "" {
 		client := goredis.NewClient(&goredis.Options{Addr: *redisAddr})

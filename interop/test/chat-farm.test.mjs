@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
+import { comeIn, hears, say, sees, shows, visit } from "./support/chat.mjs";
 import { launch } from "./support/chromium.mjs";
 import { startRedis } from "./support/redis.mjs";
 import { build, interop, start, temporaryFolder } from "./support/server.mjs";
@@ -48,39 +49,9 @@ async function startNode(...flags) {
 
 /** Opens a node's page and joins a room. */
 async function enter({ url }, name, room) {
-  const page = await (await browser.newContext()).newPage();
-  page.setDefaultTimeout(patience);
-  await page.goto(url);
-  await shows(page, "#state", "Connected");
-  await page.locator("#name").fill(name);
-  await page.locator("#first-room").fill(room);
-  await page.locator("#enter-form button").click();
-  await shows(page, "#title", `# ${room}`);
+  const page = await visit(browser, url, { patience });
+  await comeIn(page, name, room);
   return page;
-}
-
-async function say(page, text) {
-  await page.locator("#text").fill(text);
-  await page.locator("#text").press("Enter");
-}
-
-/** Waits until an element has exactly this text. */
-function shows(page, selector, text) {
-  return page.waitForFunction(
-    ([selector, text]) => document.querySelector(selector)?.textContent.trim() === text, [selector, text]);
-}
-
-/** Waits until the room in view has a line with this text. */
-function hears(page, text) {
-  return page.locator(".log:not([hidden]) li", { hasText: text }).waitFor();
-}
-
-/** Waits until exactly these people are here. */
-function sees(page, ...names) {
-  return page.waitForFunction((names) => {
-    const here = [...document.querySelectorAll("#roster .name")].map((name) => name.textContent);
-    return JSON.stringify(here) === JSON.stringify(names);
-  }, names);
 }
 
 test("two nodes are one chat", limit, async () => {

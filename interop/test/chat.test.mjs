@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { after, afterEach, before, describe, test } from "node:test";
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
+import { hears, say, sees, shows } from "./support/chat.mjs";
 import { launch } from "./support/chromium.mjs";
 import { build, interop, temporaryFolder } from "./support/server.mjs";
 
@@ -90,32 +91,8 @@ async function comeIn(page, name, room) {
   await shows(page, "#title", `# ${room}`);
 }
 
-async function say(page, text) {
-  await page.locator("#text").fill(text);
-  await page.locator("#text").press("Enter");
-}
-
-/** Waits until an element has exactly this text. */
-function shows(page, selector, text) {
-  return page.waitForFunction(
-    ([selector, text]) => document.querySelector(selector)?.textContent.trim() === text, [selector, text]);
-}
-
-/** Waits until the room in view has a line with this text. */
-function hears(page, text) {
-  return page.locator(".log:not([hidden]) li", { hasText: text }).waitFor();
-}
-
 function heard(page, text) {
   return page.locator(".log li", { hasText: text }).count();
-}
-
-/** Waits until exactly these people are here. */
-function sees(page, ...names) {
-  return page.waitForFunction((names) => {
-    const here = [...document.querySelectorAll("#roster .name")].map((name) => name.textContent);
-    return JSON.stringify(here) === JSON.stringify(names);
-  }, names);
 }
 
 describe("chat", () => {

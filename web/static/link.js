@@ -1,4 +1,5 @@
-// The connection to the hub: it comes up, and comes back by itself, for as long as it is wanted.
+// The connection to the hub: it comes up, and comes back by itself, for as long as it is wanted. From a short loss it comes
+// back as it was, and nobody notices; from others as a new connection, of which the page is told.
 
 /**
  * @import { ChatHubConnection } from "./hub.js"
@@ -39,6 +40,7 @@ export class Link {
     this.#changed = changed;
     this.hub = new HubConnectionBuilder()
       .withUrl(url)
+      .withStatefulReconnect()
       .withAutomaticReconnect({
         nextRetryDelayInMilliseconds: ({ previousRetryCount }) => {
           changed("reconnecting", { attempt: previousRetryCount + 1 });

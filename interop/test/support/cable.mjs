@@ -1,0 +1,54 @@
+// A cable to a server that can be cut and unplugged.
+
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+
+/**
+ * Lays a cable to an http:// URL. Resolves with its own URL, webSockets(), which tells how many were opened over it, and
+ * functions: cut loses all connections, unplug does and refuses new ones until plug, stop does for ever.
+ */
+export async function layCable(target) {
+  const { hostname, port } = new URL(target);
+  const sockets = new Set();
+  let plugged = true;
+  let webSockets = 0;
+  const listener = createServer((client) => {
+    if (!plugged) {
+      client.destroy();
+      return;
+    }
+    const server = connect({ host: hostname, port, noDelay: true });
+    client.setNoDelay(true);
+    client.on("data", (data) => (webSockets += /^upgrade: websocket\r$/im.test(data.toString("latin1")) ? 1 : 0));
+    for (const [from, to] of [[client, server], [server, client]]) {
+      sockets.add(from);
+      from.on("error", () => {}); // close follows
+      from.on("close", () => {
+        sockets.delete(from);
+        to.destroy();
+      });
+      from.pipe(to);
+    }
+  });
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
+  const cut = () => sockets.forEach((socket) => socket.destroy());
+  return {
+    url: `http://127.0.0.1:${listener.address().port}`,
+    webSockets: () => webSockets,
+    cut,
+    unplug() {
+      plugged = false;
+      cut();
+    },
+    plug() {
+      plugged = true;
+    },
+    async stop() {
+      const closed = once(listener, "close");
+      listener.close();
+      cut();
+      await closed;
+    },
+  };
+}
