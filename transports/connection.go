@@ -45,6 +45,7 @@ type Connection struct {
 	logger   *slog.Logger
 
 	out          outbox
+	webSocket    atomic.Pointer[webSocket] // the transport, if it is one
 	binary       atomic.Bool
 	writingSince atomic.Int64 // Unix nanoseconds; 0: no write is under way
 	expires      atomic.Int64 // Unix nanoseconds; 0: never
@@ -67,6 +68,8 @@ type Connection struct {
 	resumes bool // a WebSocket that is lost may be replaced (resume.go)
 	rebinds bool // a WebSocket waits for another to end
 
+	deferred Worker // see Defer; of the goroutine that calls Receive
+
 	// For transports whose bytes come by POST.
 	input     chan struct{} // holds a token while a POST is under way
 	early     []byte        // came before the first transport request
@@ -81,13 +84,6 @@ type transport interface {
 	// abort breaks the transport. Whoever reads from it then ends the
 	// connection. It does not wait for the client, but for TLS's good-bye.
 	abort()
-}
-
-// syncWriter is a transport whose writer the sender itself can be: waiting for the
-// client, or only as far as that takes no waiting.
-type syncWriter interface {
-	writeOnce()
-	writeNow()
 }
 
 func newConnection(e *Endpoint, grant negotiate.Grant) *Connection {
@@ -246,27 +242,24 @@ func (c *Connection) wake() {
 	}
 }
 
+// writeOrWake writes what is queued, waiting for the client, where the sender can
+// do that.
 func (c *Connection) writeOrWake() {
-	if w, ok := c.syncWriter(); ok {
-		w.writeOnce()
+	if t := c.webSocket.Load(); t != nil {
+		t.writeOnce()
 	} else {
 		c.wake()
 	}
 }
 
+// writeNow writes what is queued as far as that takes no waiting, where the sender
+// can do that.
 func (c *Connection) writeNow() {
-	if w, ok := c.syncWriter(); ok {
-		w.writeNow()
+	if t := c.webSocket.Load(); t != nil {
+		t.writeNow()
 	} else {
 		c.wake()
 	}
-}
-
-func (c *Connection) syncWriter() (syncWriter, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w, ok := c.transport.(syncWriter)
-	return w, ok
 }
 
 // writing and written surround every write to the client, so that the sweep
@@ -302,7 +295,8 @@ func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
 	c.transport = t
 	c.identity = identity
 	c.expires.Store(expires)
-	if kind == WebSockets {
+	if t, ok := t.(*webSocket); ok {
+		c.webSocket.Store(t)
 		c.early = nil // what came by POST was for another transport
 	}
 	c.request = r.WithContext(context.WithoutCancel(r.Context()))
@@ -409,6 +403,7 @@ func (c *Connection) remove() {
 	c.disposed = true
 	lost := c.kind == WebSockets && c.transport == nil
 	c.transport = nil
+	c.webSocket.Store(nil)
 	c.stopWaiting()
 	kind, cause := c.kind, c.cause
 	c.mu.Unlock()

@@ -132,6 +132,7 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 	gone := make(chan struct{})
 	go func() {
 		e.live.Wait()
+		e.webSockets.watch.shutDown()
 		close(gone)
 	}()
 	select {

@@ -20,6 +20,7 @@ type outbox struct {
 	buffer int           // senders that can wait do so above this size
 	limit  int           // senders that cannot wait fail above this size; 0: never
 	awake  bool          // the writer was woken and has not yet found nothing
+	held   bool          // it counts as awake, but writes when the outbox is released
 	state  outboxState   //
 	away   bool          // between two transports: what is put is dropped, its sender keeps it
 	writer int           // which transport's writer may take
@@ -32,6 +33,9 @@ const (
 	smallMessage = 32
 	fewMessages  = 1024 // are always allowed
 )
+
+// heldSize is how many bytes an outbox that is held gathers at most.
+const heldSize = 16 << 10
 
 type outboxState uint8
 
@@ -73,8 +77,31 @@ func (o *outbox) seal(seal bool) {
 func (o *outbox) add(msg []byte) (wake bool) {
 	o.queue = append(o.queue, msg)
 	o.size += len(msg)
+	if o.held && o.size >= min(heldSize, o.buffer) {
+		o.held = false
+		return true
+	}
 	wake = !o.awake
 	o.awake = true
+	return wake
+}
+
+// hold lets messages gather until release, or until there are many. Then the one
+// who caused that has to wake the writer.
+func (o *outbox) hold() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.awake && !o.away {
+		o.awake, o.held = true, true
+	}
+}
+
+// release ends hold. wake is as for put.
+func (o *outbox) release() (wake bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	wake = o.held
+	o.held = false
 	return wake
 }
 
@@ -117,8 +144,8 @@ func (o *outbox) finish() (wake bool) {
 	if o.away {
 		return false
 	}
-	wake = !o.awake
-	o.awake = true
+	wake = !o.awake || o.held
+	o.awake, o.held = true, false
 	return wake
 }
 
@@ -133,7 +160,7 @@ func (o *outbox) queued() int {
 func (o *outbox) detach() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.away, o.awake, o.moved = true, false, true
+	o.away, o.awake, o.held, o.moved = true, false, false, true
 	o.writer++
 	o.queue, o.size = nil, 0
 	o.wakeWaiting()

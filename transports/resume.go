@@ -76,6 +76,7 @@ func (c *Connection) detach(t *webSocket) bool {
 	c.receiver.(Resumer).Detached() // set before AllowResume was called
 	c.mu.Lock()
 	c.transport = nil
+	c.webSocket.Store(nil)
 	c.idleSince = time.Now()
 	finished := c.finished
 	c.mu.Unlock()
@@ -119,6 +120,7 @@ func (c *Connection) rebind(t *webSocket, r *http.Request) bound {
 	}
 	t.writer = c.out.nextWriter()
 	c.transport = t
+	c.webSocket.Store(t)
 	c.expires.Store(expires)
 	return boundOK
 }

@@ -91,6 +91,7 @@ func (c *Connection) deliver(ctx context.Context, data []byte) error {
 			if len(data) > 0 {
 				receiver.Receive(data)
 			}
+			c.StartDeferred()
 			if c.isDisposed() { // it may not have been taken
 				return ErrClosed
 			}

@@ -2,46 +2,43 @@ package transports
 
 import (
 	"bufio"
+	"bytes"
+	"encoding/binary"
+	"io"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// socket is a WebSocket's net.Conn. Where the connection is plain TCP, a write
-// never waits for the client: what the kernel does not take at once is written by
-// a goroutine. So who sends to many clients can write to each itself, which
-// measures much cheaper than waking a goroutine for each.
+// socket is a WebSocket's net.Conn. Where the connection is plain TCP, it holds no
+// buffer while it waits for the client, reads as much at once as there is, and can
+// write as much as the kernel takes without waiting for the client. So who sends
+// to many clients can write to each itself, which measures much cheaper than
+// waking a goroutine for each.
+//
+// The library writes control frames by Write, and reads by Read. Messages are
+// written by frames of the socket's own, in one piece and one system call.
 type socket struct {
 	net.Conn
-	c    *Connection
-	lost func(error)     // is told of a write that failed in the background
-	raw  syscall.RawConn // nil: writes wait
+	t   *webSocket
+	raw syscall.RawConn // nil: reads and writes wait
+
+	// The reader's own.
+	library *bufio.Reader // the library's buffer
+	ahead   []byte        // what has been read from the client and not by the library
+	buffer  *[readSize]byte
+	readErr error
+	fill    func(fd uintptr) bool
 
 	mu       sync.Mutex // held while a write is under way
-	err      error      // of a write in the background
 	deadline bool       // a write deadline is set
 }
 
-// attempt is one try of writing without waiting. It is pooled, since the function
-// given to a RawConn would be allocated otherwise.
-type attempt struct {
-	data []byte
-	n    int
-	err  error
-	run  func(fd uintptr) bool
-}
-
-func newAttempt() any {
-	a := &attempt{}
-	a.run = func(fd uintptr) bool {
-		a.n, a.err = writeNow(fd, a.data)
-		return true // whatever came of it, do not wait
-	}
-	return a
-}
+// libraryBuffer is the size of the buffer that the library reads frames by. It
+// takes no smaller one.
+const libraryBuffer = 288
 
 // hijacker lets the WebSocket library have a socket in place of the request's
 // net.Conn.
@@ -55,20 +52,98 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h.socket.Conn = conn
-	if tcp, ok := conn.(*net.TCPConn); ok && canWriteNow {
+	s := h.socket
+	s.Conn = conn
+	if tcp, ok := conn.(*net.TCPConn); ok && canTry {
 		if raw, err := tcp.SyscallConn(); err == nil {
-			h.socket.raw = raw
+			s.raw = raw
+			s.fill = s.tryRead
 		}
 	}
-	return h.socket, rw, nil
+	if rw.Reader.Buffered() > 0 { // the library refuses it
+		return s, rw, nil
+	}
+	s.library = bufio.NewReaderSize(s, libraryBuffer)
+	rw.Reader = s.library
+	return s, rw, nil
 }
 
-// SetWriteDeadline leaves out the calls that change nothing, which the library
-// makes for every message.
+// Read reads for the library.
+func (s *socket) Read(p []byte) (int, error) {
+	if s.raw == nil {
+		s.t.c.StartDeferred() // since it may have to wait
+		return s.Conn.Read(p)
+	}
+	if len(s.ahead) == 0 {
+		s.t.c.StartDeferred()
+		if err := s.raw.Read(s.fill); err != nil {
+			return 0, err
+		}
+		if s.readErr != nil {
+			return 0, s.readErr
+		}
+	}
+	n := copy(p, s.ahead)
+	if s.ahead = s.ahead[n:]; len(s.ahead) == 0 {
+		s.t.shared.readBuffers.Put(s.buffer)
+		s.ahead, s.buffer = nil, nil
+	}
+	return n, nil
+}
+
+// tryRead reads what there is, and returns false if that is nothing.
+func (s *socket) tryRead(fd uintptr) bool {
+	buffer := s.t.shared.readBuffers.Get().(*[readSize]byte)
+	n, err := tryRead(fd, buffer[:])
+	if n > 0 {
+		s.ahead, s.buffer = buffer[:n], buffer
+		return true
+	}
+	s.t.shared.readBuffers.Put(buffer)
+	switch {
+	case err == nil:
+		s.readErr = io.EOF
+	case err == errWouldWait:
+		return false
+	default:
+		s.readErr = err
+	}
+	return true
+}
+
+// unread returns how many bytes have been read from the client, and not from the
+// library.
+func (s *socket) unread() int { return s.library.Buffered() + len(s.ahead) }
+
+// hasFrame reports whether a whole frame is unread, where the next one begins.
+func (s *socket) hasFrame() bool {
+	have := s.unread()
+	if have < 2 {
+		return false
+	}
+	var header [10]byte // the mask not included
+	begin, _ := s.library.Peek(min(s.library.Buffered(), len(header)))
+	copy(header[copy(header[:], begin):], s.ahead)
+	const mask = 4
+	switch size := uint64(header[1] & 0x7f); size {
+	case 126:
+		return have >= 4+mask+int(binary.BigEndian.Uint16(header[2:]))
+	case 127:
+		size = binary.BigEndian.Uint64(header[2:])
+		return size <= readSize+libraryBuffer && have >= 10+mask+int(size)
+	default:
+		return have >= 2+mask+int(size)
+	}
+}
+
+// SetWriteDeadline leaves out the calls that change nothing.
 func (s *socket) SetWriteDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.setWriteDeadline(t)
+}
+
+func (s *socket) setWriteDeadline(t time.Time) error {
 	if t.IsZero() && !s.deadline {
 		return nil
 	}
@@ -76,57 +151,131 @@ func (s *socket) SetWriteDeadline(t time.Time) error {
 	return s.Conn.SetWriteDeadline(t)
 }
 
-// busy reports whether a write would have to wait for another one.
-func (s *socket) busy() bool {
-	if !s.mu.TryLock() {
-		return true
-	}
-	s.mu.Unlock()
-	return false
-}
-
-// Write writes all of data, some of it perhaps after it has returned.
+// Write writes a control frame, or the answer to the request: all of it, some
+// perhaps after it has returned, since the reader answers pings and must not wait.
 func (s *socket) Write(data []byte) (int, error) {
 	s.mu.Lock()
-	if s.err != nil {
-		defer s.mu.Unlock()
-		return 0, s.err
-	}
-	s.c.writing()
 	if s.raw == nil {
 		defer s.mu.Unlock()
-		defer s.c.written()
-		return s.Conn.Write(data)
-	}
-	n, err := s.try(data)
-	if err != nil || n == len(data) {
-		s.c.written()
-		s.mu.Unlock()
+		n, err := s.wait(data)
+		if err != nil && n > 0 { // nothing can follow half a frame
+			_ = s.Conn.Close()
+		}
 		return n, err
 	}
-	rest := slices.Clone(data[n:])
+	f := s.t.shared.frames.Get().(*frame)
+	defer s.t.shared.frames.Put(f)
+	f.data = append(f.data[:0], data...)
+	rest, err := s.try(f)
+	if rest == nil {
+		s.mu.Unlock()
+		return f.n, err
+	}
 	go func() {
-		_, err := s.Conn.Write(rest)
-		s.err = err
-		s.c.written()
+		_, err := s.wait(rest)
 		s.mu.Unlock()
 		if err != nil {
-			s.lost(err)
+			s.t.lost(err)
 		}
 	}()
 	return len(data), nil
 }
 
-// try writes what the kernel takes at once.
-func (s *socket) try(data []byte) (int, error) {
-	attempts := &s.c.endpoint.webSockets.attempts
-	a := attempts.Get().(*attempt)
-	defer attempts.Put(a)
-	a.data = data
-	err := s.raw.Write(a.run)
-	a.data = nil
-	if err == nil {
-		err = a.err
+// wait writes all of data, waiting for the client. The socket is locked.
+func (s *socket) wait(data []byte) (int, error) {
+	s.t.c.writing()
+	defer s.t.c.written()
+	return s.Conn.Write(data)
+}
+
+// frame is memory for a frame, and one try to write it. It is pooled with the
+// function that is given to a RawConn, which would be allocated otherwise.
+type frame struct {
+	data []byte
+	n    int
+	err  error
+	try  func(fd uintptr) bool
+}
+
+func newFrame() any {
+	f := &frame{}
+	f.try = func(fd uintptr) bool {
+		f.n, f.err = tryWrite(fd, f.data)
+		return true // whatever came of it, do not wait
 	}
-	return a.n, err
+	return f
+}
+
+// The opcodes of frames that hold a whole message (RFC 6455 5.2).
+const (
+	wholeText   = 0x80 | 1
+	wholeBinary = 0x80 | 2
+)
+
+// appendHeader appends the header of a frame.
+func appendHeader(dst []byte, opcode byte, size int) []byte {
+	switch {
+	case size < 126:
+		return append(dst, opcode, byte(size))
+	case size < 1<<16:
+		return binary.BigEndian.AppendUint16(append(dst, opcode, 126), uint16(size))
+	default:
+		return binary.BigEndian.AppendUint64(append(dst, opcode, 127), uint64(size))
+	}
+}
+
+// writeFrame writes messages as one frame, waiting for the client. The socket is
+// locked.
+func (s *socket) writeFrame(opcode byte, messages [][]byte) error {
+	if err := s.setWriteDeadline(time.Time{}); err != nil { // of a control frame
+		return err
+	}
+	if len(messages) == 1 && len(messages[0]) > frameSize { // not copied
+		s.t.c.writing()
+		defer s.t.c.written()
+		parts := net.Buffers{appendHeader(nil, opcode, len(messages[0])), messages[0]}
+		_, err := parts.WriteTo(s.Conn)
+		return err
+	}
+	f := s.frame(opcode, messages)
+	defer s.t.shared.frames.Put(f)
+	_, err := s.wait(f.data)
+	return err
+}
+
+// tryFrame is writeFrame as far as the kernel takes the frame at once. What it
+// does not take is returned.
+func (s *socket) tryFrame(opcode byte, messages [][]byte) (rest []byte, err error) {
+	if err := s.setWriteDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	f := s.frame(opcode, messages)
+	defer s.t.shared.frames.Put(f)
+	return s.try(f)
+}
+
+// try writes what the kernel takes of a frame at once and returns the rest. The
+// socket is locked.
+func (s *socket) try(f *frame) (rest []byte, err error) {
+	f.n, f.err = 0, nil
+	if err := s.raw.Write(f.try); err != nil {
+		return nil, err
+	}
+	if f.err != nil || f.n == len(f.data) {
+		return nil, f.err
+	}
+	return bytes.Clone(f.data[f.n:]), nil
+}
+
+func (s *socket) frame(opcode byte, messages [][]byte) *frame {
+	size := 0
+	for _, m := range messages {
+		size += len(m)
+	}
+	f := s.t.shared.frames.Get().(*frame)
+	f.data = appendHeader(f.data[:0], opcode, size)
+	for _, m := range messages {
+		f.data = append(f.data, m...)
+	}
+	return f
 }

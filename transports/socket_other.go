@@ -2,6 +2,12 @@
 
 package transports
 
-const canWriteNow = false
+import "errors"
 
-func writeNow(uintptr, []byte) (int, error) { return 0, nil }
+const canTry = false
+
+var errWouldWait = errors.ErrUnsupported
+
+func tryRead(uintptr, []byte) (int, error) { return 0, errWouldWait }
+
+func tryWrite(uintptr, []byte) (int, error) { return 0, nil }

@@ -3,6 +3,7 @@ package transports
 import (
 	"encoding/base64"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,14 +18,11 @@ const (
 	// readSize is the size of a read from a socket, and of what the
 	// application receives at once.
 	readSize = 4 << 10
-	// writeSize is the size of the shared buffers in which frames are made: up
-	// to that a frame is one write.
-	writeSize = 16 << 10
+	// writeSize is the size of the library's shared buffers, for control frames.
+	writeSize = 512
 	// frameSize is how much of the queue is joined to one WebSocket message.
 	// Longer messages of the application still travel in one piece.
 	frameSize = 64 << 10
-	// idleReadBuffer is what each idle WebSocket keeps for reading.
-	idleReadBuffer = 1 << 10
 )
 
 // webSockets is what the WebSockets of an endpoint share: an idle one holds no
@@ -32,17 +30,15 @@ const (
 type webSockets struct {
 	upgrader     websocket.Upgrader
 	readBuffers  sync.Pool // *[readSize]byte
-	frameBuffers sync.Pool // *[]byte
-	attempts     sync.Pool // *attempt
+	frames       sync.Pool // *frame
 	writeBuffers sync.Pool // the upgrader's
+	watch        watch
 }
 
 func (ws *webSockets) init() {
 	ws.readBuffers.New = func() any { return new([readSize]byte) }
-	ws.attempts.New = newAttempt
-	ws.frameBuffers.New = func() any { b := make([]byte, 0, frameSize); return &b }
+	ws.frames.New = newFrame
 	ws.upgrader = websocket.Upgrader{
-		ReadBufferSize:  idleReadBuffer,
 		WriteBufferSize: writeSize,
 		WriteBufferPool: &ws.writeBuffers,
 		CheckOrigin:     func(*http.Request) bool { return true }, // done before
@@ -91,6 +87,7 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	t := &webSocket{c: c, shared: &e.webSockets, closed: make(chan struct{}), detached: make(chan struct{})}
+	t.conn.t = t
 	b := c.bind(WebSockets, t, r)
 	if b == boundAlready {
 		t.again = true
@@ -104,12 +101,11 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		refuseBound(w, b)
 		return
 	}
-	t.conn = &socket{c: c, lost: t.lost}
 	var header http.Header
 	if name := e.opts.subProtocol(websocket.Subprotocols(r)); name != "" {
 		header = http.Header{"Sec-Websocket-Protocol": {name}}
 	}
-	ws, err := e.webSockets.upgrader.Upgrade(hijacker{w, t.conn}, r, header)
+	ws, err := e.webSockets.upgrader.Upgrade(hijacker{w, &t.conn}, r, header)
 	if err != nil { // it has answered the request
 		t.leave(err)
 		return
@@ -118,14 +114,21 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	go t.serve(ws)
 }
 
-// webSocket is the WebSocket transport. One goroutine reads; whoever finds the
-// outbox without a writer becomes the writer until it is empty.
+// webSocket is the WebSocket transport. One goroutine reads; when it has other
+// work to do for long, another one takes its place. Whoever finds the outbox
+// without a writer becomes the writer until it is empty.
 type webSocket struct {
 	c      *Connection
 	shared *webSockets
 	again  bool // it takes the place of one that was lost
 	writer int  // the outbox's number for it
-	conn   *socket
+	conn   socket
+
+	// The reader's own.
+	receiver Receiver
+	message  io.Reader // the message that is being read
+
+	first reader
 
 	mu     sync.Mutex
 	socket *websocket.Conn // over conn; nil until serve
@@ -138,34 +141,60 @@ type webSocket struct {
 func (t *webSocket) wake() { go t.writeQueued() }
 
 // writeNow writes what is queued as far as that does not take waiting, and leaves
-// the rest to a goroutine.
+// the rest, and what is queued meanwhile, to a goroutine.
 func (t *webSocket) writeNow() {
-	var batch [][]byte
-	var state outboxState
-	for {
-		if t.conn.raw == nil || t.conn.busy() {
-			go t.writeQueued()
+	if t.conn.raw == nil || !t.conn.mu.TryLock() {
+		go t.writeQueued()
+		return
+	}
+	batch, state := t.c.out.take(nil, t.writer)
+	opcode := t.opcode()
+	for rest := batch; len(rest) > 0; {
+		if len(rest[0]) > frameSize {
+			t.conn.mu.Unlock()
+			go t.writeRest(rest)
 			return
 		}
-		if batch, state = t.c.out.take(batch, t.writer); batch == nil {
-			break
+		n := joint(rest)
+		unwritten, err := t.conn.tryFrame(opcode, rest[:n])
+		if err != nil {
+			t.conn.mu.Unlock()
+			t.lost(err)
+			return
 		}
-		for rest := batch; len(rest) > 0; {
-			n := joint(rest)
-			if t.conn.busy() || n == 1 && len(rest[0]) > writeSize/2 {
-				go t.writeRest(rest)
-				return
-			}
-			if err := t.write(rest[:n]); err != nil {
-				t.lost(err)
-				return
-			}
-			rest = rest[n:]
+		if rest = rest[n:]; unwritten != nil {
+			go t.finishFrame(unwritten, rest)
+			return
 		}
 	}
-	if state == outboxFinishing {
+	if batch != nil {
+		batch, state = t.c.out.take(batch, t.writer)
+	}
+	t.conn.mu.Unlock()
+	switch {
+	case batch != nil:
+		go t.writeRest(batch)
+	case state == outboxFinishing:
 		go t.sayGoodbye()
 	}
+}
+
+// finishFrame goes on where writeNow would have to wait. The socket is locked.
+func (t *webSocket) finishFrame(unwritten []byte, rest [][]byte) {
+	_, err := t.conn.wait(unwritten)
+	t.conn.mu.Unlock()
+	if err != nil {
+		t.lost(err)
+		return
+	}
+	t.writeRest(rest)
+}
+
+func (t *webSocket) opcode() byte {
+	if t.c.binary.Load() {
+		return wholeBinary
+	}
+	return wholeText
 }
 
 // writeOnce writes what is queued, waiting for the client, and leaves what is
@@ -220,11 +249,22 @@ func (t *webSocket) start(socket *websocket.Conn) bool {
 }
 
 func (t *webSocket) serve(socket *websocket.Conn) {
-	cause := ErrAborted
-	if t.start(socket) {
-		cause = t.read(t.receiver())
+	if !t.start(socket) {
+		t.leave(ErrAborted)
+		return
 	}
-	t.leave(cause)
+	t.socket.SetCloseHandler(func(int, string) error { return nil }) // answered by the writer, at the end
+	t.receiver = t.open()
+	t.first = reader{t: t, seat: t.shared.watch.seat()}
+	t.readOn(&t.first)
+}
+
+// readOn reads until the transport ends or another goroutine reads.
+func (t *webSocket) readOn(r *reader) {
+	if cause, ended := t.read(r); ended {
+		t.c.StartDeferred() // a call that the application has taken waits for nobody
+		t.leave(cause)
+	}
 }
 
 // leave takes the WebSocket, which the client has closed properly (nil) or which
@@ -242,8 +282,8 @@ func (t *webSocket) leave(cause error) {
 	t.c.remove()
 }
 
-// receiver opens the connection, or goes on with it.
-func (t *webSocket) receiver() Receiver {
+// open opens the connection, or goes on with it.
+func (t *webSocket) open() Receiver {
 	if t.again {
 		return t.c.resume(t)
 	}
@@ -251,27 +291,75 @@ func (t *webSocket) receiver() Receiver {
 }
 
 // read passes on what the client sends, until it closes the socket properly
-// (nil) or the socket fails.
-func (t *webSocket) read(receiver Receiver) error {
-	t.socket.SetCloseHandler(func(int, string) error { return nil }) // answered by the writer, at the end
+// (nil), the socket fails, or another goroutine reads instead (not ended).
+func (t *webSocket) read(r *reader) (cause error, ended bool) {
 	for {
-		_, message, err := t.socket.NextReader()
-		if err != nil {
+		if t.message == nil {
+			_, message, err := t.socket.NextReader()
 			if closed := (*websocket.CloseError)(nil); errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
-				return nil
+				return nil, true
 			}
-			return err
+			if err != nil {
+				return err, true
+			}
+			t.message = message
 		}
 		buffer := t.shared.readBuffers.Get().(*[readSize]byte)
-		for err == nil {
-			var n int
-			if n, err = message.Read(buffer[:]); n > 0 {
-				receiver.Receive(buffer[:n])
-			}
+		n, err := t.message.Read(buffer[:])
+		if n > 0 {
+			t.receiver.Receive(buffer[:n])
 		}
 		t.shared.readBuffers.Put(buffer)
-		// An error other than the message's end comes again from NextReader.
+		if err != nil {
+			t.message = nil // an error other than the message's end comes again from NextReader
+		}
+		// What was deferred waits for all that has been read already. Where that
+		// is misjudged, the socket sees to it before it waits for the client.
+		if t.c.deferred == nil || t.conn.unread() > 0 && (t.message != nil || t.conn.hasFrame()) {
+			continue
+		}
+		if !t.work(r) {
+			return nil, false
+		}
 	}
+}
+
+// work does what was deferred, and reports whether this goroutine goes on reading
+// after that.
+func (t *webSocket) work(r *reader) (reads bool) {
+	work := t.c.deferred
+	t.c.deferred = nil
+	t.c.out.hold()
+	if !t.shared.watch.enter(r) {
+		go work.Work()
+		if t.c.out.release() {
+			t.writeNow()
+		}
+		return true
+	}
+	// From here on another goroutine may read.
+	defer func() {
+		if !t.shared.watch.leave(r) {
+			reads = false
+			return
+		}
+		if t.c.out.release() {
+			t.writeNow()
+		}
+		if !reads { // the work has ended this goroutine
+			go t.readOn(r)
+		}
+	}()
+	work.Work()
+	return true
+}
+
+// takeOver lets another goroutine read, since the one that did works for long.
+func (t *webSocket) takeOver() {
+	if t.c.out.release() {
+		t.wake()
+	}
+	go t.readOn(&reader{t: t, seat: t.shared.watch.seat()})
 }
 
 // writeQueued writes until the outbox is empty, and then, when the application
@@ -294,9 +382,13 @@ func (t *webSocket) writeQueued() {
 
 // writeAll writes messages, as few frames, and reports whether it could.
 func (t *webSocket) writeAll(messages [][]byte) bool {
+	opcode := t.opcode()
 	for len(messages) > 0 {
 		n := joint(messages)
-		if err := t.write(messages[:n]); err != nil {
+		t.conn.mu.Lock()
+		err := t.conn.writeFrame(opcode, messages[:n])
+		t.conn.mu.Unlock()
+		if err != nil {
 			t.lost(err)
 			return false
 		}
@@ -322,25 +414,6 @@ func joint(messages [][]byte) int {
 		n++
 	}
 	return n
-}
-
-// write sends messages as one frame.
-func (t *webSocket) write(messages [][]byte) error {
-	kind := websocket.TextMessage
-	if t.c.binary.Load() {
-		kind = websocket.BinaryMessage
-	}
-	if len(messages) == 1 {
-		return t.socket.WriteMessage(kind, messages[0])
-	}
-	buffer := t.shared.frameBuffers.Get().(*[]byte)
-	frame := (*buffer)[:0]
-	for _, m := range messages {
-		frame = append(frame, m...)
-	}
-	err := t.socket.WriteMessage(kind, frame)
-	t.shared.frameBuffers.Put(buffer)
-	return err
 }
 
 // sayGoodbye sends the closing frame (reference 2.4) and gives the client some
