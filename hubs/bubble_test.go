@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
@@ -26,6 +27,10 @@ type pipeServer struct {
 	closeOnce sync.Once
 	taken     atomic.Int64 // bytes that the server has read from its clients
 }
+
+// heldUp is for how long at most a call that has begun holds up what its client
+// sends after it. In a bubble that is no time.
+const heldUp = 3 * time.Millisecond
 
 // inBubble runs a test in a bubble, beside other tests.
 func inBubble(t *testing.T, test func(t *testing.T)) {

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -109,6 +110,7 @@ func TestContextsTellWhyTheyEnded(t *testing.T) {
 					call := recv(t, contexts)
 					require.NoError(t, context.Cause(call))
 					tt.end(c, release)
+					time.Sleep(heldUp)
 					synctest.Wait()
 					require.ErrorIs(t, call.Err(), context.Canceled)
 					require.EqualError(t, context.Cause(call), tt.cause)

@@ -379,7 +379,7 @@ func TestSlowClientIsDisconnectedAndDelaysNobody(t *testing.T) {
 		select {
 		case cause := <-causes:
 			require.ErrorIs(t, cause, transports.ErrSlowClient)
-			require.EqualValues(t, 1, s.Stats().Ended["slow_client"])
+			require.Eventually(t, func() bool { return s.Stats().Ended["slow_client"] == 1 }, patience, time.Millisecond)
 			return
 		default:
 		}

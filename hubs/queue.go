@@ -55,7 +55,7 @@ func (s *session) connected() {
 	waiting := s.waiting
 	s.waiting = nil
 	for _, c := range waiting {
-		s.admit(c)
+		s.admit(c, false)
 	}
 }
 
@@ -142,7 +142,7 @@ func (s *session) accept(c *call) *refusal {
 	}
 	s.input.add(c.cost)
 	if s.phase == phaseConnected {
-		s.admit(c)
+		s.admit(c, true)
 	} else {
 		s.waiting = append(s.waiting, c)
 	}
@@ -158,8 +158,10 @@ func hasUpload(uploads []*upload, id string) bool {
 	return false
 }
 
-// admit starts a call if it may run now. The session is locked.
-func (s *session) admit(c *call) {
+// admit starts a call if it may run now. Where that is found out while it is
+// received, the goroutine that receives runs it afterwards, unless calls of the
+// client's may overlap. The session is locked.
+func (s *session) admit(c *call, receiving bool) {
 	switch {
 	case c.refused != nil:
 		s.input.add(-c.cost)
@@ -176,15 +178,26 @@ func (s *session) admit(c *call) {
 		s.input.add(-c.cost)
 		s.active = append(s.active, c)
 		s.running.Add(1)
-		go s.work(c)
+		if receiving && s.hub.config.parallelCalls == 1 {
+			s.deferred = c
+			s.conn.Defer(s)
+		} else {
+			go s.work(c)
+		}
 	default:
 		s.waiting = append(s.waiting, c)
 	}
 }
 
-// work runs a call, and then others while some wait and there is a slot. It is
-// the only kind of goroutine that plain calls have, and exists only while there
-// is work.
+// Work implements [transports.Worker]: it runs the call that was deferred.
+func (s *session) Work() {
+	c := s.deferred
+	s.deferred = nil
+	s.work(c)
+}
+
+// work runs a call, and then others while some wait and there is a slot. Plain
+// calls have no goroutine beside the one that runs it.
 func (s *session) work(c *call) {
 	defer s.running.Done()
 	for c != nil {

@@ -120,7 +120,11 @@ func (s *session) receive(frame []byte) error {
 
 // holdBack waits while too much of what the client has sent waits itself.
 func (s *session) holdBack() {
-	if s.relay != nil && s.input.full() {
+	if !s.input.full() {
+		return
+	}
+	s.conn.StartDeferred()
+	if s.relay != nil {
 		s.relay.setDeaf(true)
 		defer s.relay.setDeaf(false)
 	}

@@ -31,6 +31,8 @@ type session struct {
 	partial []byte      // the beginning of a message
 	inside  atomic.Bool // partial is not empty
 
+	deferred *call // runs after Receive; see Work
+
 	// For the timeouts; Unix nanoseconds.
 	opened       int64
 	lastPing     atomic.Int64 // sent
