@@ -1,10 +1,12 @@
 // Stateful reconnect with the official client, through a proxy that breaks its connections: to a server that is alone, and
-// to one of two on a Redis, with messages that come by the other.
+// to one of two on a Redis, with messages that come by the other. And a single loss that is hard to survive.
 //
 // CUTS=1000 sets how often, in each of the cases, and SEED=number repeats a run, as far as time allows.
 
 import { after, before, describe, test } from "node:test";
+import { layCable } from "./support/cable.mjs";
 import { launch } from "./support/chromium.mjs";
+import { equal, ok } from "./support/expect.mjs";
 import { flow } from "./support/flow.mjs";
 import { nodeEnvironment } from "./support/node.mjs";
 import { startProxy } from "./support/proxy.mjs";
@@ -70,5 +72,70 @@ describe("every number arrives once and in order", { concurrency: true }, () => 
       test(`${platform}, ${protocol}`, limit, (t) => throughProxy(t, servers[0], { run, protocol }));
       test(`${platform}, ${protocol}, two nodes`, limit, (t) => throughProxy(t, servers[1], { run, protocol, far: servers[2] }));
     }
+  }
+});
+
+// The client acknowledges by its second WebSocket what it has received by the first, before all of it has come again, and
+// then loses the second. It does not accept that the third begins where its acknowledgement ends.
+describe("an acknowledgement leaves nothing in doubt", { concurrency: true }, () => {
+  // Enough for Sequence and some of the messages.
+  for (const [protocol, some, isAck] of [
+    ["json", 200, (data) => /"type":8/.test(data)],
+    ["messagepack", 60, (data) => new Uint8Array(data).at(2) === 8],
+  ]) {
+    test(protocol, limit, async () => {
+      const cable = await layCable(servers[0].httpUrl, (number) => (number === 2 ? some : Infinity));
+      const { signalR, MessagePackHubProtocol } = nodeEnvironment({});
+      const build = (url) => {
+        const builder = new signalR.HubConnectionBuilder().configureLogging(signalR.LogLevel.None).withUrl(`${url}/flowhub`);
+        return protocol === "json" ? builder : builder.withHubProtocol(new MessagePackHubProtocol());
+      };
+      const connection = build(cable.url).withStatefulReconnect().build();
+      const observer = build(servers[0].httpUrl).build();
+      try {
+        const closed = new Promise((_, reject) => connection.onclose((error) => reject(error ?? new Error("closed"))));
+        closed.catch(() => {}); // it is looked at below
+        const numbers = [];
+        const until = (number) => new Promise((resolve) => connection.on("Number", (n) => n === number && resolve()));
+        connection.on("Number", (number) => numbers.push(number));
+        connection.on("Welcome", () => {});
+        observer.on("Welcome", () => {});
+        await Promise.all([connection.start(), observer.start()]);
+
+        let last = until(29);
+        for (let number = 0; number < 30; number++) {
+          connection.send("Echo", number);
+        }
+        await last;
+        // What it sends goes through here.
+        const raw = connection.connection;
+        const send = raw.send;
+        const acknowledged = new Promise((resolve) => {
+          raw.send = (data) => {
+            const sent = send.call(raw, data);
+            if (isAck(data)) {
+              resolve(cable.webSockets());
+            }
+            return sent;
+          };
+        });
+        cable.cut();
+        equal(await Promise.race([acknowledged, closed]), 2, "the WebSocket of the acknowledgement");
+        const observed = new Promise((resolve) => observer.on("Number", resolve));
+        connection.send("Forward", observer.connectionId, 0);
+        await Promise.race([observed, closed]); // the server has it, and the acknowledgement before it
+        const { _nextReceivingSequenceId: next, _latestReceivedSequenceId: latest } = connection._messageBuffer;
+        ok(next > 1 && next <= latest, `the client expects message ${next} and knows ${latest}`);
+        last = until(30);
+        cable.cut();
+        connection.send("Echo", 30);
+        await Promise.race([last, closed]);
+        equal(numbers, Array.from({ length: 31 }, (_, number) => number), "the numbers");
+        equal(cable.webSockets(), 3, "the number of WebSockets");
+      } finally {
+        await Promise.all([connection.stop(), observer.stop()]);
+        await cable.stop();
+      }
+    });
   }
 });

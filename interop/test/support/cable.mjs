@@ -6,8 +6,10 @@ import { connect, createServer } from "node:net";
 /**
  * Lays a cable to an http:// URL. Resolves with its own URL, webSockets(), which tells how many were opened over it, and
  * functions: cut loses all connections, unplug does and refuses new ones until plug, stop does for ever.
+ *
+ * Of the nth WebSocket, from 1, only most(n) bytes of its frames reach the client.
  */
-export async function layCable(target) {
+export async function layCable(target, most = () => Infinity) {
   const { hostname, port } = new URL(target);
   const sockets = new Set();
   let plugged = true;
@@ -19,15 +21,27 @@ export async function layCable(target) {
     }
     const server = connect({ host: hostname, port, noDelay: true });
     client.setNoDelay(true);
-    client.on("data", (data) => (webSockets += /^upgrade: websocket\r$/im.test(data.toString("latin1")) ? 1 : 0));
+    let number = 0; // of the WebSocket
+    let left; // bytes to the client, after the head of the answer
+    client.on("data", (data) => {
+      if (number === 0 && /^upgrade: websocket\r$/im.test(data.toString("latin1"))) {
+        number = ++webSockets;
+      }
+      server.write(data);
+    });
+    server.on("data", (data) => {
+      left ??= number > 0 ? data.indexOf("\r\n\r\n") + 4 + most(number) : Infinity;
+      client.write(data.subarray(0, left));
+      left -= Math.min(left, data.length);
+    });
     for (const [from, to] of [[client, server], [server, client]]) {
       sockets.add(from);
       from.on("error", () => {}); // close follows
+      from.on("end", () => to.end());
       from.on("close", () => {
         sockets.delete(from);
         to.destroy();
       });
-      from.pipe(to);
     }
   });
   listener.listen(0, "127.0.0.1");

@@ -29,7 +29,8 @@ function build({ signalR, MessagePackHubProtocol }, url, protocol) {
  * With `far`, the URL of another server of the same farm, the calls go to a client of that one, with the other protocol,
  * which calls back; and that server sends numbers by itself to a group.
  *
- * Resolves with how many numbers there were, and for how many seconds.
+ * Resolves with how many numbers there were, for how many seconds, and the longest pause in ms: a machine that has other
+ * things to do explains much.
  */
 export async function flow(environment, { url, far, protocol, finished }) {
   const connection = build(environment, url, protocol);
@@ -65,6 +66,7 @@ export async function flow(environment, { url, far, protocol, finished }) {
   await connection.start();
   const id = connection.connectionId;
   const downloads = [];
+  let pause = 0;
   let call = (number) => connection.send("Echo", number);
   try {
     if (farther) {
@@ -88,7 +90,10 @@ export async function flow(environment, { url, far, protocol, finished }) {
 
     const began = performance.now();
     const elapsed = () => (performance.now() - began) / 1000;
+    let before = elapsed();
     const timer = setInterval(() => {
+      pause = Math.max(pause, elapsed() - before);
+      before = elapsed();
       while (counts.sent < elapsed() * callsPerSecond) {
         call(counts.sent++).catch(fail);
       }
@@ -116,7 +121,9 @@ export async function flow(environment, { url, far, protocol, finished }) {
     const [up, down] = [counts.sent + counts.uploaded, counts.sent + downloaded];
     ok(up >= lowest * seconds && down >= lowest * seconds, `${up} up and ${down} down in ${seconds} s are too few`);
     ok(announced >= 0.9 * itemsPerSecond * seconds || !farther, `${announced} numbers to the group in ${seconds} s are too few`);
-    return { ...counts, seconds: Math.round(seconds) };
+    return { ...counts, seconds: Math.round(seconds), pause: Math.round(1000 * pause) };
+  } catch (error) {
+    throw new Error(`${error.message}; ${JSON.stringify(counts)}; longest pause ${pause} s`, { cause: error });
   } finally {
     stopping = true;
     await Promise.all([connection.stop(), farther?.stop()]);
