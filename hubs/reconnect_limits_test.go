@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -141,6 +142,41 @@ func TestAcknowledgementsBehindManyCalls(t *testing.T) {
 			}
 		})
 		require.Less(t, took, 2.)
+		require.Empty(t, w.diary)
+	})
+}
+
+// And the calls may take longer than a client has for its acknowledgements: it is
+// not to blame for what the hub does not read.
+func TestAcknowledgementsBehindSlowCalls(t *testing.T) {
+	opts := []hubs.Option{hubs.WithStatefulReconnectBufferSize(1000), hubs.WithInputBufferSize(1000)}
+	inWorld(t, opts, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		const calls = 100
+		var received atomic.Int64
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			alive := true
+			write := func(record string) {
+				alive = alive && c.socket.WriteMessage(websocket.TextMessage, []byte(record+"\x1e")) == nil
+			}
+			for i := range calls {
+				write(invoke(fmt.Sprint(i), "Nap", ``))
+			}
+			for alive && received.Load() < calls {
+				write(ack(int(received.Load())))
+				time.Sleep(time.Second)
+			}
+		}()
+		took := seconds(func() {
+			for i := range calls {
+				c.expect(fmt.Sprintf(`{"type":3,"invocationId":"%d","result":null}`, i))
+				received.Add(1)
+			}
+		})
+		<-over
+		require.Greater(t, took, 10.)
 		require.Empty(t, w.diary)
 	})
 }

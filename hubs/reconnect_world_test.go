@@ -260,6 +260,8 @@ func (*travelHub) Echo(_ *hubs.Context, text string) string { return text }
 
 func (h *travelHub) Note(_ *hubs.Context, n int) { h.got <- n }
 
+func (*travelHub) Nap(*hubs.Context) { time.Sleep(200 * time.Millisecond) }
+
 func (h *travelHub) Wait(c *hubs.Context) (string, error) {
 	select {
 	case text := <-h.release:

@@ -48,7 +48,7 @@ type relay struct {
 	doubtful  int64     // how many of the acknowledged messages a replay has to repeat
 	queue     [][]byte  // the messages that are not acknowledged; the last one is number sent
 	size      int       // bytes in queue
-	overSince time.Time // since when size is over the limit and nothing was acknowledged; zero: it is not
+	overSince time.Time // since when size is over the limit, the client could acknowledge, and has not; zero: it is not
 	room      chan struct{}
 	ended     bool
 
@@ -113,7 +113,15 @@ func (r *relay) setDeaf(deaf bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.deaf = deaf
+	r.excuse()
 	r.wake()
+}
+
+// excuse lets the wait for acknowledgements begin anew, since none could come.
+func (r *relay) excuse() {
+	if !r.overSince.IsZero() {
+		r.overSince = time.Now()
+	}
 }
 
 // sendWait is send for senders that can wait: until the client has acknowledged
@@ -277,6 +285,9 @@ func (r *relay) tick(now time.Time) (ack int64, stuck bool) {
 	if r.high > r.acked {
 		r.acked = r.high
 		ack = r.high
+	}
+	if r.deaf && r.size-maxOverrun <= r.limit { // else those who wait for room are what makes it deaf
+		r.excuse()
 	}
 	return ack, !r.overSince.IsZero() && now.Sub(r.overSince) > maxBufferWait
 }

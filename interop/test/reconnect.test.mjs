@@ -23,7 +23,7 @@ let servers; // the first one is alone
 let browser;
 
 before(async () => {
-  [redis, browser] = await Promise.all([startRedis(), launch()]);
+  [redis, browser] = await Promise.all([startRedis({ durable: false }), launch()]);
   servers = await Promise.all([
     startServer("-static", interop),
     startServer("-redis", redis.address),

@@ -16,10 +16,10 @@ export async function freePort() {
 }
 
 /**
- * Starts a redis-server that writes everything to disk at once. Resolves with { address, kill, restart, pause, resume,
- * stop } when it answers.
+ * Starts a redis-server that writes everything to disk at once or, not durable, never. Resolves with { address, kill,
+ * restart, pause, resume, stop } when it answers.
  */
-export async function startRedis() {
+export async function startRedis({ durable = true } = {}) {
   const port = await freePort();
   const folder = temporaryFolder();
   let child;
@@ -30,7 +30,7 @@ export async function startRedis() {
     }
     child = spawn(
       "redis-server",
-      ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "yes",
+      ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", durable ? "yes" : "no",
         "--appendfsync", "always", "--loglevel", "warning"],
       { stdio: "ignore" },
     );
