@@ -64,15 +64,7 @@ func (s *session) run(c *call, last func() bool) {
 			pump()
 		}()
 	}
-	general := "An unexpected error occurred invoking '" + c.method.name + "' on the server."
-	var result any
-	err := s.protect(c.method.name, func() (err error) {
-		if result, err = c.call(); err != nil || !c.method.streams {
-			return err
-		}
-		general = "An error occurred on the server while streaming results."
-		return s.sendStream(c, result.(resultStream))
-	})
+	result, streamed, err := s.invoke(c)
 	if failure := c.failed(); failure != nil {
 		err = failure
 	}
@@ -80,25 +72,41 @@ func (s *session) run(c *call, last func() bool) {
 	s.release(c) // before the answer: the client may use the same ids again then
 	var frame []byte
 	if err == nil && c.id != "" {
-		err = s.protect(c.method.name, func() (err error) { // with the application's own marshalers
-			if c.method.streams {
-				frame, err = s.encoding.message(&protocol.Completion{InvocationID: c.id})
-			} else {
-				frame, err = s.encoding.result(c.id, result)
-			}
-			return err
-		})
+		frame, err = s.encodeAnswer(c, result)
 	}
 	switch {
 	case err != nil:
 		s.logFailure(c.method.name, err)
-		s.refuse(c.id, c.refusal(general, err), s.answer)
+		s.refuse(c.id, c.refusal(streamed, err), s.answer)
 	case c.id == "":
 	case last():
 		_ = s.write(s.ctx, frame) // a connection that ended needs no answer
 	default:
 		s.answer(frame)
 	}
+}
+
+// invoke calls the method. Of a streaming method it also sends the items;
+// streamed says that it came that far.
+func (s *session) invoke(c *call) (result any, streamed bool, err error) {
+	defer s.hub.contain(s.conn.ID(), c.method.name, &err)
+	if result, err = c.call(); err == nil && c.method.streams {
+		streamed = true
+		err = s.sendStream(c, result.(resultStream))
+	}
+	return result, streamed, settled(err)
+}
+
+// encodeAnswer returns the frame of a successful answer. The application's own
+// marshalers run here.
+func (s *session) encodeAnswer(c *call, result any) (frame []byte, err error) {
+	defer s.hub.contain(s.conn.ID(), c.method.name, &err)
+	if c.method.streams {
+		frame, err = s.encoding.message(&protocol.Completion{InvocationID: c.id})
+	} else {
+		frame, err = s.encoding.result(c.id, result)
+	}
+	return frame, settled(err)
 }
 
 // answer sends an answer when there is room for it. A connection that ended needs
@@ -129,24 +137,30 @@ func (s *session) protect(method string, code func() error) error {
 }
 
 func (h *Hub) protect(connectionID, method string, code func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			h.logPanic(connectionID, method, v)
-			err = &panicError{v}
-		}
-	}()
+	defer h.contain(connectionID, method, &err)
 	return settled(code())
 }
 
+// contain is deferred by what runs code of the application: it turns a panic into
+// an error.
+func (h *Hub) contain(connectionID, method string, err *error) {
+	if v := recover(); v != nil {
+		h.logPanic(connectionID, method, v)
+		*err = &panicError{v}
+	}
+}
+
 // refusal returns the answer to a call that has failed (reference 6.3).
-func (c *call) refusal(general string, err error) *refusal {
+func (c *call) refusal(streamed bool, err error) *refusal {
 	switch {
 	case errors.Is(err, errUnauthorized):
 		return &refusal{"Failed to invoke '" + c.method.name + "' because user is unauthorized", nil}
 	case errors.Is(err, errNoStream):
 		return &refusal{"The value returned by the streaming method '" + c.method.name + "' is not a ChannelReader<> or IAsyncEnumerable<>.", nil}
+	case streamed:
+		return &refusal{"An error occurred on the server while streaming results.", err}
 	default:
-		return &refusal{general, err}
+		return &refusal{c.method.failedText(), err}
 	}
 }
 

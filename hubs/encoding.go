@@ -43,6 +43,9 @@ type scratch struct {
 	buf  []byte
 	ends []int
 	raws []protocol.Raw
+
+	completion protocol.Completion
+	item       protocol.StreamItem
 }
 
 // maxScratch bounds the memory that a scratch keeps while it is not in use.
@@ -61,6 +64,7 @@ func (e *encoding) release(s *scratch) {
 		s.ends = s.ends[:0]
 		clear(s.raws)
 		s.raws = s.raws[:0]
+		s.completion, s.item = protocol.Completion{}, protocol.StreamItem{}
 		e.scratches.Put(s)
 	}
 }
@@ -108,7 +112,8 @@ func (e *encoding) streamItem(id string, item any) ([]byte, error) {
 		return nil, err
 	}
 	frame := make([]byte, 0, len(s.buf)+len(id)+frameOverhead)
-	return e.protocol.Append(frame, &protocol.StreamItem{InvocationID: id, Item: raws[0]})
+	s.item = protocol.StreamItem{InvocationID: id, Item: raws[0]}
+	return e.protocol.Append(frame, &s.item)
 }
 
 // result returns the frame of a successful answer.
@@ -120,7 +125,8 @@ func (e *encoding) result(id string, result any) ([]byte, error) {
 		return nil, err
 	}
 	frame := make([]byte, 0, len(s.buf)+len(id)+frameOverhead)
-	return e.protocol.Append(frame, &protocol.Completion{InvocationID: id, Result: raws[0]})
+	s.completion = protocol.Completion{InvocationID: id, Result: raws[0]}
+	return e.protocol.Append(frame, &s.completion)
 }
 
 // message returns the frame of a message without values.

@@ -80,15 +80,16 @@ func isForClient(err error) bool {
 // settled returns an error of the application's whose methods do not panic: one
 // that is a nil pointer, say, is told as what it is.
 func settled(err error) (result error) {
+	if err == nil {
+		return nil
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			result = fmt.Errorf("hubs: an error of type %T that cannot be used: %v", err, v)
 		}
 	}()
-	if err != nil {
-		_ = isForClient(err)
-		_ = err.Error()
-	}
+	_ = isForClient(err)
+	_ = err.Error()
 	return err
 }
 

@@ -21,6 +21,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-signalr/signalr/protocol"
@@ -44,6 +45,7 @@ type Hub struct {
 	encodings []*encoding // in the order of protocols
 	endpoint  *transports.Endpoint
 	registry  registry[*session]
+	binders   sync.Pool // *binder
 	results   resultTable
 	farm      *farm
 	guests    atomic.Pointer[guests] // nil: no other protocol serves the hub
@@ -80,6 +82,7 @@ func New(impl any, opts ...Option) (*Hub, error) {
 	errs := []error{err}
 	h := &Hub{config: config, protocols: config.protocols}
 	h.registry.init()
+	h.binders.New = func() any { return new(binder) }
 	h.results.init()
 
 	var reflected []*method

@@ -139,10 +139,15 @@ func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
 	case !inv.Stream && m.streams:
 		return nil, &refusal{"The client attempted to invoke the streaming '" + m.name + "' method with a non-streaming invocation.", nil}
 	case len(inv.StreamIDs) != m.uploads:
-		return nil, &refusal{"An unexpected error occurred invoking '" + m.name + "' on the server.",
+		return nil, &refusal{m.failedText(),
 			Errorf("Client sent %d stream(s), Hub method expects %d.", len(inv.StreamIDs), m.uploads)}
 	}
 	return c, nil
+}
+
+// failedText is what a client is told of a call that fails, whatever the reason.
+func (m *method) failedText() string {
+	return "An unexpected error occurred invoking '" + m.name + "' on the server."
 }
 
 // checkCount compares the number of arguments with what the method expects.
@@ -161,9 +166,12 @@ func (c *call) bindArguments(arguments []protocol.Raw, e *encoding) (err error) 
 			err = errBinding
 		}
 	}()
-	b := &binder{call: c, encoding: e, arguments: arguments, uploads: c.uploads}
+	b := c.hub.binders.Get().(*binder)
+	*b = binder{call: c, encoding: e, arguments: arguments, uploads: c.uploads}
 	c.invoker, err = c.method.bind(b)
 	c.bound = b.bound
+	*b = binder{}
+	c.hub.binders.Put(b)
 	return err
 }
 

@@ -55,6 +55,7 @@ func (s *session) connected() {
 	waiting := s.waiting
 	s.waiting = nil
 	for _, c := range waiting {
+		s.input.add(-c.cost)
 		s.admit(c, false)
 	}
 }
@@ -97,8 +98,7 @@ func (s *session) refuseCall(c *call) {
 	s.mu.Lock()
 	waits := s.phase == phaseConnecting
 	if waits {
-		s.input.add(c.cost)
-		s.waiting = append(s.waiting, c)
+		s.wait(c)
 	}
 	s.mu.Unlock()
 	if !waits {
@@ -114,17 +114,16 @@ func (s *session) accept(c *call) *refusal {
 	if s.phase == phaseEnding {
 		return nil
 	}
-	general := "An unexpected error occurred invoking '" + c.method.name + "' on the server."
 	if !c.inline() {
 		if len(s.outside) >= s.hub.config.maxStreams {
-			return &refusal{general, Errorf("There are too many streams: %d at most.", s.hub.config.maxStreams)}
+			return &refusal{c.method.failedText(), Errorf("There are too many streams: %d at most.", s.hub.config.maxStreams)}
 		}
 		if c.method.streams && s.streams[c.id] != nil {
 			return &refusal{"Invocation ID '" + c.id + "' is already in use.", nil}
 		}
 		for i, u := range c.uploads {
 			if s.uploads[u.id] != nil || hasUpload(c.uploads[:i], u.id) {
-				return &refusal{general, Errorf("Stream ID '%s' is already in use.", u.id)}
+				return &refusal{c.method.failedText(), Errorf("Stream ID '%s' is already in use.", u.id)}
 			}
 		}
 		if s.outside == nil {
@@ -140,11 +139,10 @@ func (s *session) accept(c *call) *refusal {
 			s.uploads[u.id] = u
 		}
 	}
-	s.input.add(c.cost)
 	if s.phase == phaseConnected {
 		s.admit(c, true)
 	} else {
-		s.waiting = append(s.waiting, c)
+		s.wait(c)
 	}
 	return nil
 }
@@ -164,10 +162,8 @@ func hasUpload(uploads []*upload, id string) bool {
 func (s *session) admit(c *call, receiving bool) {
 	switch {
 	case c.refused != nil:
-		s.input.add(-c.cost)
 		s.refuse(c.id, c.refused, s.send)
 	case !c.inline():
-		s.input.add(-c.cost)
 		s.running.Add(1)
 		go func() {
 			defer s.running.Done()
@@ -175,7 +171,6 @@ func (s *session) admit(c *call, receiving bool) {
 		}()
 	case s.slots > 0:
 		s.slots--
-		s.input.add(-c.cost)
 		s.active = append(s.active, c)
 		s.running.Add(1)
 		if receiving && s.hub.config.parallelCalls == 1 {
@@ -185,8 +180,14 @@ func (s *session) admit(c *call, receiving bool) {
 			go s.work(c)
 		}
 	default:
-		s.waiting = append(s.waiting, c)
+		s.wait(c)
 	}
+}
+
+// wait lets a call wait, which counts to the input buffer. The session is locked.
+func (s *session) wait(c *call) {
+	s.input.add(c.cost)
+	s.waiting = append(s.waiting, c)
 }
 
 // Work implements [transports.Worker]: it runs the call that was deferred.
@@ -231,7 +232,7 @@ func (s *session) next(done *call) *call {
 		s.slots++
 		s.waiting = nil // idle connections keep no memory
 		if len(s.active) == 0 {
-			s.active = nil
+			s.active = s.firstActive[:0]
 		}
 		return nil
 	}

@@ -3,7 +3,6 @@ package hubs
 import (
 	"bytes"
 	"errors"
-	"time"
 
 	"github.com/go-signalr/signalr/protocol"
 )
@@ -13,7 +12,7 @@ import (
 func (s *session) Receive(data []byte) {
 	s.busy.Store(true)
 	defer func() {
-		s.lastReceived.Store(time.Now().UnixNano()) // it may have been held up for long
+		s.received.Store(true) // it may have been held up for long
 		s.busy.Store(false)
 	}()
 	defer func() {

@@ -36,7 +36,8 @@ type session struct {
 	// For the timeouts; Unix nanoseconds.
 	opened       int64
 	lastPing     atomic.Int64 // sent
-	lastReceived atomic.Int64 // the last complete message
+	lastReceived atomic.Int64 // the last time that a tick found something received
+	received     atomic.Bool  // something was received since the last tick
 	busy         atomic.Bool  // in Receive: the client timeout does not run
 	pinged       atomic.Bool  // the client pings: its timeout runs
 	shaken       atomic.Bool  // the handshake is done
@@ -46,15 +47,16 @@ type session struct {
 	ahead   budget         // bytes of the first items of each upload, which do not hold the client back
 	running sync.WaitGroup // goroutines of calls
 
-	mu         sync.Mutex
-	phase      phase
-	waiting    []*call            // calls for which there was no slot
-	active     []*call            // calls that hold a slot
-	slots      int                // free
-	outside    map[*call]struct{} // calls with streams, which need no slot
-	streams    map[string]*call   // those with a stream to the client, by invocation id
-	uploads    map[string]*upload // the streams from the client that have not ended
-	didConnect bool               // OnConnected has succeeded
+	mu          sync.Mutex
+	phase       phase
+	waiting     []*call            // calls for which there was no slot
+	active      []*call            // calls that hold a slot
+	firstActive [1]*call           // memory for active
+	slots       int                // free
+	outside     map[*call]struct{} // calls with streams, which need no slot
+	streams     map[string]*call   // those with a stream to the client, by invocation id
+	uploads     map[string]*upload // the streams from the client that have not ended
+	didConnect  bool               // OnConnected has succeeded
 
 	ended chan struct{} // closed when end is done
 
@@ -83,6 +85,7 @@ func newSession(h *Hub, conn *transports.Connection) *session {
 		slots:  h.config.parallelCalls,
 		ended:  make(chan struct{}),
 	}
+	s.active = s.firstActive[:0]
 	s.lastPing.Store(now)
 	s.lastReceived.Store(now)
 	s.input.limit = h.config.inputBuffer
@@ -105,6 +108,9 @@ func (s *session) Tick(now time.Time) {
 	}
 	if s.relay != nil && s.tickRelay(now) || s.away.Load() {
 		return
+	}
+	if s.received.Swap(false) { // a clock that is read once a second will do
+		s.lastReceived.Store(t)
 	}
 	if s.pinged.Load() && !s.busy.Load() && t-s.lastReceived.Load() > int64(s.hub.config.clientTimeout) {
 		s.fail(ErrClientTimeout)

@@ -28,7 +28,9 @@ func (*jsonProtocol) Split(data []byte, limit int) (frame, rest []byte, err erro
 
 func (*jsonProtocol) Parse(frame []byte) (Message, error) {
 	var e jsonEnvelope
-	if err := e.scan(frame); err != nil {
+	var few [8]Raw
+	arguments, err := e.scan(frame, few[:0])
+	if err != nil {
 		return nil, err
 	}
 	if e.kind == nil {
@@ -44,7 +46,7 @@ func (*jsonProtocol) Parse(frame []byte) (Message, error) {
 	if err := e.checkKinds(); err != nil {
 		return nil, err
 	}
-	return e.message(Type(kind))
+	return e.message(Type(kind), arguments)
 }
 
 // jsonEnvelope holds the properties of one message before its type is known: the
@@ -56,7 +58,6 @@ type jsonEnvelope struct {
 	invocationID   Raw
 	target         Raw
 	arguments      Raw
-	elements       []Raw // of arguments
 	streamIDs      Raw
 	item           Raw
 	result         Raw
@@ -65,11 +66,12 @@ type jsonEnvelope struct {
 	sequenceID     Raw
 }
 
-// scan reads all properties. Of duplicates the last one wins.
-func (e *jsonEnvelope) scan(frame []byte) error {
+// scan reads all properties, and appends the arguments to into. Of duplicates the
+// last one wins.
+func (e *jsonEnvelope) scan(frame []byte, into []Raw) (arguments []Raw, err error) {
 	s := jsonScanner{data: frame}
 	if err := s.openObject(); err != nil {
-		return err
+		return nil, err
 	}
 	for s.nextMember() {
 		switch string(s.key()) {
@@ -83,9 +85,9 @@ func (e *jsonEnvelope) scan(frame []byte) error {
 			e.target = s.value()
 		case "arguments":
 			if s.peek() == '[' {
-				e.arguments, e.elements = s.array()
+				e.arguments, arguments = s.array(into[:0])
 			} else {
-				e.arguments = s.value()
+				e.arguments, arguments = s.value(), nil
 			}
 		case "streamIds":
 			e.streamIDs = s.value()
@@ -103,7 +105,7 @@ func (e *jsonEnvelope) scan(frame []byte) error {
 			s.value()
 		}
 	}
-	return s.end()
+	return arguments, s.end()
 }
 
 // checkKinds refuses a known property that holds the wrong kind of value, null
@@ -135,7 +137,7 @@ func (e *jsonEnvelope) checkKinds() error {
 func isKind(raw Raw, kind string) bool { return raw == nil || kindOf(raw) == kind }
 
 // message builds the message of a known type.
-func (e *jsonEnvelope) message(kind Type) (Message, error) {
+func (e *jsonEnvelope) message(kind Type, arguments []Raw) (Message, error) {
 	switch kind {
 	case TypePing:
 		return &Ping{}, nil
@@ -178,11 +180,11 @@ func (e *jsonEnvelope) message(kind Type) (Message, error) {
 	case TypeCancelInvocation:
 		return &CancelInvocation{Headers: headers, InvocationID: id}, nil
 	default:
-		return e.invocation(headers, id, kind == TypeStreamInvocation)
+		return e.invocation(headers, id, arguments, kind == TypeStreamInvocation)
 	}
 }
 
-func (e *jsonEnvelope) invocation(headers map[string]string, id string, stream bool) (Message, error) {
+func (e *jsonEnvelope) invocation(headers map[string]string, id string, arguments []Raw, stream bool) (Message, error) {
 	target, err := optionalString(e.target)
 	if err != nil {
 		return nil, err
@@ -197,14 +199,9 @@ func (e *jsonEnvelope) invocation(headers map[string]string, id string, stream b
 	if err != nil {
 		return nil, err
 	}
-	return &Invocation{
-		Headers:      headers,
-		InvocationID: id,
-		Target:       target,
-		Arguments:    e.elements,
-		StreamIDs:    streamIDs,
-		Stream:       stream,
-	}, nil
+	m := newInvocation(arguments)
+	m.Headers, m.InvocationID, m.Target, m.StreamIDs, m.Stream = headers, id, target, streamIDs, stream
+	return m, nil
 }
 
 func (e *jsonEnvelope) sequence(kind Type) (Message, error) {

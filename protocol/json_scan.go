@@ -172,25 +172,21 @@ func (s *jsonScanner) value() Raw {
 	return Raw(s.data[start:s.pos:s.pos])
 }
 
-// array steps over one value, which must be an array, and returns its elements
-// too, nil if there are none.
-func (s *jsonScanner) array() (Raw, []Raw) {
+// array steps over one value, which must be an array, and appends its elements to
+// into.
+func (s *jsonScanner) array(into []Raw) (raw Raw, elements []Raw) {
 	start := s.pos
 	outer := s.begun
 	s.pos++
 	s.begun = false
-	// Nearly all calls have few arguments: they are gathered here and copied once
-	// their number is known.
-	var few [8]Raw
-	elements := few[:0]
 	for s.nextElement() {
-		elements = append(elements, s.value())
+		into = append(into, s.value())
 	}
 	s.begun = outer
 	if s.failed {
 		return nil, nil
 	}
-	return Raw(s.data[start:s.pos:s.pos]), append([]Raw(nil), elements...)
+	return Raw(s.data[start:s.pos:s.pos]), into
 }
 
 // skip steps over one value.

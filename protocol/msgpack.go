@@ -183,14 +183,17 @@ func (e *msgpackEnvelope) message() Message {
 }
 
 func (e *msgpackEnvelope) invocation(stream bool) Message {
-	m := &Invocation{Headers: e.headers(), Stream: stream}
+	headers := e.headers()
+	id := ""
 	if stream {
-		m.InvocationID = e.id()
+		id = e.id()
 	} else {
-		m.InvocationID = e.string("invocationId", true)
+		id = e.string("invocationId", true)
 	}
-	m.Target = e.required("target")
-	m.Arguments = e.arguments()
+	target := e.required("target")
+	var few [8]Raw
+	m := newInvocation(e.arguments(few[:0]))
+	m.Headers, m.InvocationID, m.Target, m.Stream = headers, id, target, stream
 	if e.items > 0 { // JavaScript leaves them out when there are none
 		m.StreamIDs = e.streamIDs()
 	}
@@ -237,20 +240,17 @@ func (e *msgpackEnvelope) headers() map[string]string {
 	return headers
 }
 
-func (e *msgpackEnvelope) arguments() []Raw {
-	n := e.array("arguments")
-	// As in JSON: gathered here, then copied, and not made for a mere claim.
-	var few [8]Raw
-	arguments := few[:0]
-	for range n {
+// arguments appends the arguments to into: no memory is made for a mere claim.
+func (e *msgpackEnvelope) arguments(into []Raw) []Raw {
+	for range e.array("arguments") {
 		raw := e.msgpackReader.value()
 		if raw == nil {
 			e.fail("Reading 'arguments' failed.")
 			return nil
 		}
-		arguments = append(arguments, raw)
+		into = append(into, raw)
 	}
-	return append([]Raw(nil), arguments...)
+	return into
 }
 
 func (e *msgpackEnvelope) streamIDs() []string {

@@ -40,6 +40,9 @@ type socket struct {
 // takes no smaller one.
 const libraryBuffer = 288
 
+// longestHeader is the size of the longest header of a client's frame.
+const longestHeader = 14
+
 // hijacker lets the WebSocket library have a socket in place of the request's
 // net.Conn.
 type hijacker struct {

@@ -306,6 +306,11 @@ func (t *webSocket) read(r *reader) (cause error, ended bool) {
 		}
 		buffer := t.shared.readBuffers.Get().(*[readSize]byte)
 		n, err := t.message.Read(buffer[:])
+		for err == nil && n < len(buffer) && t.conn.unread() >= longestHeader { // it does not wait
+			var more int
+			more, err = t.message.Read(buffer[n:])
+			n += more
+		}
 		if n > 0 {
 			t.receiver.Receive(buffer[:n])
 		}
