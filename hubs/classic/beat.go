@@ -1,0 +1,90 @@
+package classic
+
+import (
+	"time"
+
+	"github.com/go-signalr/signalr/hubs"
+)
+
+// beat runs the timeouts of all connections (classic reference 10): every second
+// time it also keeps streams alive.
+func (e *Endpoint) beat(end <-chan struct{}) {
+	defer e.live.Done()
+	ticker := time.NewTicker(e.opts.beat)
+	defer ticker.Stop()
+	var all []*connection
+	for keepAlive := false; ; keepAlive = !keepAlive {
+		select {
+		case <-end:
+			return
+		case now := <-ticker.C:
+			all = e.snapshot(all[:0])
+			for _, c := range all {
+				c.beat(now, keepAlive && e.opts.keepAlive > 0)
+			}
+			clear(all)
+			e.forgetAborted(now)
+		}
+	}
+}
+
+// forgetAborted forgets what clients that must not come back have given up by
+// now.
+func (e *Endpoint) forgetAborted(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, until := range e.aborted {
+		if now.After(until) {
+			delete(e.aborted, id)
+		}
+	}
+	e.endBeat()
+}
+
+// beat runs the timeouts of one connection. It does not wait for the client.
+func (c *connection) beat(now time.Time, keepAlive bool) {
+	if cause := c.check(now, keepAlive); cause != nil {
+		c.end(cause)
+	}
+}
+
+// check returns why the connection has to end, nil if it has not.
+func (c *connection) check(now time.Time, keepAlive bool) error {
+	o := c.endpoint.opts
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.stream
+	if s == nil {
+		allowed := o.disconnectTimeout + o.threshold
+		if c.transport == longPolling {
+			allowed = o.disconnectTimeout + o.longPollDelay
+		}
+		switch {
+		case now.Sub(c.lastSeen) < allowed:
+			return nil
+		case !c.begun:
+			return errNotBegun
+		default:
+			return hubs.ErrClientTimeout
+		}
+	}
+	c.lastSeen = now
+	tooLong := now.Sub(s.since) >= o.connectionTimeout
+	switch {
+	case !c.begun && now.Sub(c.created) >= o.disconnectTimeout+o.threshold:
+		return errNotBegun
+	case !c.expires.IsZero() && now.After(c.expires):
+		s.end(endExpired)
+	case tooLong && s.transport == longPolling:
+		s.greet.Store(true)
+		c.turn.wake()
+	case tooLong && o.keepAlive == 0:
+		s.end(endTimeout)
+	case keepAlive:
+		c.due = true
+		c.turn.wake()
+	case c.retry.Swap(false):
+		c.turn.wake()
+	}
+	return nil
+}

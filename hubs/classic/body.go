@@ -1,0 +1,88 @@
+package classic
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+var errEnded = errors.New("classic: the stream has ended")
+
+// body is the answer to a request that carries a connection for a while.
+type body struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	timeout time.Duration // of a write
+
+	writes sync.Mutex // held during a write
+
+	mu       sync.Mutex
+	underway bool
+	stopped  bool
+}
+
+func newBody(w http.ResponseWriter, timeout time.Duration) *body {
+	b := &body{w: w, control: http.NewResponseController(w), timeout: timeout}
+	// Timeouts of the http.Server would end a stream or a poll that merely
+	// waits.
+	_ = b.control.SetReadDeadline(time.Time{})
+	_ = b.control.SetWriteDeadline(time.Time{})
+	return b
+}
+
+// write sends data to the client at once.
+func (b *body) write(data []byte) error {
+	b.writes.Lock()
+	defer b.writes.Unlock()
+	b.mu.Lock()
+	if b.stopped {
+		b.mu.Unlock()
+		return errEnded
+	}
+	b.underway = true
+	_ = b.control.SetWriteDeadline(time.Now().Add(b.timeout))
+	b.mu.Unlock()
+	err := b.push(data)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.underway = false
+	if !b.stopped {
+		_ = b.control.SetWriteDeadline(time.Time{})
+	}
+	return err
+}
+
+func (b *body) push(data []byte) error {
+	if len(data) > 0 {
+		if _, err := b.w.Write(data); err != nil {
+			return err
+		}
+	}
+	if err := b.control.Flush(); !errors.Is(err, http.ErrNotSupported) { // some need none
+		return err
+	}
+	return nil
+}
+
+// stop lets nothing more be written.
+func (b *body) stop(ending) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	if b.underway {
+		_ = b.control.SetWriteDeadline(time.Unix(1, 0))
+	}
+}
+
+// last waits until nothing is being written after stop, and writes data, of which
+// there may be none.
+func (b *body) last(data []byte) {
+	b.writes.Lock()
+	defer b.writes.Unlock()
+	if len(data) > 0 {
+		_ = b.control.SetWriteDeadline(time.Now().Add(b.timeout))
+		_ = b.push(data) // a client that went away needs no answer
+	}
+	_ = b.control.SetWriteDeadline(time.Time{})
+}

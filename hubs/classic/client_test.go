@@ -1,0 +1,478 @@
+package classic_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/classic"
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 10 * time.Second
+
+// chat is the hub of the tests.
+type chat struct {
+	events chan string
+	block  chan struct{} // holds up Block
+}
+
+func newChat() *chat { return &chat{events: make(chan string, 64), block: make(chan struct{})} }
+
+func (h *chat) OnConnected(c *hubs.Context) error {
+	h.events <- "connected " + c.ConnectionID()
+	switch c.Request().URL.Query().Get("test") {
+	case "refuse":
+		return hubs.NewError("not you")
+	case "greet":
+		return c.Clients().Caller().Send(c, "greet", c.UserID())
+	}
+	return nil
+}
+
+func (h *chat) OnReconnected(c *hubs.Context) error {
+	h.events <- "reconnected " + c.ConnectionID()
+	return nil
+}
+
+func (h *chat) OnDisconnected(c *hubs.Context, cause error) {
+	h.events <- fmt.Sprint("disconnected ", c.ConnectionID(), " ", cause)
+}
+
+func (*chat) Add(_ *hubs.Context, numbers ...int) int {
+	sum := 0
+	for _, n := range numbers {
+		sum += n
+	}
+	return sum
+}
+func (*chat) Void(*hubs.Context)         {}
+func (*chat) Fail(*hubs.Context) error   { return hubs.NewError("no seats") }
+func (*chat) Secret(*hubs.Context) error { return fmt.Errorf("the password is 1234") }
+func (*chat) FailWithData(*hubs.Context) error {
+	return classic.WithData(hubs.NewError("no seats"), map[string]int{"left": 0})
+}
+func (*chat) Panic(*hubs.Context) { panic("oh") }
+func (*chat) Join(c *hubs.Context, group string) error {
+	return c.Groups().Add(c, c.ConnectionID(), group)
+}
+func (*chat) Leave(c *hubs.Context, group string) error {
+	return c.Groups().Remove(c, c.ConnectionID(), group)
+}
+func (*chat) Say(c *hubs.Context, group, text string) error {
+	return c.Clients().Group(group).Send(c, "say", text)
+}
+func (*chat) Shout(c *hubs.Context, text string) error { return c.Clients().All().Send(c, "say", text) }
+func (*chat) Echo(c *hubs.Context, text string) error {
+	return c.Clients().Caller().Send(c, "echo", text)
+}
+func (*chat) Bye(c *hubs.Context) { c.Abort() }
+func (h *chat) Block(c *hubs.Context) int {
+	select {
+	case <-h.block:
+	case <-c.Done():
+	}
+	return 1
+}
+func (*chat) Work(c *hubs.Context) (string, error) {
+	for i := range 3 {
+		if err := classic.Progress(c, i); err != nil {
+			return "", err
+		}
+	}
+	return "done", nil
+}
+func (*chat) Rename(c *hubs.Context, name string) (string, error) {
+	var before string
+	if _, err := classic.State(c).Get("name", &before); err != nil {
+		return "", err
+	}
+	return before, classic.State(c).Set("name", name)
+}
+
+// event waits for the next event of the hub.
+func (h *chat) requireEvent(t *testing.T, want string) {
+	t.Helper()
+	select {
+	case got := <-h.events:
+		require.Equal(t, want, got)
+	case <-time.After(patience):
+		require.Fail(t, "nothing happened", "instead of %q", want)
+	}
+}
+
+func (h *chat) requireNoEvent(t *testing.T) {
+	t.Helper()
+	select {
+	case got := <-h.events:
+		require.Fail(t, "something happened", got)
+	default:
+	}
+}
+
+// node is one process of a farm.
+type node struct {
+	chat     *chat
+	hub      *hubs.Hub
+	endpoint *classic.Endpoint
+	server   *httptest.Server
+	stop     func()
+}
+
+// user is who makes a request, in the tests.
+func user(r *http.Request) string { return r.URL.Query().Get("user") }
+
+var key = []byte("0123456789abcdef0123456789abcdef")
+
+// newNode starts a node; bus may be nil.
+func newNode(t *testing.T, bus scaleout.Bus, opts ...classic.Option) *node {
+	t.Helper()
+	n := &node{chat: newChat()}
+	hubOpts := []hubs.Option{hubs.WithName("Chat"), hubs.WithUserID(user)}
+	if bus != nil {
+		hubOpts = append(hubOpts, hubs.WithBus(bus))
+	}
+	var err error
+	n.hub, err = hubs.New(n.chat, hubOpts...)
+	require.NoError(t, err)
+	n.endpoint, err = classic.New(n.hub, opts...)
+	require.NoError(t, err)
+	n.serve(t)
+	return n
+}
+
+func (n *node) serve(t *testing.T) {
+	n.server = httptest.NewServer(classic.Mount("/signalr", n.endpoint, http.NewServeMux()))
+	n.stop = sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		require.NoError(t, n.endpoint.Shutdown(ctx))
+		if n.hub != nil {
+			require.NoError(t, n.hub.Shutdown(ctx))
+		}
+		n.server.CloseClientConnections()
+		n.server.Close()
+	})
+	t.Cleanup(n.stop)
+}
+
+// client speaks the protocol by hand.
+type client struct {
+	t     *testing.T
+	node  *node
+	http  *http.Client
+	query url.Values // of all requests
+	id    string
+	token string
+
+	mu     sync.Mutex
+	cursor string
+	groups string
+	input  chan map[string]json.RawMessage // responses and results; closed at the end of the stream
+	close  func()
+	send   func(text string) // by the socket
+	ready  []string          // messages that have come and were not asked for yet
+}
+
+func newClient(t *testing.T, n *node, query string) *client {
+	t.Helper()
+	q, err := url.ParseQuery(query)
+	require.NoError(t, err)
+	if !q.Has("connectionData") {
+		q.Set("connectionData", `[{"name":"chat"}]`)
+	}
+	if !q.Has("clientProtocol") {
+		q.Set("clientProtocol", "2.1")
+	}
+	c := &client{t: t, node: n, http: &http.Client{Transport: &http.Transport{}}, query: q}
+	t.Cleanup(c.http.CloseIdleConnections)
+	return c
+}
+
+// url returns the client's URL of an operation.
+func (c *client) url(op string, more url.Values) string {
+	q := url.Values{}
+	for key := range c.query {
+		q.Set(key, c.query.Get(key))
+	}
+	if c.token != "" && op != "/ping" {
+		q.Set("connectionToken", c.token)
+	}
+	for key := range more {
+		q.Set(key, more.Get(key))
+	}
+	return c.node.server.URL + "/signalr" + op + "?" + q.Encode()
+}
+
+// ask makes a request: with a form, a POST.
+func (c *client) ask(op string, form url.Values) (status int, body string) {
+	c.t.Helper()
+	var resp *http.Response
+	var err error
+	if form == nil {
+		resp, err = c.http.Get(c.url(op, nil))
+	} else {
+		resp, err = c.http.PostForm(c.url(op, nil), form)
+	}
+	require.NoError(c.t, err)
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	require.NoError(c.t, err)
+	return resp.StatusCode, string(b)
+}
+
+func (c *client) negotiate() {
+	c.t.Helper()
+	status, body := c.ask("/negotiate", nil)
+	require.Equal(c.t, http.StatusOK, status, body)
+	var n struct{ ConnectionId, ConnectionToken string }
+	require.NoError(c.t, json.Unmarshal([]byte(body), &n))
+	c.id, c.token = n.ConnectionId, n.ConnectionToken
+}
+
+func (c *client) start() {
+	c.t.Helper()
+	status, body := c.ask("/start", nil)
+	require.Equal(c.t, http.StatusOK, status, body)
+	require.JSONEq(c.t, `{"Response":"started"}`, body)
+}
+
+// note keeps what the client has to send back.
+func (c *client) note(r map[string]json.RawMessage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r["C"] != nil {
+		_ = json.Unmarshal(r["C"], &c.cursor)
+	}
+	if r["G"] != nil {
+		_ = json.Unmarshal(r["G"], &c.groups)
+	}
+}
+
+func (c *client) resume() url.Values {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := url.Values{"messageId": {c.cursor}}
+	if c.groups != "" {
+		q.Set("groupsToken", c.groups)
+	}
+	return q
+}
+
+// open opens a stream by the operation "/connect" or "/reconnect".
+func (c *client) open(op string) {
+	c.t.Helper()
+	more := url.Values{}
+	if op != "/connect" {
+		more = c.resume()
+	}
+	c.input = make(chan map[string]json.RawMessage, 4096)
+	switch c.query.Get("transport") {
+	case "webSockets":
+		c.openSocket(c.url(op, more))
+	case "serverSentEvents":
+		c.openEvents(c.url(op, more))
+	default:
+		c.openPolls(op)
+	}
+}
+
+func (c *client) openSocket(address string) {
+	c.t.Helper()
+	ws, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(address, "http"), nil)
+	require.NoError(c.t, err)
+	input := c.input
+	c.close = sync.OnceFunc(func() { _ = ws.Close() })
+	c.t.Cleanup(c.close)
+	c.send = func(text string) { require.NoError(c.t, ws.WriteMessage(websocket.TextMessage, []byte(text))) }
+	go func() {
+		defer close(input)
+		for {
+			_, data, err := ws.ReadMessage()
+			if err != nil {
+				return
+			}
+			c.take(input, data)
+		}
+	}()
+}
+
+func (c *client) openEvents(address string) {
+	c.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	require.NoError(c.t, err)
+	resp, err := c.http.Do(r)
+	require.NoError(c.t, err)
+	require.Equal(c.t, http.StatusOK, resp.StatusCode)
+	require.Equal(c.t, "text/event-stream", resp.Header.Get("Content-Type"))
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 8<<20)
+	require.True(c.t, lines.Scan())
+	require.Equal(c.t, "data: initialized", lines.Text())
+	input := c.input
+	done := make(chan struct{})
+	c.close = sync.OnceFunc(func() { cancel(); <-done })
+	c.t.Cleanup(c.close)
+	go func() {
+		defer close(done)
+		defer close(input)
+		defer resp.Body.Close()
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				c.take(input, []byte(data))
+			}
+		}
+	}()
+}
+
+// openPolls polls until the client is closed or gets no answer.
+func (c *client) openPolls(op string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	input := c.input
+	done := make(chan struct{})
+	c.close = sync.OnceFunc(func() { cancel(); <-done })
+	c.t.Cleanup(c.close)
+	go func() {
+		defer close(done)
+		defer close(input)
+		for ctx.Err() == nil {
+			form := url.Values{}
+			if op != "/connect" {
+				form = c.resume()
+			}
+			r, _ := http.NewRequestWithContext(ctx, http.MethodPost, c.url(op, nil), strings.NewReader(form.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			resp, err := c.http.Do(r)
+			if err != nil {
+				return
+			}
+			body, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			if err != nil || resp.StatusCode != http.StatusOK {
+				return
+			}
+			answer := c.take(input, body)
+			op = "/poll"
+			if answer["T"] != nil || answer["E"] != nil {
+				return
+			}
+		}
+	}()
+}
+
+// take takes a response, or the result of a call.
+func (c *client) take(input chan<- map[string]json.RawMessage, data []byte) map[string]json.RawMessage {
+	var r map[string]json.RawMessage
+	if err := json.Unmarshal(data, &r); err != nil {
+		r = map[string]json.RawMessage{"broken": data}
+	}
+	c.note(r)
+	input <- r
+	return r
+}
+
+// next waits for the next response that is no keep-alive.
+func (c *client) next() map[string]json.RawMessage {
+	c.t.Helper()
+	for {
+		select {
+		case r, ok := <-c.input:
+			if !ok {
+				require.Fail(c.t, "the stream has ended")
+			}
+			if len(r) > 0 && !(len(r) == 2 && r["C"] != nil && string(r["M"]) == "[]") {
+				return r
+			}
+		case <-time.After(patience):
+			require.Fail(c.t, "nothing came")
+		}
+	}
+}
+
+// requireEnd waits until the stream has ended.
+func (c *client) requireEnd() {
+	c.t.Helper()
+	for {
+		select {
+		case _, ok := <-c.input:
+			if !ok {
+				return
+			}
+		case <-time.After(patience):
+			require.Fail(c.t, "the stream has not ended")
+		}
+	}
+}
+
+// requireMessages waits for these messages.
+func (c *client) requireMessages(want ...string) {
+	c.t.Helper()
+	for len(c.ready) < len(want) {
+		var messages []json.RawMessage
+		r := c.next()
+		require.NoError(c.t, json.Unmarshal(r["M"], &messages), "%s", r)
+		for _, m := range messages {
+			c.ready = append(c.ready, string(m))
+		}
+	}
+	require.Equal(c.t, want, c.ready[:len(want)])
+	c.ready = c.ready[len(want):]
+}
+
+// call calls a method, whatever the transport, and returns the answer.
+func (c *client) call(invocation string) string {
+	c.t.Helper()
+	if c.query.Get("transport") == "webSockets" {
+		c.send(invocation)
+		for {
+			r := c.next()
+			if r["I"] != nil {
+				b, _ := json.Marshal(r)
+				return string(b)
+			}
+			var messages []json.RawMessage
+			require.NoError(c.t, json.Unmarshal(r["M"], &messages), "%s", r)
+			for _, m := range messages {
+				c.ready = append(c.ready, string(m))
+			}
+		}
+	}
+	status, body := c.ask("/send", url.Values{"data": {invocation}})
+	require.Equal(c.t, http.StatusOK, status, body)
+	return body
+}
+
+// connect starts a connection.
+func (c *client) connect() {
+	c.t.Helper()
+	c.negotiate()
+	c.open("/connect")
+	c.requireInit()
+	c.start()
+	c.node.chat.requireEvent(c.t, "connected "+c.id)
+}
+
+func (c *client) requireInit() {
+	c.t.Helper()
+	r := c.next()
+	require.Equal(c.t, "1", string(r["S"]), "%s", r)
+	require.NotNil(c.t, r["M"])
+	require.NotNil(c.t, r["C"])
+}
+
+func said(text string) string { return `{"H":"Chat","M":"say","A":["` + text + `"]}` }

@@ -1,0 +1,369 @@
+package classic
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
+)
+
+// connection is a client that this node knows, with or without a request that it
+// receives by at the moment.
+//
+// Lock order: Endpoint.mu, connection.mu, turn.mu. What takes from the members or
+// writes to the client has the turn.
+type connection struct {
+	endpoint *Endpoint
+	id       string
+	items    sync.Map
+	hubs     []listed  // those whose lifecycle methods run
+	log      *localLog // what it gets from this node alone; nil: it gets all by hubs
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	calls    sync.WaitGroup // calls of the application's methods
+	gone     chan struct{}  // closed when it is not in the table any more
+	turn     turn
+	retry    atomic.Bool // what was missed could not be read
+
+	// With the turn.
+	sources []source
+	shape   uint32
+	written string   // the cursor that the client should have; "": none
+	unsure  bool     // what was taken may not have reached the client
+	proven  bool     // the client has a groups token of what groups it is in
+	parked  [][]byte // taken already, for the next poll
+	next    int      // source to take from first
+
+	mu        sync.Mutex
+	request   *http.Request // the latest that it receives by
+	transport transport     // of that
+	stream    *stream       // nil: it receives nothing at the moment
+	newest    *stream       // the latest that has asked to be it
+	lastSeen  time.Time     // when it had a stream last
+	created   time.Time
+	expires   time.Time       // of the authentication; zero: never
+	due       bool            // a keep-alive
+	barriers  []chan struct{} // are closed when what was there before is written
+	ended     bool
+
+	begun    bool          // OnConnected has begun, or has run elsewhere
+	started  chan struct{} // closed when it has returned
+	startErr error
+}
+
+// listed is a hub that a client has listed, and who the client is there.
+type listed struct {
+	*served
+	user string
+}
+
+// source is a member of the bus and what its cursor belongs to.
+type source struct {
+	bridge.Member
+	hub    string
+	groups []string
+}
+
+// Causes for which a connection ends.
+var (
+	errRefused  = errors.New("classic: OnConnected has failed")
+	errNotBegun = errors.New("classic: the client has not started the connection in time")
+	errLeft     = errors.New("classic: the client is on another node")
+	errAborted  = errors.New("classic: the connection was aborted")
+	errShutdown = errors.New("classic: the server is shutting down")
+)
+
+func newConnection(e *Endpoint, q *request) *connection {
+	c := &connection{
+		endpoint: e,
+		id:       q.id,
+		hubs:     q.hubs,
+		gone:     make(chan struct{}),
+		started:  make(chan struct{}),
+		lastSeen: time.Now(),
+		created:  time.Now(),
+	}
+	c.turn.init(c.pass)
+	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(q.r.Context()))
+	c.use(q)
+	if e.raw != nil || len(q.hubs) == 0 {
+		c.log = newLocalLog(c.turn.wake)
+	}
+	if len(q.hubs) == 0 { // nobody asks for it
+		c.begun = true
+		close(c.started)
+	}
+	return c
+}
+
+// use notes by what request the client receives. c.mu is locked, or nobody else
+// has c.
+func (c *connection) use(q *request) {
+	c.request, c.transport = settledRequest(q.r), q.transport
+	c.expires = time.Time{}
+	for _, h := range q.hubs {
+		if t := h.policy.Expires(q.r); !t.IsZero() && (c.expires.IsZero() || t.Before(c.expires)) {
+			c.expires = t
+		}
+	}
+}
+
+// lists reports whether the client has listed all of these hubs from the
+// beginning. It may lose some later, by authorisation.
+func (c *connection) lists(hubs []listed) bool {
+	for _, h := range hubs {
+		if !slices.ContainsFunc(c.hubs, func(own listed) bool { return own.served == h.served }) {
+			return false
+		}
+	}
+	return c.log == nil || c.endpoint.raw != nil || len(hubs) == 0
+}
+
+// settledRequest returns a request for application code: its context has the
+// values of the request's own and never ends.
+func settledRequest(r *http.Request) *http.Request {
+	settled := r.WithContext(context.WithoutCancel(r.Context()))
+	settled.Body = http.NoBody
+	return settled
+}
+
+// peer returns the connection as application code sees it while a request is
+// handled.
+func (c *connection) peer(h listed, r *http.Request, ctx context.Context, t transport) *bridge.Peer {
+	return c.endpoint.peer(c.id, &c.items, h, r, ctx, t)
+}
+
+func (e *Endpoint) peer(id string, items *sync.Map, h listed, r *http.Request, ctx context.Context, t transport) *bridge.Peer {
+	return &bridge.Peer{
+		ConnectionID: id,
+		UserID:       h.user,
+		Request:      r,
+		Transport:    t.kind(),
+		Items:        items,
+		Context:      ctx,
+		Abort:        func() { e.abort(h, id) },
+	}
+}
+
+// abort ends a connection by the application's wish, behind what was sent to it
+// before. It does not wait.
+func (e *Endpoint) abort(h listed, id string) {
+	if c := e.lookup(id); c != nil && (c.log != nil || h.hub == nil) {
+		c.abort()
+		return
+	}
+	e.later(func(ctx context.Context) {
+		if err := h.hub.Abort(ctx, id); err != nil {
+			e.logger.Warn("a connection cannot be ended", "connection", id, "error", err)
+		}
+	})
+}
+
+// abort ends the connection after what is there for it.
+func (c *connection) abort() {
+	c.endpoint.later(func(ctx context.Context) {
+		select {
+		case <-c.barrier():
+		case <-ctx.Done():
+		case <-c.ctx.Done():
+		}
+		c.end(errAborted)
+	})
+}
+
+// lifetime returns a context with the values of a request that is done when the
+// connection ends. release lets go of it.
+func (c *connection) lifetime(r *http.Request) (ctx context.Context, release func()) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
+	stop := context.AfterFunc(c.ctx, func() { cancel(context.Cause(c.ctx)) })
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// start runs OnConnected once, and returns its error to all who ask.
+func (c *connection) start(r *http.Request, t transport) error {
+	c.mu.Lock()
+	if c.begun || c.ended {
+		ended := c.ended && !c.begun
+		c.mu.Unlock()
+		if ended {
+			return errAborted
+		}
+		<-c.started
+		return c.startErr
+	}
+	c.begun = true
+	c.mu.Unlock()
+	ctx, release := c.lifetime(r)
+	defer release()
+	r = settledRequest(r)
+	err := forAll(c.hubs, func(h listed) error {
+		return h.life.Connected(c.peer(h, r, ctx, t))
+	}, func(h listed) { // the others have refused the client
+		c.disconnected(h, errRefused)
+	})
+	c.startErr = err
+	close(c.started)
+	if err != nil {
+		c.endpoint.logger.Debug("client refused", "connection", c.id, "error", err)
+		c.end(errRefused)
+		return err
+	}
+	c.endpoint.logger.Debug("client connected", "connection", c.id)
+	c.turn.wake()
+	return nil
+}
+
+// noteStarted says that OnConnected has run, on another node perhaps.
+func (c *connection) noteStarted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.begun {
+		c.begun = true
+		close(c.started)
+		c.turn.wake()
+	}
+}
+
+// isStarted reports whether the application has accepted the client.
+func (c *connection) isStarted() bool {
+	select {
+	case <-c.started:
+		return c.startErr == nil
+	default:
+		return false
+	}
+}
+
+// reconnected runs OnReconnected; when it fails, the stream ends.
+func (c *connection) reconnected(q *request, s *stream) {
+	ctx, release := c.lifetime(q.r)
+	defer release()
+	r := settledRequest(q.r)
+	err := forAll(q.hubs, func(h listed) error {
+		return h.life.Reconnected(c.peer(h, r, ctx, q.transport))
+	}, nil)
+	if err != nil {
+		c.endpoint.logger.Debug("OnReconnected has failed", "connection", c.id, "error", err)
+		s.end(endFailed)
+	}
+}
+
+func (c *connection) disconnected(h listed, cause error) {
+	c.mu.Lock()
+	r, t := c.request, c.transport
+	c.mu.Unlock()
+	if err := h.life.Disconnected(c.peer(h, r, r.Context(), t), cause); err != nil {
+		c.endpoint.logger.Debug("OnDisconnected has failed", "connection", c.id, "error", err)
+	}
+}
+
+// forAll runs something for all hubs at once. If it fails for one, undo, which may
+// be nil, runs for those for which it has not.
+func forAll(hubs []listed, do func(listed) error, undo func(listed)) error {
+	errs := make([]error, len(hubs))
+	if len(hubs) == 1 {
+		errs[0] = do(hubs[0])
+	} else {
+		var wait sync.WaitGroup
+		for i, h := range hubs {
+			wait.Go(func() { errs[i] = do(h) })
+		}
+		wait.Wait()
+	}
+	err := errors.Join(errs...)
+	if err != nil && undo != nil {
+		for i, h := range hubs {
+			if errs[i] == nil {
+				undo(h)
+			}
+		}
+	}
+	return err
+}
+
+// enterCall counts a call; false: the connection has ended.
+func (c *connection) enterCall() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return false
+	}
+	c.calls.Add(1)
+	return true
+}
+
+// end ends the connection once, without waiting. What the cause is decides
+// whether OnDisconnected runs.
+func (c *connection) end(cause error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return
+	}
+	c.ended = true
+	go c.retire(cause)
+}
+
+// retire does what is to be done when a connection ends. Nobody gets the turn any
+// more after it.
+func (c *connection) retire(cause error) {
+	if errors.Is(cause, hubs.ErrClientTimeout) {
+		if news := c.news(); news != nil {
+			cause = news
+		}
+	}
+	c.cancel(cause)
+	c.mu.Lock()
+	s := c.stream
+	c.stream = nil
+	begun := c.begun
+	c.mu.Unlock()
+	if s != nil {
+		s.end(endOf(cause))
+	}
+	c.turn.take()
+	c.detach()
+	if begun {
+		<-c.started
+	}
+	c.calls.Wait()
+	var told error
+	silent := false
+	switch {
+	case errors.Is(cause, errAborted):
+	case errors.Is(cause, hubs.ErrClientTimeout):
+		told = cause
+	default:
+		silent = true
+	}
+	if !silent && begun && c.startErr == nil {
+		_ = forAll(c.hubs, func(h listed) error { c.disconnected(h, told); return nil }, nil)
+	}
+	c.endpoint.logger.Debug("client disconnected", "connection", c.id, "cause", cause)
+	c.endpoint.forget(c, cause)
+	close(c.gone)
+}
+
+// news looks in what nobody has taken for the end of the connection: [errLeft] or
+// [errAborted].
+func (c *connection) news() error {
+	ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
+	defer cancel()
+	c.turn.take()
+	defer c.turn.give()
+	return c.discard(ctx)
+}
+
+// detach takes the connection off the bus. The caller has the turn.
+func (c *connection) detach() {
+	for _, s := range c.sources {
+		s.Detach()
+	}
+	c.sources, c.parked = nil, nil
+}

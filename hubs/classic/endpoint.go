@@ -1,0 +1,357 @@
+package classic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
+	"github.com/go-signalr/signalr/transports"
+)
+
+// Endpoint serves the clients of one path: of hubs ([New]) or raw connections
+// ([NewConnections]). Mount it with [Mount]. It is safe for concurrent use.
+//
+// While it has connections, one goroutine of it runs the timeouts of all.
+type Endpoint struct {
+	opts       *options
+	hubs       []*served
+	raw        *served // nil: the endpoint serves hubs
+	rawLife    *rawLife
+	farm       bool // other processes may serve the same clients
+	policy     transports.Policy
+	tokens     *tokens
+	script     script
+	logger     *slog.Logger
+	webSockets upgrader
+	sends      limiter
+	stats      counters
+
+	mu          sync.Mutex
+	connections map[string]*connection // by id
+	aborted     map[string]time.Time   // ids of connections that must not come back, until when
+	beatEnd     chan struct{}          // ends the beat; nil: none is running
+	stopped     bool                   // by Shutdown
+	live        sync.WaitGroup         // connections in the table, and the beat
+}
+
+// served is a hub, or the handler of raw connections, as the endpoint sees it.
+type served struct {
+	hub    bridge.Hub // nil: raw connections
+	life   lifecycle
+	policy transports.Policy
+	name   string
+}
+
+// lifecycle is the application's code for the events of a connection.
+type lifecycle interface {
+	Connected(*bridge.Peer) error
+	Reconnected(*bridge.Peer) error
+	Disconnected(p *bridge.Peer, cause error) error
+}
+
+// New returns an endpoint that serves a hub, and those of [WithHubs], to classic
+// clients. A hub must have the JSON protocol. What hubs demand of requests, by
+// [hubs.WithAuthorization], [hubs.WithUserID], [hubs.WithExpiration] and
+// [hubs.WithAllowedOrigins], they demand here too; the first hub decides about
+// origins, and whom a connection belongs to. Every option with a wrong value is
+// reported in the error.
+func New(hub *hubs.Hub, opts ...Option) (*Endpoint, error) {
+	o, err := newOptions(opts)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.policy) > 0 {
+		return nil, errors.New("classic: WithPolicy is for raw connections: a hub has its own")
+	}
+	var bridges []bridge.Hub
+	for _, h := range append([]*hubs.Hub{hub}, o.more...) {
+		b, err := h.Bridge()
+		if err != nil {
+			return nil, err
+		}
+		bridges = append(bridges, b)
+	}
+	return newEndpoint(bridges, o)
+}
+
+func newEndpoint(bridges []bridge.Hub, o *options) (*Endpoint, error) {
+	e, err := newBareEndpoint(o)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range bridges {
+		name, _ := b.Name()
+		if e.find(name) != nil {
+			return nil, fmt.Errorf("classic: there are two hubs %q", name)
+		}
+		e.hubs = append(e.hubs, &served{hub: b, life: b, policy: b.Policy(), name: name})
+	}
+	e.policy = e.hubs[0].policy
+	if e.logger = o.logger; e.logger == nil {
+		e.logger = bridges[0].Logger()
+	}
+	e.script = newScript(bridges)
+	return e, nil
+}
+
+func newBareEndpoint(o *options) (*Endpoint, error) {
+	t, err := newTokens(o.key, o.tokenLifetime)
+	if err != nil {
+		return nil, err
+	}
+	e := &Endpoint{
+		opts:        o,
+		farm:        o.key != nil,
+		tokens:      t,
+		connections: make(map[string]*connection),
+		aborted:     make(map[string]time.Time),
+	}
+	e.webSockets.init()
+	e.sends.init(o.parallelCalls)
+	e.stats.init()
+	return e, nil
+}
+
+// find returns a hub by its name, whatever the case of its letters.
+func (e *Endpoint) find(name string) *served {
+	for _, h := range e.hubs {
+		if strings.EqualFold(h.name, name) {
+			return h
+		}
+	}
+	return nil
+}
+
+// ServeHTTP serves one request of a client. Only the end of its path counts
+// (classic reference 1).
+func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.policy.ServeCORS(w, r, e.dispatch)
+}
+
+// dispatch checks a request, in the order of the reference (1), and hands it on.
+func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
+	q := &request{w: w, r: r, query: parseValues(r.URL.RawQuery), op: operation(r.URL.Path)}
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-cache")
+	if err := e.serve(q); err != nil {
+		refuse(w, err)
+	}
+}
+
+// serve answers a request, or returns why it does not.
+func (e *Endpoint) serve(q *request) error {
+	if callback := q.query["callback"]; callback != "" {
+		switch {
+		case !e.opts.jsonp:
+			return &refusal{http.StatusForbidden, ""}
+		case !isCallback(callback):
+			return &refusal{http.StatusBadRequest, "The callback is no name of a function."}
+		}
+		q.callback = callback
+	}
+	if err := e.authorize(q); err != nil {
+		return err
+	}
+	switch q.op {
+	case opHubs, opScript:
+		if e.raw == nil {
+			e.script.serve(q)
+			return nil
+		}
+	case opNegotiate:
+		return e.negotiate(q)
+	case opPing:
+		q.answer([]byte(`{ "Response": "pong" }`))
+		return nil
+	}
+	if err := e.identify(q); err != nil {
+		return err
+	}
+	switch q.op {
+	case opStart:
+		return e.serveStart(q)
+	case opSend:
+		return e.serveSend(q)
+	case opAbort:
+		return e.serveAbort(q)
+	}
+	return e.serveStream(q)
+}
+
+// authorize finds the hubs that a request lists and asks whether the client may
+// use them. Those that it may not are left out (classic reference 9.1).
+func (e *Endpoint) authorize(q *request) error {
+	if e.raw != nil {
+		q.hubs = []listed{{e.raw, e.raw.policy.Identity(q.r)}}
+		return refuseUnauthorized(e.raw.policy.Authorize(q.r))
+	}
+	names, err := parseConnectionData(q.query["connectiondata"])
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		h := e.find(name)
+		if h == nil {
+			return &refusal{http.StatusBadRequest, fmt.Sprintf("'%s' Hub could not be resolved.", name)}
+		}
+		if err = h.policy.Authorize(q.r); err == nil {
+			q.hubs = append(q.hubs, listed{h, h.policy.Identity(q.r)})
+		}
+	}
+	if len(names) > 0 && len(q.hubs) == 0 {
+		return refuseUnauthorized(err)
+	}
+	return nil
+}
+
+func refuseUnauthorized(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, transports.ErrUnauthenticated):
+		return &refusal{http.StatusUnauthorized, ""}
+	default:
+		return &refusal{http.StatusForbidden, ""}
+	}
+}
+
+// Texts of refusals (classic reference 1).
+const (
+	textTransport    = "Protocol error: Unknown transport."
+	textNoToken      = "Protocol error: Missing connection token."
+	textBadToken     = "The ConnectionId is in the incorrect format."
+	textUser         = "Unrecognized user identity.  The user identity cannot change during an active SignalR connection."
+	textTokenExpired = "The connection token has expired."
+	textNoSocket     = "Not a valid web socket request."
+	textCursor       = "The message id is malformed."
+)
+
+// identify finds out for which connection a request is, and whether it is its
+// user's.
+func (e *Endpoint) identify(q *request) error {
+	if q.transport = parseTransport(q.query["transport"]); q.transport == 0 {
+		return &refusal{http.StatusBadRequest, textTransport}
+	}
+	q.protocol = parseVersion(q.query["clientprotocol"])
+	token := q.query["connectiontoken"]
+	if token == "" {
+		return &refusal{http.StatusBadRequest, textNoToken}
+	}
+	id, user, err := e.tokens.openConnection(token)
+	switch {
+	case errors.Is(err, errExpired):
+		return &refusal{http.StatusForbidden, textTokenExpired}
+	case err != nil:
+		return &refusal{http.StatusBadRequest, textBadToken}
+	case user != e.policy.Identity(q.r):
+		return &refusal{http.StatusForbidden, textUser}
+	}
+	q.id = id
+	return nil
+}
+
+// Stats returns the endpoint's counters.
+func (e *Endpoint) Stats() Stats { return e.stats.snapshot() }
+
+// Shutdown ends every receive request in a way that lets clients come back, to
+// another process, and waits until they are gone and the calls under way have
+// returned. New ones are refused with 503. OnDisconnected does not run. When ctx
+// is done first, its error is returned.
+func (e *Endpoint) Shutdown(ctx context.Context) error {
+	e.mu.Lock()
+	e.stopped = true
+	clear(e.aborted)
+	e.endBeat()
+	e.mu.Unlock()
+	for _, c := range e.snapshot(nil) {
+		c.end(errShutdown)
+	}
+	gone := make(chan struct{})
+	go func() {
+		e.live.Wait()
+		close(gone)
+	}()
+	select {
+	case <-gone:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (e *Endpoint) lookup(id string) *connection {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.connections[id]
+}
+
+// add enters a connection into the table, which is locked.
+func (e *Endpoint) add(c *connection) {
+	e.connections[c.id] = c
+	e.live.Add(1)
+	e.stats.connected()
+	if e.beatEnd == nil {
+		e.beatEnd = make(chan struct{})
+		e.live.Add(1)
+		go e.beat(e.beatEnd)
+	}
+}
+
+// forget takes a connection out of the table.
+func (e *Endpoint) forget(c *connection, cause error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	defer e.live.Done()
+	delete(e.connections, c.id)
+	e.stats.ended(cause)
+	if errors.Is(cause, errAborted) && !e.stopped {
+		e.aborted[c.id] = time.Now().Add(e.opts.disconnectTimeout)
+	}
+	e.endBeat()
+}
+
+// endBeat ends the beat if there is nothing for it to do. The table is locked.
+func (e *Endpoint) endBeat() {
+	if e.beatEnd != nil && len(e.connections) == 0 && len(e.aborted) == 0 {
+		close(e.beatEnd)
+		e.beatEnd = nil
+	}
+}
+
+// goLive runs something that Shutdown waits for; false: it has begun.
+func (e *Endpoint) goLive(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopped {
+		return false
+	}
+	e.live.Go(f)
+	return true
+}
+
+// later runs something that need not be waited for, for a limited time.
+func (e *Endpoint) later(f func(context.Context)) {
+	e.goLive(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
+		defer cancel()
+		f(ctx)
+	})
+}
+
+// snapshot appends the connections to into.
+func (e *Endpoint) snapshot(into []*connection) []*connection {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, c := range e.connections {
+		into = append(into, c)
+	}
+	return into
+}

@@ -1,0 +1,93 @@
+package classic
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
+)
+
+// negotiation is the answer to a negotiate request (classic reference 2). Times
+// are in seconds.
+type negotiation struct {
+	URL                     string `json:"Url"`
+	ConnectionToken         string
+	ConnectionID            string   `json:"ConnectionId"`
+	KeepAliveTimeout        *float64 // null: the client does not watch
+	DisconnectTimeout       float64
+	ConnectionTimeout       float64
+	TryWebSockets           bool
+	ProtocolVersion         string
+	TransportConnectTimeout float64
+	LongPollDelay           float64
+}
+
+// negotiate gives a client an id and a token. Nothing of it is kept.
+func (e *Endpoint) negotiate(q *request) error {
+	id := bridge.NewConnectionID()
+	n := negotiation{
+		URL:                     base(q.r, q.op),
+		ConnectionToken:         e.tokens.sealConnection(id, e.policy.Identity(q.r)),
+		ConnectionID:            id,
+		DisconnectTimeout:       e.opts.disconnectTimeout.Seconds(),
+		ConnectionTimeout:       e.opts.connectionTimeout.Seconds(),
+		TryWebSockets:           true,
+		ProtocolVersion:         parseVersion(q.query["clientprotocol"]).String(),
+		TransportConnectTimeout: e.opts.connectTimeout.Seconds(),
+		LongPollDelay:           e.opts.longPollDelay.Seconds(),
+	}
+	if e.opts.keepAlive > 0 {
+		timeout := (2 * e.opts.keepAlive).Seconds()
+		n.KeepAliveTimeout = &timeout
+	}
+	body, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	q.answer(body)
+	return nil
+}
+
+// flushTimeout limits how long a start waits until a client has what was sent to
+// it.
+const flushTimeout = time.Second
+
+// serveStart runs OnConnected, and answers when what it has sent is written.
+func (e *Endpoint) serveStart(q *request) error {
+	c := e.lookup(q.id)
+	if c == nil {
+		return e.startElsewhere(q)
+	}
+	if !c.lists(q.hubs) {
+		return &refusal{http.StatusBadRequest, "The hubs of a connection cannot change."}
+	}
+	if c.start(q.r, q.transport) != nil {
+		return &refusal{http.StatusInternalServerError, ""}
+	}
+	timer := time.NewTimer(flushTimeout)
+	defer timer.Stop()
+	select {
+	case <-c.barrier():
+	case <-c.ctx.Done():
+	case <-timer.C:
+	case <-q.r.Context().Done():
+	}
+	q.answerStarted()
+	return nil
+}
+
+func (q *request) answerStarted() { q.answer([]byte(`{ "Response": "started" }`)) }
+
+// serveAbort ends a connection by its client's wish, wherever it is.
+func (e *Endpoint) serveAbort(q *request) error {
+	if c := e.lookup(q.id); c != nil {
+		c.end(errAborted)
+	} else if e.farm && len(q.hubs) > 0 && q.hubs[0].hub != nil {
+		if err := q.hubs[0].hub.Abort(q.r.Context(), q.id); err != nil {
+			return err
+		}
+	}
+	q.w.Header().Set("Content-Type", "text/plain")
+	return nil
+}

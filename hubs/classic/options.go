@@ -1,0 +1,260 @@
+package classic
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/transports"
+)
+
+// Defaults of the options, those of the original server where it has them
+// (classic reference 16).
+const (
+	DefaultDisconnectTimeout       = 30 * time.Second
+	DefaultConnectionTimeout       = 110 * time.Second
+	DefaultTransportConnectTimeout = 5 * time.Second
+	DefaultSendTimeout             = 10 * time.Second
+	DefaultMaximumMessageSize      = 64 << 10
+	DefaultMaximumParallelCalls    = 100
+)
+
+const (
+	minDisconnectTimeout = 6 * time.Second
+	minKeepAlive         = 2 * time.Second
+	minKeySize           = 32
+	// threshold is what a lost stream gets on top of the disconnect timeout
+	// (classic reference 10).
+	threshold = 5 * time.Second
+	// closeTimeout limits the wait for the client's half of the WebSocket
+	// closing handshake.
+	closeTimeout = 5 * time.Second
+)
+
+// Limits of what a client sends, in bytes. What is longer is refused.
+const (
+	maxConnectionData  = 16 << 10
+	maxConnectionToken = 4 << 10
+	maxCursor          = 16 << 10
+	maxGroupsToken     = 256 << 10
+	maxState           = 4 << 10
+)
+
+// Option configures an [Endpoint].
+type Option func(*options) error
+
+type options struct {
+	more              []*hubs.Hub
+	policy            []transports.Option
+	key               []byte
+	tokenLifetime     time.Duration // 0: for ever
+	detailedErrors    bool
+	jsonp             bool
+	keepAlive         time.Duration // 0: off
+	keepAliveSet      bool
+	disconnectTimeout time.Duration
+	connectionTimeout time.Duration
+	connectTimeout    time.Duration
+	longPollDelay     time.Duration
+	sendTimeout       time.Duration
+	maxMessageSize    int
+	parallelCalls     int
+	maxConnections    int // 0: unlimited
+	logger            *slog.Logger
+	threshold         time.Duration
+	closeTimeout      time.Duration
+	beat              time.Duration // 0: as the keep-alive demands
+	unbounded         bool          // the bounds of the timings are not checked
+}
+
+func newOptions(opts []Option) (*options, error) {
+	o := &options{
+		disconnectTimeout: DefaultDisconnectTimeout,
+		connectionTimeout: DefaultConnectionTimeout,
+		connectTimeout:    DefaultTransportConnectTimeout,
+		sendTimeout:       DefaultSendTimeout,
+		maxMessageSize:    DefaultMaximumMessageSize,
+		parallelCalls:     DefaultMaximumParallelCalls,
+		threshold:         threshold,
+		closeTimeout:      closeTimeout,
+	}
+	var errs []error
+	for _, opt := range opts {
+		errs = append(errs, opt(o))
+	}
+	if !o.keepAliveSet {
+		o.keepAlive = o.disconnectTimeout / 3
+	}
+	if !o.unbounded {
+		errs = append(errs, o.checkTimings())
+	}
+	if o.beat == 0 && o.keepAlive > 0 {
+		o.beat = o.keepAlive / 2
+	} else if o.beat == 0 {
+		o.beat = o.disconnectTimeout / 6
+	}
+	return o, errors.Join(errs...)
+}
+
+func (o *options) checkTimings() error {
+	if o.disconnectTimeout < minDisconnectTimeout {
+		return fmt.Errorf("classic: the disconnect timeout must be at least %v, not %v", minDisconnectTimeout, o.disconnectTimeout)
+	}
+	if most := o.disconnectTimeout / 3; o.keepAlive != 0 && (o.keepAlive < minKeepAlive || o.keepAlive > most) {
+		return fmt.Errorf("classic: the keep-alive must be 0 or from %v to a third of the disconnect timeout, %v, not %v", minKeepAlive, most, o.keepAlive)
+	}
+	return nil
+}
+
+func positive[T int | time.Duration](name string, value T, field *T) error {
+	if value <= 0 {
+		return fmt.Errorf("classic: %s must be positive, not %v", name, value)
+	}
+	*field = value
+	return nil
+}
+
+// WithHubs serves more hubs by the endpoint: a client may use several by one
+// connection. Two of the same name, whatever the case of its letters, are an
+// error.
+func WithHubs(more ...*hubs.Hub) Option {
+	return func(o *options) error {
+		if slices.Contains(more, nil) {
+			return errors.New("classic: a hub must not be nil")
+		}
+		o.more = append(o.more, more...)
+		return nil
+	}
+}
+
+// WithKey sets the secret, of 32 bytes or more, from which the keys of the tokens
+// are made. Processes of a farm have the same, so that a client can come to any
+// of them; it also lets clients stay over a restart. The default is a random one
+// for each endpoint: clients of others are then refused.
+func WithKey(key []byte) Option {
+	return func(o *options) error {
+		if len(key) < minKeySize {
+			return fmt.Errorf("classic: the key must have at least %d bytes, not %d", minKeySize, len(key))
+		}
+		o.key = slices.Clone(key)
+		return nil
+	}
+}
+
+// WithTokenLifetime refuses connection tokens that were given out longer ago:
+// clients must then start anew. A stream that is open stays open. The default is
+// that tokens do not expire (classic reference 3).
+func WithTokenLifetime(d time.Duration) Option {
+	return func(o *options) error { return positive("the lifetime of tokens", d, &o.tokenLifetime) }
+}
+
+// WithDetailedErrors sends the text of every error to clients, not only those of
+// a [hubs.Error]. It is meant for development: the texts may hold what clients
+// must not know.
+func WithDetailedErrors() Option {
+	return func(o *options) error {
+		o.detailedErrors = true
+		return nil
+	}
+}
+
+// WithJSONP allows JSONP, by which pages of any origin can use the endpoint with
+// their visitor's cookies, past what origins are allowed. By default it is
+// refused with 403.
+func WithJSONP() Option {
+	return func(o *options) error {
+		o.jsonp = true
+		return nil
+	}
+}
+
+// WithKeepAlive sets how often something is sent to every client: 0 for never, or
+// from 2 s to a third of the disconnect timeout, which is the default.
+func WithKeepAlive(d time.Duration) Option {
+	return func(o *options) error {
+		o.keepAlive, o.keepAliveSet = d, true
+		return nil
+	}
+}
+
+// WithDisconnectTimeout sets how long a client that was lost may take to come
+// back before it counts as gone. It is at least 6 s. The default is
+// [DefaultDisconnectTimeout].
+func WithDisconnectTimeout(d time.Duration) Option {
+	return func(o *options) error { return positive("the disconnect timeout", d, &o.disconnectTimeout) }
+}
+
+// WithConnectionTimeout sets how long a long poll waits for something to answer
+// with, and, without keep-alives, how long a stream lives. The default is
+// [DefaultConnectionTimeout].
+func WithConnectionTimeout(d time.Duration) Option {
+	return func(o *options) error { return positive("the connection timeout", d, &o.connectionTimeout) }
+}
+
+// WithTransportConnectTimeout sets how long clients wait for a transport to work
+// before they try the next. The default is [DefaultTransportConnectTimeout].
+func WithTransportConnectTimeout(d time.Duration) Option {
+	return func(o *options) error { return positive("the transport connect timeout", d, &o.connectTimeout) }
+}
+
+// WithLongPollDelay makes clients wait between two long polls. The default is
+// that they do not.
+func WithLongPollDelay(d time.Duration) Option {
+	return func(o *options) error { return positive("the delay of long polls", d, &o.longPollDelay) }
+}
+
+// WithSendTimeout limits one write to a client, and one read of what a client
+// POSTs; the stream, or the POST, is ended when it takes longer. The default is
+// [DefaultSendTimeout].
+func WithSendTimeout(d time.Duration) Option {
+	return func(o *options) error { return positive("the send timeout", d, &o.sendTimeout) }
+}
+
+// WithMaximumMessageSize limits one message of a client, in bytes. A longer one
+// ends the client's socket, or is refused. The default is
+// [DefaultMaximumMessageSize].
+func WithMaximumMessageSize(n int) Option {
+	return func(o *options) error { return positive("the maximum message size", n, &o.maxMessageSize) }
+}
+
+// WithMaximumParallelCalls limits how many calls of one client are under way at
+// once. From a socket nothing more is read meanwhile; further requests are
+// answered with 429. The default is [DefaultMaximumParallelCalls].
+func WithMaximumParallelCalls(n int) Option {
+	return func(o *options) error { return positive("the limit on parallel calls", n, &o.parallelCalls) }
+}
+
+// WithMaximumConnections limits how many connections this endpoint has at once,
+// those that were lost and may come back included; more are refused with 503.
+// The default is no limit.
+func WithMaximumConnections(n int) Option {
+	return func(o *options) error { return positive("the limit on connections", n, &o.maxConnections) }
+}
+
+// WithLogger sets where the endpoint logs. The default is the logger of the first
+// hub, or [slog.Default] for raw connections. Payloads and tokens are never
+// logged.
+func WithLogger(logger *slog.Logger) Option {
+	return func(o *options) error {
+		if logger == nil {
+			return errors.New("classic: the logger must not be nil")
+		}
+		o.logger = logger
+		return nil
+	}
+}
+
+// WithPolicy sets what [NewConnections] demands of requests, by
+// [transports.WithAuthorization], [transports.WithIdentity],
+// [transports.WithExpiration] and [transports.WithAllowedOrigins]; other options
+// of package transports have no effect. Endpoints of hubs demand what their hubs
+// do instead.
+func WithPolicy(opts ...transports.Option) Option {
+	return func(o *options) error {
+		o.policy = append(o.policy, opts...)
+		return nil
+	}
+}

@@ -1,0 +1,37 @@
+package classic
+
+import "time"
+
+// poll is the long-polling transport while one poll waits (classic reference 5).
+type poll struct {
+	*body
+	q *request
+}
+
+func newPoll(q *request, timeout time.Duration) poll { return poll{newBody(q.w, timeout), q} }
+
+func (t poll) begin() error {
+	t.w.Header().Set("Content-Type", t.q.contentType())
+	t.w.Header().Set("X-Accel-Buffering", "no")
+	return t.write(nil) // the header alone
+}
+
+func (t poll) send(response []byte) error { return t.write(t.q.wrap(response)) }
+
+// keepAlive writes what JSON parsers skip. Scripts get nothing.
+func (t poll) keepAlive() error {
+	if t.q.callback != "" {
+		return nil
+	}
+	return t.write([]byte(" "))
+}
+
+// finish answers a poll that has no answer yet, unless nobody is there to get it.
+func (t poll) finish(why ending, final []byte) {
+	if why == endAnswered || why == endLost {
+		final = nil
+	} else {
+		final = t.q.wrap(final)
+	}
+	t.last(final)
+}

@@ -1,0 +1,369 @@
+package classic
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// takeTimeout limits a question to the broker for what a client has missed.
+const takeTimeout = 10 * time.Second
+
+// commandMark begins what nodes push to each other about a client, which is not
+// for the client. No message of the protocol begins so.
+const (
+	commandMark    = '\x00'
+	commandStarted = "\x00started"
+)
+
+// attach makes the connection reachable on this node, by the groups and from the
+// cursor that its client has sent (classic reference 9.5). The caller has the
+// turn.
+func (c *connection) attach(q *request, s *stream) {
+	c.detach()
+	names, streams := q.layout(c)
+	shape := shapeOf(names, streams)
+	from := make([][]scaleout.Position, len(names))
+	if s.cursor.shape == shape && len(s.cursor.positions) == len(names) {
+		for i, p := range s.cursor.positions {
+			if len(p) == streams(i) {
+				from[i] = p
+			}
+		}
+	}
+	c.shape = shape
+	c.proven = s.groups != nil
+	if c.log != nil {
+		c.sources = []source{{Member: c.log.attach(from[0])}}
+	}
+	for i, h := range q.hubs {
+		if h.hub == nil {
+			continue // raw connections have the log alone
+		}
+		groups := s.groups[h.name]
+		p := c.peer(h, c.request, c.ctx, q.transport)
+		c.sources = append(c.sources, source{h.hub.Attach(p, groups, from[i], c.turn.wake), h.name, groups})
+	}
+	c.unsure = false
+	c.written = ""
+}
+
+// layout returns what a cursor of the connection is about: hubs and their numbers
+// of streams.
+func (q *request) layout(c *connection) (names []string, streams func(int) int) {
+	if c.log != nil { // no hub has anything for it
+		return []string{""}, func(int) int { return 1 }
+	}
+	for _, h := range q.hubs {
+		names = append(names, h.name)
+	}
+	return names, func(i int) int { return q.hubs[i].hub.Streams() }
+}
+
+// pass is the connection's work: it brings to the client what there is for it.
+func (c *connection) pass() {
+	c.mu.Lock()
+	s, barriers := c.stream, c.barriers
+	ended := c.ended
+	c.barriers = nil
+	c.mu.Unlock()
+	written := false
+	switch {
+	case ended:
+	case s != nil:
+		written = c.flush(s)
+	default:
+		c.lookAhead()
+	}
+	if written {
+		for _, b := range barriers {
+			close(b)
+		}
+		return
+	}
+	c.mu.Lock()
+	c.barriers = append(barriers, c.barriers...)
+	c.mu.Unlock()
+}
+
+// barrier returns a channel that is closed when what is there for the client now
+// is written.
+func (c *connection) barrier() <-chan struct{} {
+	b := make(chan struct{})
+	c.mu.Lock()
+	c.barriers = append(c.barriers, b)
+	c.mu.Unlock()
+	c.turn.wake()
+	return b
+}
+
+// flush writes what there is to a stream, the results of calls behind the
+// messages that were sent before, and reports whether it could.
+func (c *connection) flush(s *stream) bool {
+	for {
+		results, due := c.takeResults(s)
+		for {
+			r, more, err := c.collect(s)
+			switch {
+			case c.mustWrite(s, &r, due):
+				if !c.write(s, &r) {
+					return false
+				}
+			case due && s.out.keepAlive() != nil:
+				return c.lose(s)
+			}
+			due = false
+			if err != nil || s.isEnded() {
+				return c.stopped(s, &r, err)
+			}
+			if !more {
+				break
+			}
+		}
+		for i, result := range results {
+			err := s.out.send(result)
+			s.release()
+			if err != nil {
+				s.drop(results[i+1:])
+				return c.lose(s)
+			}
+		}
+		if len(results) == 0 {
+			return true
+		}
+	}
+}
+
+func (c *connection) takeResults(s *stream) (results [][]byte, due bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	results, s.results = s.results, nil
+	due, c.due = c.due, false
+	return results, due
+}
+
+// mustWrite reports whether a response has something for the client. Where a
+// keep-alive is due, a cursor that has moved is something.
+func (c *connection) mustWrite(s *stream, r *response, due bool) bool {
+	switch {
+	case len(r.messages) > 0, r.init, r.groups != "", s.greet.Load():
+		return true
+	default:
+		return due && s.transport != longPolling && r.cursor != c.written
+	}
+}
+
+// write writes a response. A poll has its answer then.
+func (c *connection) write(s *stream, r *response) bool {
+	if s.transport == longPolling {
+		r.delay = int(c.endpoint.opts.longPollDelay / time.Millisecond)
+	}
+	if s.out.send(r.append(nil)) != nil {
+		return c.lose(s)
+	}
+	c.written = r.cursor
+	s.init = false
+	s.greet.Store(false)
+	if r.groups != "" {
+		c.proven = true
+	}
+	if s.transport == longPolling {
+		c.release(s)
+		s.end(endAnswered)
+	}
+	return true
+}
+
+// lose gives up a stream that could not be written to.
+func (c *connection) lose(s *stream) bool {
+	c.unsure = true
+	c.release(s)
+	s.end(endLost)
+	return false
+}
+
+// stopped handles what ends a flush: the client has to go (errAborted), is on
+// another node (errLeft), the broker does not answer, or the stream has ended.
+func (c *connection) stopped(s *stream, r *response, err error) bool {
+	switch err {
+	case nil:
+		return true
+	case errAborted:
+		if !s.isEnded() {
+			failure := response{cursor: c.written, failure: textAborted}
+			_ = s.out.send(failure.append(nil)) // it has to go anyway
+		}
+		c.end(errAborted)
+	case errLeft:
+		c.end(errLeft)
+	default:
+		c.retry.Store(true)
+		c.endpoint.logger.Warn("what a client has missed cannot be read", "connection", c.id, "error", err)
+	}
+	return false
+}
+
+// textAborted is what clients show when the application has ended them.
+const textAborted = "The connection was closed by the server."
+
+// collect makes a response of what comes next.
+func (c *connection) collect(s *stream) (r response, more bool, err error) {
+	most, bytes := maxStreamMessages, maxPollBytes
+	if s.transport == longPolling {
+		most = maxPollMessages
+	}
+	r.init = s.init
+	r.add(c.parked...)
+	c.parked = nil
+	more, err = c.gather(s.ctx, &r, most, bytes)
+	r.cursor = c.cursor()
+	r.groups = c.groupsToken()
+	return r, more, err
+}
+
+// gather adds what the members have, beginning with another one each time.
+func (c *connection) gather(ctx context.Context, r *response, most, bytes int) (more bool, err error) {
+	const atOnce = 64 // so that a few long messages are noticed soon
+	n := len(c.sources)
+	for i := range n {
+		src := c.sources[(c.next+i)%n]
+		for {
+			room := most - len(r.messages)
+			if room <= 0 || r.size >= bytes {
+				c.next = (c.next + i) % n
+				return true, err
+			}
+			b, takeErr := src.Take(ctx, min(room, atOnce))
+			switch {
+			case takeErr != nil:
+				err = takeErr
+			case b.Left:
+				return false, errLeft
+			}
+			c.accept(r, b.Messages)
+			if b.Aborted {
+				return false, errAborted
+			}
+			if takeErr != nil || !b.More {
+				break
+			}
+		}
+	}
+	if n > 0 {
+		c.next = (c.next + 1) % n
+	}
+	return false, err
+}
+
+// accept adds messages, and obeys those that are not for the client.
+func (c *connection) accept(r *response, messages [][]byte) {
+	for _, m := range messages {
+		if len(m) == 0 || m[0] != commandMark {
+			r.add(m)
+		} else if string(m) == commandStarted {
+			c.noteStarted()
+		}
+	}
+}
+
+// lookAhead notices, while nothing can be written, what ends the connection. The
+// client comes back with its own cursor, so that messages need not be kept; only
+// those of a poll that is about to come are.
+func (c *connection) lookAhead() {
+	ctx, cancel := context.WithTimeout(c.ctx, takeTimeout)
+	defer cancel()
+	c.mu.Lock()
+	polls := c.transport == longPolling
+	c.mu.Unlock()
+	var err error
+	if polls && !c.unsure {
+		r := response{}
+		r.add(c.parked...)
+		_, err = c.gather(ctx, &r, maxPollMessages, maxPollBytes)
+		c.parked = r.messages
+	} else {
+		err = c.discard(ctx)
+	}
+	if err == errAborted || err == errLeft {
+		c.end(err)
+	}
+}
+
+// discard takes all there is and keeps nothing.
+func (c *connection) discard(ctx context.Context) error {
+	c.unsure = true
+	c.parked = nil
+	for more := true; more; {
+		var err error
+		r := response{}
+		if more, err = c.gather(ctx, &r, maxPollMessages, maxPollBytes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cursor returns the text of what the client has, once it has what was taken.
+func (c *connection) cursor() string {
+	positions := make([][]scaleout.Position, len(c.sources))
+	for i, s := range c.sources {
+		positions[i] = s.Cursor()
+	}
+	var buffer [256]byte
+	return string(appendCursor(buffer[:0], cursor{c.shape, positions}))
+}
+
+// groupsToken returns the token of the groups if the client needs another one:
+// its groups have changed, or it has none yet that shows that it was accepted.
+func (c *connection) groupsToken() string {
+	changed := !c.proven
+	for i := range c.sources {
+		if c.sources[i].hub == "" {
+			continue
+		}
+		names, new := c.sources[i].Groups()
+		c.sources[i].groups = names
+		changed = changed || new
+	}
+	if !changed || !c.isStarted() {
+		c.proven = !changed
+		return ""
+	}
+	var order []string
+	groups := make(map[string][]string, len(c.sources))
+	for _, s := range c.sources {
+		if s.hub != "" {
+			order = append(order, s.hub)
+			groups[s.hub] = s.groups
+		}
+	}
+	return c.endpoint.tokens.sealGroups(c.id, groups, order)
+}
+
+// reusable reports whether a request can go on with the members of the one
+// before: its client has exactly what was written to it.
+func (c *connection) reusable(q *request, s *stream) bool {
+	if c.sources == nil || c.unsure || !sameHubs(c.sources, q.hubs) {
+		return false
+	}
+	if c.written == "" { // nothing was written yet
+		return s.cursorText == ""
+	}
+	return q.transport == longPolling && s.cursorText == c.written
+}
+
+func sameHubs(sources []source, hubs []listed) bool {
+	i := 0
+	for _, s := range sources {
+		if s.hub == "" {
+			continue
+		}
+		if i == len(hubs) || !strings.EqualFold(hubs[i].name, s.hub) {
+			return false
+		}
+		i++
+	}
+	return i == len(hubs) || hubs[0].hub == nil
+}

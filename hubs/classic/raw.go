@@ -1,0 +1,164 @@
+package classic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"sync"
+
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
+	"github.com/go-signalr/signalr/transports"
+)
+
+// RawHandler is an application of raw connections, which carry texts from the
+// client and JSON to it, and no hub messages. Its functions may be nil, and are
+// called by several goroutines at once; Received, for one client with a socket, by
+// one after the other. A panic in one counts as an error.
+type RawHandler struct {
+	// Connected runs once for a client that starts; an error refuses it.
+	Connected func(c *RawConn) error
+	// Received runs for each text that a client sends.
+	Received func(c *RawConn, data string) error
+	// Reconnected runs when a client has come back.
+	Reconnected func(c *RawConn) error
+	// Disconnected runs when a client is gone: of its own or the application's
+	// wish (nil), or because it did not come back in time
+	// ([hubs.ErrClientTimeout]).
+	Disconnected func(c *RawConn, cause error)
+}
+
+// NewConnections returns an endpoint of raw connections (classic reference 1).
+// They live on this process alone: what is sent to a client that was lost and
+// comes back waits for it here.
+func NewConnections(handler RawHandler, opts ...Option) (*Endpoint, error) {
+	o, err := newOptions(opts)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.more) > 0 {
+		return nil, errors.New("classic: WithHubs is for endpoints of hubs")
+	}
+	e, err := newBareEndpoint(o)
+	if err != nil {
+		return nil, err
+	}
+	nobody := transports.ConnectionHandler(func(*transports.RawConn) error { return nil })
+	policy, err := transports.NewEndpoint(nobody, o.policy...) // for its policy alone
+	if err != nil {
+		return nil, err
+	}
+	e.policy = policy.Policy()
+	if e.logger = o.logger; e.logger == nil {
+		e.logger = slog.Default()
+	}
+	e.rawLife = &rawLife{handler, e}
+	e.raw = &served{life: e.rawLife, policy: e.policy}
+	return e, nil
+}
+
+// RawConn is a raw connection while the application handles one event of it. It is
+// safe for concurrent use.
+type RawConn struct {
+	endpoint *Endpoint
+	peer     *bridge.Peer
+}
+
+// ConnectionID returns the id of the connection.
+func (c *RawConn) ConnectionID() string { return c.peer.ConnectionID }
+
+// UserID returns the id of the client's user, by [transports.WithIdentity]; empty
+// if it has none.
+func (c *RawConn) UserID() string { return c.peer.UserID }
+
+// Request returns the request that is handled. Its body must not be read.
+func (c *RawConn) Request() *http.Request { return c.peer.Request }
+
+// Items returns values that the application keeps for as long as the connection
+// lives.
+func (c *RawConn) Items() *sync.Map { return c.peer.Items }
+
+// Context is done when the connection ends. Its values are those of the request.
+func (c *RawConn) Context() context.Context { return c.peer.Context }
+
+// Send sends a value as JSON to the client and never waits for it. The error is
+// that of encoding the value, [transports.ErrClosed], or
+// [transports.ErrSlowClient] when too much waits for the client already.
+func (c *RawConn) Send(value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("classic: the message cannot be encoded: %w", err)
+	}
+	here := c.endpoint.lookup(c.peer.ConnectionID)
+	if here == nil {
+		return transports.ErrClosed
+	}
+	return here.log.append(text)
+}
+
+// Abort ends the connection after what has been sent to it. The client does not
+// reconnect.
+func (c *RawConn) Abort() { c.peer.Abort() }
+
+// rawLife calls a RawHandler.
+type rawLife struct {
+	handler  RawHandler
+	endpoint *Endpoint
+}
+
+func (l *rawLife) run(p *bridge.Peer, event string, f func(*RawConn) error) (err error) {
+	if f == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			l.endpoint.logger.Error("the application panicked", "connection", p.ConnectionID, "method", event,
+				"panic", v, "stack", string(debug.Stack()))
+			err = fmt.Errorf("classic: panic: %v", v)
+		}
+	}()
+	return f(&RawConn{l.endpoint, p})
+}
+
+// Connected implements lifecycle.
+func (l *rawLife) Connected(p *bridge.Peer) error { return l.run(p, "Connected", l.handler.Connected) }
+
+// Reconnected implements lifecycle.
+func (l *rawLife) Reconnected(p *bridge.Peer) error {
+	return l.run(p, "Reconnected", l.handler.Reconnected)
+}
+
+// Disconnected implements lifecycle.
+func (l *rawLife) Disconnected(p *bridge.Peer, cause error) error {
+	if l.handler.Disconnected == nil {
+		return nil
+	}
+	return l.run(p, "Disconnected", func(c *RawConn) error {
+		l.handler.Disconnected(c, cause)
+		return nil
+	})
+}
+
+func (l *rawLife) received(p *bridge.Peer, data string) error {
+	if l.handler.Received == nil {
+		return nil
+	}
+	return l.run(p, "Received", func(c *RawConn) error { return l.handler.Received(c, data) })
+}
+
+// receiveRaw takes what a client of a raw connection sends that has no socket.
+func (e *Endpoint) receiveRaw(q *request, c *connection, data string) error {
+	if c == nil {
+		return &refusal{http.StatusBadRequest, "There is no such connection."}
+	}
+	ctx, release := c.lifetime(q.r)
+	defer release()
+	if err := e.rawLife.received(c.peer(q.hubs[0], settledRequest(q.r), ctx, q.transport), data); err != nil {
+		return err
+	}
+	q.w.Header().Set("Content-Type", "text/plain")
+	return nil
+}

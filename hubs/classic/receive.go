@@ -1,0 +1,137 @@
+package classic
+
+import (
+	"errors"
+	"net/http"
+	"time"
+)
+
+// serveStream answers a request by which a client receives.
+func (e *Endpoint) serveStream(q *request) error {
+	s := newStream(q.transport, q.r.Context())
+	if q.transport == longPolling {
+		const escaped = 3
+		if err := q.readForm(escaped*(maxCursor+maxGroupsToken), e.opts.sendTimeout); err != nil {
+			return err
+		}
+	}
+	if err := e.resume(q, s); err != nil {
+		return err
+	}
+	switch q.transport {
+	case webSockets:
+		return e.serveSocket(q, s)
+	case serverSentEvents:
+		return e.serveBody(q, s, newEvents(q, e.opts.sendTimeout))
+	case foreverFrame:
+		frame, err := newFrame(q, e.opts.sendTimeout)
+		if err != nil {
+			return err
+		}
+		return e.serveBody(q, s, frame)
+	default:
+		return e.serveBody(q, s, newPoll(q, e.opts.sendTimeout))
+	}
+}
+
+// resume reads from where a client wants to go on, and the groups that it is in.
+// A groups token that is not valid counts as none (classic reference 3), and so
+// does one of other hubs.
+func (e *Endpoint) resume(q *request, s *stream) error {
+	if q.isConnect() {
+		return nil
+	}
+	if s.cursorText = q.value("messageid"); s.cursorText != "" {
+		var err error
+		if s.cursor, err = parseCursor(s.cursorText); err != nil {
+			return &refusal{http.StatusBadRequest, textCursor}
+		}
+	}
+	groups, err := e.tokens.openGroups(q.value("groupstoken"), q.id)
+	if err != nil {
+		return nil
+	}
+	for _, h := range q.hubs {
+		if _, ok := groups[h.name]; !ok && h.hub != nil {
+			return nil
+		}
+	}
+	s.groups = groups
+	return nil
+}
+
+// httpOutlet is the outlet of a transport that is the answer to its request.
+type httpOutlet interface {
+	outlet
+	// begin writes the first bytes.
+	begin() error
+	// finish writes the last ones, after stop: final is a response with
+	// nothing new in it.
+	finish(why ending, final []byte)
+}
+
+// serveBody serves a client whose transport is the answer to its request.
+func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
+	s.out = out
+	c, known, err := e.enter(q, s)
+	if errors.Is(err, errAborted) {
+		return e.dismiss(q, s, out)
+	}
+	if err != nil {
+		return err
+	}
+	e.stats.opened(q.transport)
+	defer e.stats.closed(q.transport)
+	if out.begin() != nil {
+		s.end(endLost)
+	} else {
+		c.open(q, s)
+		c.greeted(q, s, known)
+	}
+	select {
+	case <-q.r.Context().Done():
+		s.end(endLost)
+	case <-s.ended:
+	}
+	c.release(s)
+	final := response{cursor: s.cursorText, shutdown: s.reason == endShutdown}
+	out.finish(s.reason, final.append(nil))
+	return nil
+}
+
+// dismiss tells a client that was ended that it need not come back.
+func (e *Endpoint) dismiss(q *request, s *stream, out httpOutlet) error {
+	if out.begin() == nil {
+		_ = out.send(dismissal(s)) // it has to go anyway
+	}
+	s.end(endClosed)
+	out.finish(endAnswered, nil)
+	return nil
+}
+
+func dismissal(s *stream) []byte {
+	r := response{cursor: s.cursorText, failure: textAborted}
+	return r.append(nil)
+}
+
+// events is the Server-Sent Events transport (classic reference 5).
+type events struct{ *body }
+
+func newEvents(q *request, timeout time.Duration) events { return events{newBody(q.w, timeout)} }
+
+func (t events) begin() error {
+	h := t.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // asks nginx not to hold events back
+	return t.write([]byte("data: initialized\n\n"))
+}
+
+func (t events) send(response []byte) error {
+	event := make([]byte, 0, len(response)+8)
+	event = append(append(append(event, "data: "...), response...), "\n\n"...)
+	return t.write(event)
+}
+
+func (t events) keepAlive() error { return t.write([]byte("data: {}\n\n")) }
+
+func (t events) finish(ending, []byte) { t.last(nil) }

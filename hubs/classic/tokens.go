@@ -1,0 +1,164 @@
+package classic
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+// tokens makes and reads the tokens that clients carry (classic reference 3).
+// They are encrypted and authenticated, each kind with a key of its own, so that
+// none passes for another and a client learns no group names from its own.
+type tokens struct {
+	connection, groups cipher.AEAD
+	lifetime           time.Duration // of connection tokens; 0: for ever
+	now                func() time.Time
+}
+
+var (
+	errToken   = errors.New("classic: not a token of this key")
+	errExpired = errors.New("classic: the token has expired")
+)
+
+// newTokens derives the keys from a secret; nil: from a random one.
+func newTokens(key []byte, lifetime time.Duration) (*tokens, error) {
+	if key == nil {
+		key = make([]byte, minKeySize)
+		_, _ = rand.Read(key) // never fails
+	}
+	t := &tokens{lifetime: lifetime, now: time.Now}
+	var err, err2 error
+	t.connection, err = newSealer(key, "signalr classic connection token 1")
+	t.groups, err2 = newSealer(key, "signalr classic groups token 1")
+	return t, errors.Join(err, err2)
+}
+
+func newSealer(key []byte, purpose string) (cipher.AEAD, error) {
+	derived, err := hkdf.Key(sha256.New, key, nil, purpose, 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(derived)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+func seal(a cipher.AEAD, clear []byte) string {
+	return base64.RawURLEncoding.EncodeToString(a.Seal(nil, nil, clear, nil))
+}
+
+func unseal(a cipher.AEAD, token string, limit int) ([]byte, error) {
+	if len(token) > limit {
+		return nil, errToken
+	}
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil {
+		return nil, errToken
+	}
+	clear, err := a.Open(nil, nil, sealed, nil)
+	if err != nil {
+		return nil, errToken
+	}
+	return clear, nil
+}
+
+// sealConnection returns the token of a connection of a user.
+func (t *tokens) sealConnection(id, user string) string {
+	clear := binary.AppendUvarint(nil, uint64(t.now().Unix()))
+	clear = appendText(clear, id)
+	return seal(t.connection, append(clear, user...))
+}
+
+// openConnection returns whose token it is.
+func (t *tokens) openConnection(token string) (id, user string, err error) {
+	clear, err := unseal(t.connection, token, maxConnectionToken)
+	if err != nil {
+		return "", "", err
+	}
+	r := reader{rest: clear}
+	issued := time.Unix(int64(r.number()), 0)
+	id = r.text()
+	if r.failed || id == "" {
+		return "", "", errToken
+	}
+	if t.lifetime > 0 && t.now().Sub(issued) > t.lifetime {
+		return "", "", errExpired
+	}
+	return id, string(r.rest), nil
+}
+
+// sealGroups returns the token that says which groups of which hubs a connection
+// is in. It also shows that the application has accepted the connection.
+func (t *tokens) sealGroups(id string, groups map[string][]string, order []string) string {
+	clear := appendText(nil, id)
+	for _, hub := range order {
+		clear = appendText(clear, hub)
+		clear = binary.AppendUvarint(clear, uint64(len(groups[hub])))
+		for _, group := range groups[hub] {
+			clear = appendText(clear, group)
+		}
+	}
+	return seal(t.groups, clear)
+}
+
+// openGroups returns the groups by hub. A token of another connection is none.
+func (t *tokens) openGroups(token, id string) (map[string][]string, error) {
+	clear, err := unseal(t.groups, token, maxGroupsToken)
+	if err != nil {
+		return nil, err
+	}
+	r := reader{rest: clear}
+	if r.text() != id {
+		return nil, errToken
+	}
+	groups := make(map[string][]string)
+	for len(r.rest) > 0 && !r.failed {
+		hub := r.text()
+		for n := r.number(); n > 0 && !r.failed; n-- {
+			groups[hub] = append(groups[hub], r.text())
+		}
+	}
+	if r.failed {
+		return nil, errToken
+	}
+	return groups, nil
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// reader reads numbers and texts until something does not fit.
+type reader struct {
+	rest   []byte
+	failed bool
+}
+
+func (r *reader) number() uint64 {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 {
+		r.failed, r.rest = true, nil
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return n
+}
+
+func (r *reader) text() string {
+	n := r.number()
+	if n > uint64(len(r.rest)) {
+		r.failed, r.rest = true, nil
+		return ""
+	}
+	s := string(r.rest[:n])
+	r.rest = r.rest[n:]
+	return s
+}

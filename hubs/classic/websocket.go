@@ -1,0 +1,177 @@
+package classic
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	idleReadBuffer  = 1 << 10 // what each idle socket keeps for reading
+	sharedWriteSize = 4 << 10
+)
+
+// upgrader is what the sockets of an endpoint share.
+type upgrader struct {
+	websocket.Upgrader
+	buffers sync.Pool
+}
+
+func (u *upgrader) init() {
+	u.Upgrader = websocket.Upgrader{
+		ReadBufferSize:  idleReadBuffer,
+		WriteBufferSize: sharedWriteSize,
+		WriteBufferPool: &u.buffers,
+		CheckOrigin:     func(*http.Request) bool { return true }, // done before
+	}
+}
+
+// socket is the WebSocket transport (classic reference 5). One goroutine reads;
+// what is written, whoever has the connection's turn writes.
+type socket struct {
+	conn    *websocket.Conn
+	timeout time.Duration // of a write
+	close   time.Duration // of the closing handshake
+
+	writes  sync.Mutex     // held during a write
+	goodbye sync.WaitGroup // the closing frame is being sent
+
+	mu      sync.Mutex
+	stopped bool
+}
+
+// serveSocket turns a request into a socket, which a goroutine of its own serves:
+// that lets go of all that net/http keeps for a request.
+func (e *Endpoint) serveSocket(q *request, s *stream) error {
+	if !websocket.IsWebSocketUpgrade(q.r) {
+		return &refusal{http.StatusBadRequest, textNoSocket}
+	}
+	if !e.policy.AllowsOrigin(q.r) {
+		return &refusal{http.StatusForbidden, ""}
+	}
+	t := &socket{timeout: e.opts.sendTimeout, close: e.opts.closeTimeout}
+	s.out = t
+	s.slots = make(chan struct{}, e.opts.parallelCalls)
+	c, known, err := e.enter(q, s)
+	dismissed := errors.Is(err, errAborted)
+	if err != nil && !dismissed {
+		return err
+	}
+	conn, err := e.webSockets.Upgrade(q.w, q.r, nil)
+	if err != nil { // it has answered the request
+		if c != nil {
+			s.end(endLost)
+			c.release(s)
+		}
+		return nil
+	}
+	conn.SetReadLimit(int64(e.opts.maxMessageSize))
+	t.start(conn)
+	if dismissed {
+		_ = t.send(dismissal(s)) // it has to go anyway
+		s.end(endClosed)
+		t.wait()
+		return nil
+	}
+	q.w = nil
+	if !e.goLive(func() { e.runSocket(q, s, t, c, known) }) {
+		s.end(endShutdown)
+		t.wait()
+	}
+	return nil
+}
+
+// runSocket serves a socket until it ends.
+func (e *Endpoint) runSocket(q *request, s *stream, t *socket, c *connection, known bool) {
+	e.stats.opened(webSockets)
+	defer e.stats.closed(webSockets)
+	c.open(q, s)
+	c.greeted(q, s, known)
+	err := t.read(func(data []byte) { c.receive(q, s, data) })
+	if errors.Is(err, websocket.ErrReadLimit) {
+		e.logger.Warn("a client's message is too long", "connection", c.id, "limit", e.opts.maxMessageSize)
+	}
+	s.end(endLost)
+	c.release(s)
+	t.wait()
+}
+
+// start begins to use the socket.
+func (t *socket) start(conn *websocket.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.conn = conn
+	if t.stopped { // it was replaced meanwhile
+		t.sayGoodbye()
+	}
+}
+
+// read passes on what the client sends until the socket ends.
+func (t *socket) read(receive func([]byte)) error {
+	for {
+		kind, message, err := t.conn.NextReader()
+		if err != nil {
+			return err
+		}
+		if kind != websocket.TextMessage {
+			return errors.New("classic: a binary message")
+		}
+		data, err := io.ReadAll(message)
+		if err != nil {
+			return err
+		}
+		receive(data)
+	}
+}
+
+func (t *socket) send(response []byte) error {
+	t.writes.Lock()
+	defer t.writes.Unlock()
+	t.mu.Lock()
+	stopped := t.stopped
+	t.mu.Unlock()
+	if stopped {
+		return errEnded
+	}
+	_ = t.conn.SetWriteDeadline(time.Now().Add(t.timeout))
+	return t.conn.WriteMessage(websocket.TextMessage, response)
+}
+
+func (t *socket) keepAlive() error { return t.send([]byte("{}")) }
+
+func (t *socket) stop(why ending) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped {
+		return
+	}
+	t.stopped = true
+	switch {
+	case t.conn == nil: // start sees it
+	case why == endLost || !t.writes.TryLock():
+		_ = t.conn.NetConn().Close()
+	default:
+		t.writes.Unlock()
+		t.sayGoodbye()
+	}
+}
+
+// sayGoodbye closes the socket properly; the reader waits for the client's half.
+// The socket is locked.
+func (t *socket) sayGoodbye() {
+	deadline := time.Now().Add(t.close)
+	_ = t.conn.SetReadDeadline(deadline)
+	t.goodbye.Go(func() {
+		_ = t.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), deadline)
+	})
+}
+
+// wait closes the socket after the reader has ended, or where there is none.
+func (t *socket) wait() {
+	t.goodbye.Wait()
+	_ = t.conn.Close()
+}
