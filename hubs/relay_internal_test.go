@@ -303,6 +303,29 @@ func TestRelayNoticesClientsThatDoNotAcknowledge(t *testing.T) {
 	})
 }
 
+func TestRelayExcusesClientsThatAreNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r, _ := startedRelay(9)
+		stuck := func() bool { _, stuck := r.tick(time.Now()); return stuck }
+		r.send(make([]byte, 10))
+		time.Sleep(maxBufferWait)
+		r.setDeaf(true)
+		time.Sleep(time.Hour)
+		require.False(t, stuck())
+		r.setDeaf(false)
+		time.Sleep(maxBufferWait)
+		require.False(t, stuck(), "it can acknowledge only from now on")
+		time.Sleep(time.Nanosecond)
+		require.True(t, stuck())
+
+		r.setDeaf(true)
+		require.NoError(t, r.sendWait(context.Background(), make([]byte, maxOverrun)))
+		time.Sleep(maxBufferWait + 1)
+		require.True(t, stuck(), "those who cannot send make it deaf")
+	})
+}
+
 // peer is one end of a connection whose transports are lost again and again.
 type peer struct {
 	*relay

@@ -89,7 +89,7 @@ export async function startProxy(target, { cuts, bytes, seed = Number(process.en
     // Nothing breaks before the client has spoken on an open WebSocket, the first time more than its handshake: what is
     // lost earlier the official client does not try again.
     let spoken = 0;
-    const enough = opened++ === 0 ? handshakeSize : 1;
+    let enough;
 
     for (const socket of [client, server]) {
       sockets.add(socket);
@@ -116,7 +116,10 @@ export async function startProxy(target, { cuts, bytes, seed = Number(process.en
             to.write(data);
             return;
           }
-          upgrading ||= up && /^upgrade: websocket\r$/im.test(head);
+          if (up && /^upgrade: websocket\r$/im.test(head)) {
+            upgrading = true;
+            enough = opened++ === 0 ? handshakeSize : 1;
+          }
           const rest = head.length - end - 4;
           head = undefined;
           to.write(data.subarray(0, data.length - rest));
