@@ -38,7 +38,7 @@ func benchHub(b testing.TB) *benchServer {
 		hubs.HandleVoid2("Tell", func(c *hubs.Context, group, s string) error {
 			return c.Clients().Group(group).Send(c, "told", s)
 		}),
-		hubs.Handle1("Count", func(_ *hubs.Context, n int) (iter.Seq2[int, error], error) {
+		hubs.HandleStream1("Count", func(_ *hubs.Context, n int) (iter.Seq2[int, error], error) {
 			return func(yield func(int, error) bool) {
 				for i := range n {
 					if !yield(i, nil) {
@@ -205,15 +205,7 @@ func BenchmarkStream(b *testing.B) {
 	for _, p := range benchProtocols {
 		b.Run(p.Name(), func(b *testing.B) {
 			c := benchHub(b).connect(b, p)
-			answer := 0
-			for i := range items {
-				wire, err := p.Append(nil, &protocol.StreamItem{InvocationID: "1", Item: encoded(b, p, i)})
-				require.NoError(b, err)
-				answer += len(wire)
-			}
-			wire, err := p.Append(nil, &protocol.Completion{InvocationID: "1"})
-			require.NoError(b, err)
-			answer += len(wire)
+			answer := streamSize(b, p, items)
 			frames := messages(b, p, &protocol.Invocation{
 				InvocationID: "1", Target: "Count", Arguments: []protocol.Raw{encoded(b, p, items)}, Stream: true,
 			})
@@ -224,6 +216,20 @@ func BenchmarkStream(b *testing.B) {
 			}
 		})
 	}
+}
+
+// streamSize returns how many bytes the answer to Count has.
+func streamSize(b testing.TB, p protocol.Protocol, items int) int {
+	b.Helper()
+	size := 0
+	for i := range items {
+		wire, err := p.Append(nil, &protocol.StreamItem{InvocationID: "1", Item: encoded(b, p, i)})
+		require.NoError(b, err)
+		size += len(wire)
+	}
+	wire, err := p.Append(nil, &protocol.Completion{InvocationID: "1"})
+	require.NoError(b, err)
+	return size + len(wire)
 }
 
 // BenchmarkBroadcast sends to so many connections, whose sockets are read at the

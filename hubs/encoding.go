@@ -88,7 +88,10 @@ func (s *scratch) values(p protocol.Protocol, values ...any) ([]protocol.Raw, er
 
 // frameOverhead is about what a message adds to its values, its method's name
 // and id excluded.
-const frameOverhead = 64
+const frameOverhead = 48
+
+// streamChunk is the size of the pieces of memory that items of a stream share.
+const streamChunk = 2 << 10
 
 // invocation returns the frame of a call to a client; id is empty unless the
 // client is to answer.
@@ -103,17 +106,27 @@ func (e *encoding) invocation(id, target string, args []any) ([]byte, error) {
 	return e.protocol.Append(frame, &protocol.Invocation{InvocationID: id, Target: target, Arguments: raws})
 }
 
-// streamItem returns the frame of one item of a stream.
-func (e *encoding) streamItem(id string, item any) ([]byte, error) {
+// streamItem returns the frame of one item of a stream. It is cut from chunk while
+// that has room, or from a new one; the rest is for the next item.
+func (e *encoding) streamItem(chunk []byte, id string, item any) (frame, rest []byte, err error) {
 	s := e.scratch()
 	defer e.release(s)
 	raws, err := s.values(e.protocol, item)
 	if err != nil {
-		return nil, err
+		return nil, chunk, err
 	}
-	frame := make([]byte, 0, len(s.buf)+len(id)+frameOverhead)
+	if need := len(s.buf) + len(id) + frameOverhead; need > cap(chunk) {
+		chunk = make([]byte, 0, max(need, streamChunk))
+	}
 	s.item = protocol.StreamItem{InvocationID: id, Item: raws[0]}
-	return e.protocol.Append(frame, &s.item)
+	if frame, err = e.protocol.Append(chunk, &s.item); err != nil {
+		return nil, chunk, err
+	}
+	n := len(frame)
+	if n > cap(chunk) { // a protocol that needs more than was expected
+		return frame, chunk, nil
+	}
+	return frame[:n:n], chunk[n:n], nil
 }
 
 // result returns the frame of a successful answer.

@@ -6,11 +6,12 @@ import (
 	"reflect"
 )
 
-// The functions Handle0 to Handle4 and HandleVoid0 to HandleVoid4 register one
-// method each, by its name and a function with that number of arguments. They do
-// the same as methods of the hub's implementation, whose place they take if the
-// names are equal, but are called without reflection, streams excepted. Arguments
-// and results may be streams, as with [New].
+// The functions Handle0 to Handle4, HandleVoid0 to HandleVoid4 and HandleStream0 to
+// HandleStream4 register one method each, by its name and a function with that
+// number of arguments. They do the same as methods of the hub's implementation,
+// whose place they take if the names are equal, but are called without reflection.
+// Arguments and results may be streams, as with [New]; the items of a stream take no
+// reflection with HandleStream0 and its like.
 
 // register returns the option that enters a typed method into the method table.
 func register[R any](name string, isNil bool, bind func(*binder) (invoker, error), params ...paramSpec) Option {

@@ -2,6 +2,7 @@ package hubs
 
 import (
 	"errors"
+	"iter"
 	"reflect"
 )
 
@@ -34,9 +35,26 @@ func isSeq(t reflect.Type) bool {
 		yield.NumOut() == 1 && yield.Out(0).Kind() == reflect.Bool
 }
 
+// typedStream is the result of a method registered with HandleStream1 and its
+// like.
+type typedStream[T any] iter.Seq2[T, error]
+
+// untyped returns the stream, nil if there is none.
+func (items typedStream[T]) untyped() resultStream {
+	if items == nil {
+		return nil
+	}
+	return func(yield func(any, error) bool) {
+		items(func(item T, err error) bool { return yield(item, err) })
+	}
+}
+
 func streamSeq(_ *Context, seq reflect.Value) (resultStream, error) {
 	if seq.IsNil() {
 		return nil, errNoStream
+	}
+	if s, ok := seq.Interface().(interface{ untyped() resultStream }); ok {
+		return s.untyped(), nil
 	}
 	return func(yield func(any, error) bool) {
 		seq.Call([]reflect.Value{reflect.MakeFunc(seq.Type().In(0), func(in []reflect.Value) []reflect.Value {
@@ -68,6 +86,7 @@ func streamChan(c *Context, ch reflect.Value) (resultStream, error) {
 // cancelled. It waits while the client's outbox is full, and with it the
 // producer.
 func (s *session) sendStream(c *call, items resultStream) (err error) {
+	var chunk []byte
 	items(func(item any, itemErr error) bool {
 		if itemErr != nil {
 			err = itemErr
@@ -76,9 +95,8 @@ func (s *session) sendStream(c *call, items resultStream) (err error) {
 		if c.Err() != nil {
 			return false
 		}
-		frame, encodeErr := s.encoding.streamItem(c.id, item)
-		if encodeErr != nil {
-			err = encodeErr
+		var frame []byte
+		if frame, chunk, err = s.encoding.streamItem(chunk, c.id, item); err != nil {
 			return false
 		}
 		return s.sendWait(&c.Context, frame) == nil

@@ -51,7 +51,7 @@ func newHub() (*hubs.Hub, error) {
 		hubs.HandleVoid2("SendGroup", func(c *hubs.Context, group, s string) error {
 			return recv.Send(c, c.Clients().Group(group), s)
 		}),
-		hubs.Handle1("Counter", func(_ *hubs.Context, n int) (iter.Seq2[int, error], error) {
+		hubs.HandleStream1("Counter", func(_ *hubs.Context, n int) (iter.Seq2[int, error], error) {
 			return func(yield func(int, error) bool) {
 				for i := range n {
 					if !yield(i, nil) {
