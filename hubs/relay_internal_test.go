@@ -472,3 +472,30 @@ func TestRelayRefusesAcksOfWhatWaitsToBeSent(t *testing.T) {
 	require.NoError(t, r.ack(1))
 	require.EqualError(t, r.ack(2), "Ack of message 2, which waits to be sent.")
 }
+
+// discard is a connection that takes everything.
+type discard struct{}
+
+func (discard) Send([]byte) error     { return nil }
+func (discard) SendLast([]byte) error { return nil }
+func (discard) Queued() int           { return 0 }
+
+// BenchmarkRelay numbers messages and keeps them until they are acknowledged, a
+// hundred at a time.
+func BenchmarkRelay(b *testing.B) {
+	r := newRelay(discard{}, 100<<10)
+	r.start()
+	frame := make([]byte, 64)
+	number := int64(0)
+	b.ReportAllocs()
+	for b.Loop() {
+		if !r.send(frame) {
+			b.Fatal("no room")
+		}
+		if number++; number%100 == 0 {
+			if err := r.ack(number); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}

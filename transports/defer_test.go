@@ -1,0 +1,269 @@
+package transports_test
+
+import (
+	"encoding/binary"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/transports"
+)
+
+// workshop is an application that defers work when the client asks for it.
+type workshop struct {
+	arrived chan *craftsman
+	defers  func(p *craftsman, data string) // runs during Receive
+	work    func(*craftsman)
+}
+
+func newWorkshop(work func(*craftsman)) *workshop {
+	return &workshop{
+		arrived: make(chan *craftsman, 8),
+		work:    work,
+		defers: func(p *craftsman, data string) {
+			if strings.Contains(data, "work") {
+				p.Defer(p)
+			}
+		},
+	}
+}
+
+func (w *workshop) Connect(c *transports.Connection) transports.Receiver {
+	p := &craftsman{Connection: c, shop: w, diary: make(chan string, 1024)}
+	w.arrived <- p
+	return p
+}
+
+// craftsman is the application's end of a connection. Its diary tells what happens.
+type craftsman struct {
+	*transports.Connection
+	shop  *workshop
+	diary chan string
+}
+
+func (p *craftsman) Receive(data []byte) {
+	p.diary <- string(data)
+	p.shop.defers(p, string(data))
+}
+
+func (p *craftsman) Work() {
+	p.diary <- "working"
+	p.shop.work(p)
+}
+
+func (p *craftsman) Tick(time.Time) {}
+
+func (p *craftsman) Close(error) {
+	p.diary <- "closed"
+	p.Finish(nil)
+}
+
+func (p *craftsman) expect(t *testing.T, entries ...string) {
+	t.Helper()
+	for _, entry := range entries {
+		require.Equal(t, entry, recv(t, p.diary))
+	}
+}
+
+// frame returns a frame of a client's, whose mask changes nothing.
+func frame(text string) string {
+	header := []byte{0x81, 0x80 | byte(len(text))}
+	if len(text) > 125 {
+		header[1] = 0x80 | 126
+		header = binary.BigEndian.AppendUint16(header, uint16(len(text)))
+	}
+	return string(append(header, 0, 0, 0, 0)) + text
+}
+
+// push writes to the network what may be any part of a frame.
+func (c *socket) push(bytes string) {
+	c.t.Helper()
+	_, err := c.NetConn().Write([]byte(bytes))
+	require.NoError(c.t, err)
+}
+
+// Deferred work runs after all that has come with it, and what it sends leaves as
+// one message.
+func TestDeferredWorkComesLast(t *testing.T) {
+	t.Parallel()
+	shop := newWorkshop(func(p *craftsman) {
+		for _, text := range []string{"one", "two", "three"} {
+			_ = p.Send([]byte(text))
+		}
+	})
+	s := serve(t, shop)
+	c := s.dial("")
+	p := recv(t, shop.arrived)
+	for range 3 {
+		c.push(frame("work") + frame("a") + frame(strings.Repeat("b", 300)) + frame("c"))
+		p.expect(t, "work", "a", strings.Repeat("b", 300), "c", "working")
+		c.expect("onetwothree")
+	}
+}
+
+// While work takes long, what was sent so far leaves, and the client is heard.
+func TestLongWorkHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(*httptest.Server){
+		"TCP": (*httptest.Server).Start,
+		"TLS": (*httptest.Server).StartTLS,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			proceed := make(chan struct{})
+			shop := newWorkshop(func(p *craftsman) {
+				_ = p.Send([]byte("begun"))
+				<-proceed
+				_ = p.Send([]byte("done"))
+			})
+			s := serveBy(t, shop, start)
+			c := s.dial("")
+			p := recv(t, shop.arrived)
+			for range 3 {
+				c.send("work")
+				p.expect(t, "work", "working")
+				c.expect("begun")
+				c.send("still there?")
+				p.expect(t, "still there?")
+				require.NoError(t, p.Send([]byte("yes")))
+				c.expect("yes")
+				proceed <- struct{}{}
+				c.expect("done")
+			}
+			// The next work begins while another one is not done.
+			c.send("work")
+			p.expect(t, "work", "working")
+			c.expect("begun")
+			c.send("more work")
+			p.expect(t, "more work", "working")
+			c.expect("begun")
+			proceed <- struct{}{}
+			proceed <- struct{}{}
+		})
+	}
+}
+
+// What was deferred is done although the next frame is not there as a whole.
+func TestDeferredWorkBeforeHalfAFrame(t *testing.T) {
+	t.Parallel()
+	long := frame(strings.Repeat("x", 200))
+	first := "\x01\x84\x00\x00\x00\x00work" // of a message in two frames
+	for name, bytes := range map[string][2]string{
+		"one byte":            {frame("work") + long[:1], long[1:]},
+		"half a header":       {frame("work") + long[:3], long[3:]},
+		"half a payload":      {frame("work") + long[:20], long[20:]},
+		"half a message":      {first, "\x80\x81\x00\x00\x00\x00x"},
+		"half of its next":    {first + "\x80", "\x81\x00\x00\x00\x00x"},
+		"within the payload":  {frame("work" + strings.Repeat("x", 200))[:60], frame("work" + strings.Repeat("x", 200))[60:]},
+		"nothing behind":      {frame("work"), frame("x")},
+		"a ping, and nothing": {frame("work") + "\x89\x80\x00\x00\x00\x00", frame("x")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shop := newWorkshop(func(*craftsman) {})
+			s := serve(t, shop)
+			c := s.dial("")
+			p := recv(t, shop.arrived)
+			c.push(bytes[0])
+			for got := ""; got != "working"; {
+				got = recv(t, p.diary)
+			}
+			c.push(bytes[1])
+			for got := ""; !strings.HasSuffix(got, "x"); {
+				got = recv(t, p.diary)
+			}
+			c.sayGoodbye(websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+			for got := ""; got != "closed"; {
+				got = recv(t, p.diary)
+			}
+		})
+	}
+}
+
+// Nothing that was deferred is forgotten when the connection breaks.
+func TestDeferredWorkOfABrokenConnection(t *testing.T) {
+	t.Parallel()
+	shop := newWorkshop(func(*craftsman) {})
+	s := serve(t, shop)
+	c := s.dial("")
+	p := recv(t, shop.arrived)
+	c.push(frame("work") + "\xff\xff" + frame("x"))
+	p.expect(t, "work")
+	require.ElementsMatch(t, []string{"working", "closed"}, []string{recv(t, p.diary), recv(t, p.diary)})
+}
+
+// Work that ends its goroutine, as a failing test does, ends no connection.
+func TestWorkThatEndsItsGoroutine(t *testing.T) {
+	t.Parallel()
+	shop := newWorkshop(func(p *craftsman) {
+		_ = p.Send([]byte("good-bye"))
+		runtime.Goexit()
+	})
+	s := serve(t, shop)
+	c := s.dial("")
+	p := recv(t, shop.arrived)
+	for range 3 {
+		c.send("work")
+		p.expect(t, "work", "working")
+		c.expect("good-bye")
+	}
+}
+
+// Of two works that are deferred at once both are done, and the application may
+// have one started.
+func TestSeveralWorks(t *testing.T) {
+	t.Parallel()
+	meet := make(chan struct{})
+	shop := newWorkshop(func(*craftsman) {
+		select {
+		case meet <- struct{}{}:
+		case <-meet:
+		}
+	})
+	shop.defers = func(p *craftsman, data string) {
+		p.Defer(p)
+		if data == "both" {
+			p.Defer(p)
+			return
+		}
+		p.StartDeferred()
+		meet <- struct{}{} // the work is done before Receive returns
+	}
+	s := serve(t, shop)
+	c := s.dial("")
+	p := recv(t, shop.arrived)
+	c.send("both")
+	p.expect(t, "both", "working", "working")
+	c.send("now")
+	p.expect(t, "now", "working")
+}
+
+// A POST does not wait for deferred work.
+func TestDeferredWorkOfAPost(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []transports.Kind{transports.ServerSentEvents, transports.LongPolling} {
+		t.Run(kind.String(), func(t *testing.T) {
+			t.Parallel()
+			proceed := make(chan struct{})
+			shop := newWorkshop(func(p *craftsman) {
+				<-proceed
+				_ = p.Send([]byte("done"))
+			})
+			s := serve(t, shop)
+			l := s.connect(kind)
+			p := recv(t, shop.arrived)
+			l.send("work")
+			p.expect(t, "work", "working")
+			l.send("x")
+			p.expect(t, "x")
+			close(proceed)
+			s.expectFrom(l, "done")
+			l.leave()
+		})
+	}
+}
