@@ -286,7 +286,7 @@ func testLogForeignPositions(t *testing.T, f *farm) {
 		{},
 		{Minor: 5},
 		{Major: 1, Minor: 5},
-		{Major: last.Major, Minor: last.Minor + 1},
+		{Major: last.Major, Minor: last.Minor + 1<<32},
 		{Major: last.Major + 1_000_000, Minor: 5},
 		{Major: math.MaxUint64, Minor: math.MaxUint64},
 	}

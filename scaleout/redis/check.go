@@ -157,12 +157,11 @@ func (f *follower) reconcile(s *stream, l log, replaced bool) {
 	case l.last == s.position:
 		s.passed, s.counted = l.added, l.added > 0
 	case s.counted && l.trimmed() > s.passed:
-		missing := l.trimmed() - s.passed
+		// How much that was is known when its publishers are heard again.
 		s.passed = l.trimmed()
-		s.excuse()
 		s.broken()
 		f.node.bus.stats.gaps.Add(1)
-		f.lost(s, scaleout.Loss{Reason: "gap", Count: missing})
+		f.lost(s, scaleout.Loss{Reason: "gap"})
 	}
 	s.lag.Store(l.added - min(l.added, s.passed))
 }

@@ -1,12 +1,9 @@
 package redis
 
 import (
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -19,8 +16,7 @@ type entry struct {
 	stream   *stream // the shared stream; nil for a node's own
 	size     int
 
-	data []byte // the encoding, with its number
-	gap  uint64 // how many numbers before its own were given up
+	gap uint64 // how many numbers before its own were given up
 
 	appended atomic.Bool
 	outcome  atomic.Int32
@@ -38,28 +34,6 @@ func newEntry(e *scaleout.Envelope, publisher scaleout.NodeID) *entry {
 	entry := &entry{envelope: *e, size: e.Size(), done: make(chan error, 1)}
 	entry.envelope.Publisher, entry.envelope.Sequence, entry.envelope.Local = publisher, 0, nil
 	return entry
-}
-
-// parse returns the envelope of an entry, nil if it is a mark, and the length of
-// its encoding.
-func (s *stream) parse(m goredis.XMessage, at scaleout.Position) (e *scaleout.Envelope, size int, err error) {
-	if _, ok := m.Values[fieldMark]; ok {
-		return nil, 0, nil
-	}
-	data, _ := m.Values[fieldEnvelope].(string)
-	if e, err = scaleout.ParseEnvelope([]byte(data)); err != nil {
-		return nil, len(data), err
-	}
-	e.Stream, e.Position = s.index, at
-	return e, len(data), nil
-}
-
-// gapBefore returns how many numbers before that of an entry were given up; 0 also
-// if it does not say a number: then more is told as missing.
-func gapBefore(m goredis.XMessage) uint64 {
-	text, _ := m.Values[fieldGap].(string)
-	gap, _ := strconv.ParseUint(text, 10, 64)
-	return gap
 }
 
 // settle ends the wait for the entry. It reports false if it has ended before.
@@ -127,7 +101,28 @@ type numbering struct {
 	last uint64 // the last number given
 	gap  uint64 // how many numbers were given up after the last that was used
 
+	batch []*entry // those that are being appended at once
+
 	newest    scaleout.Position // the last that Redis has told
-	untrimmed int               // entries since the stream was trimmed
+	untrimmed int               // envelopes since the stream was trimmed
 	trimmed   time.Time
+	density   density
+}
+
+// density is how many envelopes the entries of a stream have, of late.
+type density struct{ entries, envelopes int64 }
+
+func (d *density) add(entries, envelopes int) {
+	d.entries += int64(entries)
+	d.envelopes += int64(envelopes)
+	const window = 1024
+	if d.entries > window {
+		d.entries /= 2
+		d.envelopes /= 2
+	}
+}
+
+// entriesOf returns how many entries have about a number of envelopes.
+func (d *density) entriesOf(envelopes int64) int64 {
+	return max(envelopes*max(d.entries, 1)/max(d.envelopes, 1), 1)
 }

@@ -115,28 +115,31 @@ func (f *follower) deliver(batches []goredis.XStream) (full bool) {
 }
 
 func (f *follower) deliverStream(s *stream, messages []goredis.XMessage) (bytes int) {
+	envelopes := 0
 	for _, m := range messages {
 		if f.node.ctx.Err() != nil {
 			return bytes
 		}
-		at, err := parsePosition(m.ID)
+		end, err := parsePosition(m.ID)
 		if err != nil {
 			f.malformed(s, err)
 			continue
 		}
-		s.position = at
+		s.position = end
 		s.passed++
-		e, size, err := s.parse(m, at)
+		size, err := s.open(m, end, func(e *scaleout.Envelope, gap uint64) {
+			envelopes++
+			f.envelope(s, e, gap)
+		})
 		bytes += size
-		switch {
-		case err != nil:
+		if err != nil {
 			f.malformed(s, err)
-		case e != nil:
-			f.envelope(s, e, gapBefore(m))
 		}
 	}
 	if len(messages) > 0 {
 		s.average.Store(int64(bytes / len(messages)))
+		s.density.add(len(messages), envelopes)
+		s.longest.Store(s.density.entriesOf(f.node.bus.options.maxLength))
 	}
 	s.forget()
 	return bytes
@@ -153,7 +156,7 @@ func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) {
 		return
 	}
 	if missing > 0 {
-		s.passed += missing // they were in the log, and are not told as a gap again
+		f.suspect.Store(true) // they may have been trimmed
 		n.bus.stats.jumps.Add(1)
 		f.lost(s, scaleout.Loss{Reason: "sequence", Publisher: e.Publisher, Count: missing})
 	}

@@ -22,7 +22,6 @@ func TestArrival(t *testing.T) {
 		publisher scaleout.NodeID
 		sequence  uint64
 		gap       uint64
-		excuse    bool // before
 		isNew     bool
 		missing   uint64
 	}
@@ -30,24 +29,20 @@ func TestArrival(t *testing.T) {
 		name  string
 		steps []step
 	}{
-		{"in order", []step{{1, 1, 0, false, true, 0}, {1, 2, 0, false, true, 0}}},
-		{"joined in the middle", []step{{1, 7, 0, false, true, 0}, {1, 8, 0, false, true, 0}}},
-		{"several publishers", []step{{1, 1, 0, false, true, 0}, {2, 5, 0, false, true, 0}, {1, 2, 0, false, true, 0}, {2, 6, 0, false, true, 0}}},
-		{"a repeated batch", []step{{1, 1, 0, false, true, 0}, {1, 2, 0, false, true, 0}, {1, 1, 0, false, false, 0}, {1, 2, 0, false, false, 0}, {1, 3, 0, false, true, 0}}},
-		{"a jump", []step{{1, 1, 0, false, true, 0}, {1, 5, 0, false, true, 3}, {1, 6, 0, false, true, 0}}},
-		{"given up", []step{{1, 1, 0, false, true, 0}, {1, 5, 3, false, true, 0}}},
-		{"given up and lost", []step{{1, 1, 0, false, true, 0}, {1, 5, 2, false, true, 1}}},
-		{"given up and there nevertheless", []step{{1, 1, 0, false, true, 0}, {1, 4, 0, false, true, 2}, {1, 5, 3, false, true, 0}}},
-		{"told as a gap", []step{{1, 1, 0, false, true, 0}, {1, 5, 0, true, true, 0}, {1, 7, 0, false, true, 1}}},
+		{"in order", []step{{1, 1, 0, true, 0}, {1, 2, 0, true, 0}}},
+		{"joined in the middle", []step{{1, 7, 0, true, 0}, {1, 8, 0, true, 0}}},
+		{"several publishers", []step{{1, 1, 0, true, 0}, {2, 5, 0, true, 0}, {1, 2, 0, true, 0}, {2, 6, 0, true, 0}}},
+		{"a repeated batch", []step{{1, 1, 0, true, 0}, {1, 2, 0, true, 0}, {1, 1, 0, false, 0}, {1, 2, 0, false, 0}, {1, 3, 0, true, 0}}},
+		{"a jump", []step{{1, 1, 0, true, 0}, {1, 5, 0, true, 3}, {1, 6, 0, true, 0}}},
+		{"given up", []step{{1, 1, 0, true, 0}, {1, 5, 3, true, 0}}},
+		{"given up and lost", []step{{1, 1, 0, true, 0}, {1, 5, 2, true, 1}}},
+		{"given up and there nevertheless", []step{{1, 1, 0, true, 0}, {1, 4, 0, true, 2}, {1, 5, 3, true, 0}}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := newStream("key", 0)
 			for i, step := range test.steps {
-				if step.excuse {
-					s.excuse()
-				}
 				missing, isNew := s.arrival(&scaleout.Envelope{Publisher: step.publisher, Sequence: step.sequence}, step.gap)
 				require.Equal(t, step.isNew, isNew, "step %d", i)
 				require.Equal(t, step.missing, missing, "step %d", i)
@@ -119,11 +114,13 @@ func TestNumbers(t *testing.T) {
 	l.takeBackNumbers(second)
 	l.number(second)
 	require.Equal(t, []uint64{2, 0, 4, 1, 5, 0}, numbers(second))
-	for _, e := range second {
-		parsed, err := scaleout.ParseEnvelope(e.data)
-		require.NoError(t, err)
-		require.Equal(t, e.envelope, *parsed)
-	}
+	i := 0
+	require.NoError(t, unpack(pack(second), func(e *scaleout.Envelope, gap uint64) {
+		require.Equal(t, second[i].envelope, *e)
+		require.Equal(t, second[i].gap, gap)
+		i++
+	}))
+	require.Len(t, second, i)
 }
 
 // An envelope that was delivered before the answer to its append was lost has not
@@ -272,12 +269,19 @@ func TestKeysAreDistinct(t *testing.T) {
 
 func TestPositions(t *testing.T) {
 	t.Parallel()
-	for _, id := range []string{"0-0", "1526919030474-55", "18446744073709551615-18446744073709551615"} {
+	for _, id := range []string{"0-0", "1526919030474-55", "18446744073709551615-281474976710655"} {
 		p, err := parsePosition(id)
 		require.NoError(t, err)
 		require.Equal(t, id, formatPosition(p))
+		require.Equal(t, p, endOfEntry(p))
+		first, last := inEntry(p, 0), inEntry(p, batchEntries-1)
+		require.Equal(t, id, formatPosition(first))
+		require.Equal(t, id, formatPosition(last))
+		require.Equal(t, -1, first.Compare(last))
+		require.Equal(t, -1, last.Compare(p))
+		require.Equal(t, p, endOfEntry(first))
 	}
-	for _, id := range []string{"", "1", "-", "1-", "-1", "1-x", "x-1", "1-2-3", "18446744073709551616-0"} {
+	for _, id := range []string{"", "1", "-", "1-", "-1", "1-x", "x-1", "1-2-3", "18446744073709551616-0", "0-281474976710656"} {
 		_, err := parsePosition(id)
 		require.Error(t, err, id)
 	}

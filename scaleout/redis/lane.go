@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -22,24 +23,14 @@ var (
 	errNoStream = errors.New("redis: the node has no stream")
 )
 
-// The fields of an entry of a stream.
-const (
-	fieldEnvelope = "e"
-	// fieldGap is there if numbers before the entry's were given up: that many
-	// are missing and were told to who published them.
-	fieldGap = "g"
-	// fieldMark is in entries that are not envelopes.
-	fieldMark = "m"
-)
-
 // lane appends entries in the order in which they were added. There is one for
 // all streams, or in a Cluster, where they are in different places, one for each.
 //
-// It appends as many as have come in one transaction, and takes the next when
-// this has succeeded, so that a repeated attempt cannot mix with later ones:
-// either all of a batch is in the streams or nothing. As an answer can get lost,
-// a batch may be there twice; then the followers know by the numbers. Its
-// goroutine runs while there is something to append.
+// It appends as many as have come at once, as one entry of each stream, and takes
+// the next when this has succeeded, so that a repeated attempt cannot mix with later
+// ones: either all of a batch is in its stream or nothing. As an answer can get lost,
+// a batch may be there twice; then the followers know by the numbers. Its goroutine
+// runs while there is something to append.
 type lane struct {
 	node    *node
 	numbers map[string]*numbering // by key; used by run alone
@@ -72,7 +63,12 @@ func (l *lane) add(e *entry) error {
 }
 
 func (l *lane) run() {
-	for batch := l.take(); batch != nil; batch = l.take() {
+	for {
+		runtime.Gosched() // whoever is about to add something comes first
+		batch := l.take()
+		if batch == nil {
+			return
+		}
 		l.append(batch)
 	}
 }
@@ -128,14 +124,14 @@ func (l *lane) append(batch []*entry) {
 		if !numbered {
 			l.number(batch)
 		}
-		left, err := l.attempt(batch, limit)
+		left, inDoubt, err := l.attempt(batch, limit)
 		if len(left) == 0 {
 			return
 		}
 		if errors.Is(err, errOverdue) {
 			limit *= 2
 		}
-		if !numbered && len(left) == len(batch) && notCarriedOut(err) {
+		if !numbered && len(left) == len(batch) && !inDoubt {
 			l.takeBackNumbers(batch)
 		} else {
 			numbered = true
@@ -181,7 +177,7 @@ func (l *lane) withoutSettled(batch []*entry) []*entry {
 	return kept
 }
 
-// number gives the entries their numbers and encodes them.
+// number gives the entries their numbers.
 func (l *lane) number(batch []*entry) {
 	for _, e := range batch {
 		of := l.numbers[e.key]
@@ -192,7 +188,6 @@ func (l *lane) number(batch []*entry) {
 		of.last++
 		e.envelope.Sequence = of.last
 		e.gap, of.gap = of.gap, 0
-		e.data = scaleout.AppendEnvelope(make([]byte, 0, e.size), &e.envelope)
 		if e.stream != nil {
 			e.stream.awaiting.add(e)
 		}
@@ -213,70 +208,100 @@ func (l *lane) takeBackNumbers(batch []*entry) {
 }
 
 // attempt tries to append a batch once. It returns what is still to be done,
-// and why.
-func (l *lane) attempt(batch []*entry, limit time.Duration) ([]*entry, error) {
-	commands, err := call(l.node.ctx, l.node, limit, l.transaction(batch))
-	if commands == nil {
-		return batch, err
-	}
-	var left []*entry
-	for i, e := range batch {
-		switch id, err2 := commands[i].Result(); {
-		case err2 == nil && id != "":
-			l.appended(e, id)
-		case errors.Is(err2, goredis.Nil):
-			l.numbers[e.key].gap++
-			l.release(e)
-			e.settle(errNoStream)
-		default:
-			left, err = append(left, e), cmp.Or(err2, err)
+// whether some of that may have been done nevertheless, and an error of it.
+func (l *lane) attempt(batch []*entry, limit time.Duration) (left []*entry, inDoubt bool, err error) {
+	keys := l.divide(batch)
+	commands, failure := call(l.node.ctx, l.node, limit, l.exchange(keys))
+	for i, key := range keys {
+		of := l.numbers[key]
+		var id string
+		partly := failure
+		if commands != nil {
+			id, partly = commands[i].Result()
 		}
+		switch {
+		case partly == nil && id != "":
+			l.appended(of, id)
+		case errors.Is(partly, goredis.Nil):
+			l.refused(of)
+		default:
+			left, err = append(left, of.batch...), cmp.Or(partly, failure)
+			inDoubt = inDoubt || !notCarriedOut(err)
+		}
+		clear(of.batch)
+		of.batch = of.batch[:0]
 	}
-	return left, err
+	return left, inDoubt, err
 }
 
-// appended notes that Redis has confirmed an entry.
-func (l *lane) appended(e *entry, id string) {
-	of := l.numbers[e.key]
-	of.untrimmed++
+// divide sorts a batch by stream. It returns the keys.
+func (l *lane) divide(batch []*entry) (keys []string) {
+	for _, e := range batch {
+		of := l.numbers[e.key]
+		if len(of.batch) == 0 {
+			keys = append(keys, e.key)
+		}
+		of.batch = append(of.batch, e)
+	}
+	return keys
+}
+
+// appended notes that Redis has confirmed a batch, which is one entry of the stream.
+func (l *lane) appended(of *numbering, id string) {
+	of.untrimmed += len(of.batch)
+	of.density.add(1, len(of.batch))
 	if at, err := parsePosition(id); err == nil {
 		of.newest = at
 	}
-	l.node.bus.stats.published.Add(1)
-	l.release(e)
-	e.data = nil
-	e.appended.Store(true)
-	if e.stream == nil {
-		e.settle(nil)
+	l.node.bus.stats.published.Add(uint64(len(of.batch)))
+	for _, e := range of.batch {
+		l.release(e)
+		e.appended.Store(true)
+		if e.stream == nil {
+			e.settle(nil)
+		}
 	}
 }
 
-// transaction returns the exchange that appends a batch, and trims.
-func (l *lane) transaction(batch []*entry) func(context.Context) ([]once, error) {
-	type trimming struct{ key, oldest string }
+// refused notes that there is no stream for a batch.
+func (l *lane) refused(of *numbering) {
+	for _, e := range of.batch {
+		of.gap += e.gap + 1
+		l.release(e)
+		e.settle(errNoStream)
+	}
+}
+
+// exchange returns the exchange that appends what was divided, and trims.
+func (l *lane) exchange(keys []string) func(context.Context) ([]once, error) {
+	type trimming struct {
+		key, oldest string
+		most        int64
+	}
 	var trims []trimming
-	args := make([][]any, 0, len(batch))
-	for _, e := range batch {
-		a := make([]any, 0, 8)
-		a = append(a, "xadd", e.key)
-		if e.stream == nil {
+	options := &l.node.bus.options
+	args := make([][]any, 0, len(keys))
+	for _, key := range keys {
+		of := l.numbers[key]
+		stream := of.batch[0].stream
+		a := make([]any, 0, 6)
+		a = append(a, "xadd", key)
+		if stream == nil {
 			a = append(a, "nomkstream") // that of a node that has left must not come back
 		}
-		a = append(a, "*", fieldEnvelope, e.data)
-		if e.gap > 0 {
-			a = append(a, fieldGap, e.gap)
-		}
-		args = append(args, a)
-		of := l.numbers[e.key]
+		args = append(args, append(a, "*", fieldEnvelopes, pack(of.batch)))
 		if of.newest.Major > 0 && (of.untrimmed >= trimEvery || time.Since(of.trimmed) >= time.Second) {
 			of.untrimmed, of.trimmed = 0, time.Now()
-			trims = append(trims, trimming{e.key, before(of.newest, l.node.bus.options.retention)})
+			most := of.density.entriesOf(options.maxLength)
+			if stream != nil {
+				most = cmp.Or(stream.longest.Load(), most)
+			}
+			trims = append(trims, trimming{key, before(of.newest, options.retention), most})
 		}
 	}
-	most := l.node.bus.options.maxLength
 	return func(ctx context.Context) ([]once, error) {
 		commands := make([]once, len(args))
-		_, err := l.node.bus.client.TxPipelined(ctx, func(p goredis.Pipeliner) error {
+		_, err := l.node.bus.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
 			for i, a := range args {
 				commands[i] = once{goredis.NewStringCmd(ctx, a...)}
 				if err := p.Process(ctx, commands[i]); err != nil {
@@ -285,7 +310,7 @@ func (l *lane) transaction(batch []*entry) func(context.Context) ([]once, error)
 			}
 			for _, trim := range trims {
 				p.XTrimMinIDApprox(ctx, trim.key, trim.oldest, 0)
-				p.XTrimMaxLenApprox(ctx, trim.key, most, 0)
+				p.XTrimMaxLenApprox(ctx, trim.key, trim.most, 0)
 				p.Expire(ctx, trim.key, keyExpiry)
 			}
 			return nil

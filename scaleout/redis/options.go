@@ -39,16 +39,15 @@ const (
 	// firstBackoff doubles with each failure up to lastBackoff.
 	firstBackoff = 20 * time.Millisecond
 	lastBackoff  = 500 * time.Millisecond
-	// batchEntries and batchBytes bound what is appended in one transaction,
-	// for which Redis keeps everybody else waiting.
+	// batchEntries and batchBytes bound what is appended at once.
 	batchEntries = 512
 	batchBytes   = 1 << 20
 	// readEntries and readBytes bound what one read gets of a stream. The
 	// bytes are an aim: entries are asked for by count, which follows.
 	readEntries = 1024
 	readBytes   = 4 << 20
-	// trimEvery is after how many entries, at the latest, a stream is trimmed;
-	// Redis removes at most about 10,000 at a time.
+	// trimEvery is after how many envelopes, at the latest, a stream is trimmed;
+	// Redis removes at most about 10,000 entries at a time.
 	trimEvery = 1024
 	// readers is how many calls of a node read from the logs in Redis at the same
 	// time; others wait, as nothing that is live may wait for them.
@@ -105,10 +104,10 @@ func WithRetention(age time.Duration) Option {
 
 // WithMaxLength sets how many envelopes each stream keeps at most, however young
 // they are, which bounds the memory of Redis; [DefaultMaxLength] if it is not
-// given. It should be more than is published within the retention. Redis keeps
-// somewhat more, as it removes entries by the hundred.
-func WithMaxLength(entries int64) Option {
-	return func(o *options) { o.maxLength = entries }
+// given. It should be more than is published within the retention. It is kept to
+// roughly, as an entry of a stream holds what was published at the same time.
+func WithMaxLength(envelopes int64) Option {
+	return func(o *options) { o.maxLength = envelopes }
 }
 
 // WithPublishTimeout sets how long publishing waits while Redis is away before

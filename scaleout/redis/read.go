@@ -108,6 +108,7 @@ type page struct {
 // it. It may be that of an entry that is gone while others before it are not, if
 // Redis has lost its end.
 func (p *page) gap(after scaleout.Position) bool {
+	after = endOfEntry(after)
 	if !p.log.exists || after.Compare(p.log.last) > 0 {
 		return true
 	}
@@ -118,7 +119,10 @@ func (p *page) gap(after scaleout.Position) bool {
 func (r *reading) fetch(ctx context.Context, count int) (page, error) {
 	limit := min(askTimeout, r.node.bus.options.publishTimeout)
 	key, placed, after, end := r.stream.key, r.placed, r.after, r.end
-	back := r.entriesOf(lookBackBytes, lookBack)
+	from, back := formatPosition(after), r.entriesOf(lookBackBytes, lookBack)
+	if after == endOfEntry(after) {
+		from = "(" + from
+	}
 	return call(ctx, r.node, limit, func(ctx context.Context) (p page, err error) {
 		var before, entries *goredis.XMessageSliceCmd
 		var info *goredis.XInfoStreamCmd
@@ -128,7 +132,7 @@ func (r *reading) fetch(ctx context.Context, count int) (page, error) {
 			info = pipe.XInfoStream(ctx, key)
 		}
 		if after.Compare(end) < 0 {
-			entries = pipe.XRangeN(ctx, key, "("+formatPosition(after), formatPosition(end), int64(count))
+			entries = pipe.XRangeN(ctx, key, from, formatPosition(end), int64(count))
 		}
 		if pipe.Len() == 0 {
 			return p, nil
@@ -161,28 +165,38 @@ func (r *reading) entriesOf(bytes, most int64) int64 {
 // look notes the numbers of the publishers.
 func (r *reading) look(before []goredis.XMessage) {
 	for _, m := range before {
-		if e, _, err := r.stream.parse(m, scaleout.Position{}); err == nil && e != nil {
-			r.seen[e.Publisher] = max(r.seen[e.Publisher], e.Sequence)
-		}
-	}
-}
-
-// take takes the envelopes of entries, without those that were there before.
-func (r *reading) take(entries []goredis.XMessage) {
-	bytes := 0
-	for _, m := range entries {
-		at, err := parsePosition(m.ID)
+		end, err := parsePosition(m.ID)
 		if err != nil {
 			continue
 		}
-		r.after = at
-		e, size, err := r.stream.parse(m, at)
-		bytes += size
-		if err != nil || e == nil || e.Sequence <= r.seen[e.Publisher] {
-			continue // the follower has told of it
+		_, _ = r.stream.open(m, end, func(e *scaleout.Envelope, _ uint64) {
+			if e.Position.Compare(r.after) <= 0 {
+				r.seen[e.Publisher] = max(r.seen[e.Publisher], e.Sequence)
+			}
+		})
+	}
+}
+
+// take takes the envelopes of entries, without those that were there before. What is
+// malformed, the follower has told.
+func (r *reading) take(entries []goredis.XMessage) {
+	bytes := 0
+	for _, m := range entries {
+		end, err := parsePosition(m.ID)
+		if err != nil {
+			continue
 		}
-		r.seen[e.Publisher] = e.Sequence
-		r.envelopes = append(r.envelopes, e)
+		size, _ := r.stream.open(m, end, func(e *scaleout.Envelope, _ uint64) {
+			if e.Position.Compare(r.after) <= 0 || e.Position.Compare(r.end) > 0 || e.Sequence <= r.seen[e.Publisher] {
+				return
+			}
+			r.seen[e.Publisher] = e.Sequence
+			if len(r.envelopes) < r.most {
+				r.envelopes = append(r.envelopes, e)
+			}
+		})
+		r.after = end
+		bytes += size
 	}
 	if len(entries) > 0 {
 		r.stream.average.Store(int64(max(bytes/len(entries), 1)))

@@ -22,6 +22,8 @@ type stream struct {
 	log        *scaleout.Log // of a shared stream
 	lag        atomic.Uint64
 	average    atomic.Int64 // bytes of an entry, as far as was seen of late
+	density    density
+	longest    atomic.Int64 // how many entries it may have; 0: none was seen yet
 	forgotten  uint64       // when forget was last at work
 }
 
@@ -43,11 +45,8 @@ func (s *stream) broken() {
 
 // publisher is what a follower remembers of who publishes in a stream.
 type publisher struct {
-	last uint64 // number
-	// excused is set when envelopes were missed that were told otherwise, so
-	// that the next jump is not told once more.
-	excused bool
-	heard   uint64 // when, in milliseconds of Redis
+	last  uint64 // number
+	heard uint64 // when, in milliseconds of Redis
 }
 
 // arrival judges an envelope by its number. gap is how many numbers before it
@@ -66,18 +65,8 @@ func (s *stream) arrival(e *scaleout.Envelope, gap uint64) (missing uint64, isNe
 	}
 	missing = e.Sequence - p.last - 1
 	missing -= min(missing, gap)
-	if p.excused {
-		missing, p.excused = 0, false
-	}
 	p.last = e.Sequence
 	return missing, true
-}
-
-// excuse says that what is missing from here on was told.
-func (s *stream) excuse() {
-	for _, p := range s.publishers {
-		p.excused = true
-	}
 }
 
 // forget forgets, now and then, publishers that were not heard for so long that

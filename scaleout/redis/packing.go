@@ -1,0 +1,89 @@
+package redis
+
+import (
+	"encoding/binary"
+	"errors"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/go-signalr/signalr/scaleout"
+)
+
+// The fields of an entry of a stream.
+const (
+	// fieldEnvelopes has the envelopes that a node has appended to the stream at
+	// once, which costs Redis and the client hardly more than one alone. Each has
+	// before it how many numbers of its publisher before its own were given up
+	// (as of [binary.Uvarint]), which are missing and were told to who published
+	// them, and the length of its encoding (4 bytes, the highest first).
+	fieldEnvelopes = "e"
+	// fieldMark is in entries without envelopes.
+	fieldMark = "m"
+)
+
+// lengthBytes is how long the length of an envelope is, and packingOverhead how much
+// an envelope takes beside its encoding, at most.
+const (
+	lengthBytes     = 4
+	packingOverhead = lengthBytes + binary.MaxVarintLen64
+)
+
+var errCutOff = errors.New("redis: the entry is cut off")
+
+// pack returns the content of the field for entries.
+func pack(entries []*entry) []byte {
+	size := 0
+	for _, e := range entries {
+		size += e.size + packingOverhead
+	}
+	packed := make([]byte, 0, size)
+	for _, e := range entries {
+		packed = binary.AppendUvarint(packed, e.gap)
+		start := len(packed) + lengthBytes
+		packed = scaleout.AppendEnvelope(append(packed, make([]byte, lengthBytes)...), &e.envelope)
+		binary.BigEndian.PutUint32(packed[start-lengthBytes:], uint32(len(packed)-start))
+	}
+	return packed
+}
+
+// unpack calls do for each envelope of a field's content, with the numbers that were
+// given up before it, until one is malformed. The envelopes share its memory.
+func unpack(packed []byte, do func(e *scaleout.Envelope, gap uint64)) error {
+	for len(packed) > 0 {
+		gap, n := binary.Uvarint(packed)
+		if n <= 0 || len(packed) < n+lengthBytes {
+			return errCutOff
+		}
+		length := uint64(binary.BigEndian.Uint32(packed[n:]))
+		packed = packed[n+lengthBytes:]
+		if length > uint64(len(packed)) {
+			return errCutOff
+		}
+		e, err := scaleout.ParseEnvelope(packed[:length:length])
+		if err != nil {
+			return err
+		}
+		do(e, gap)
+		packed = packed[length:]
+	}
+	return nil
+}
+
+// open calls do for each envelope of a message of the stream, which ends at a
+// position. It returns the length of the message's content.
+func (s *stream) open(m goredis.XMessage, end scaleout.Position, do func(e *scaleout.Envelope, gap uint64)) (size int, err error) {
+	if _, ok := m.Values[fieldMark]; ok {
+		return 0, nil
+	}
+	packed, ok := m.Values[fieldEnvelopes].(string)
+	if !ok {
+		return 0, errors.New("redis: the entry has no envelopes")
+	}
+	index := 0
+	err = unpack([]byte(packed), func(e *scaleout.Envelope, gap uint64) {
+		e.Stream, e.Position = s.index, inEntry(end, index)
+		index++
+		do(e, gap)
+	})
+	return len(packed), err
+}
