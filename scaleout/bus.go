@@ -131,7 +131,8 @@ type Loss struct {
 	Reason string
 	// Publisher is the node whose envelopes are missing; 0: unknown.
 	Publisher NodeID
-	// Count is how many are missing; 0: unknown.
+	// Count is how many are missing; 0: unknown. What a gap or a new epoch has
+	// cost is told by the sequence, when the publishers are heard again.
 	Count uint64
 }
 

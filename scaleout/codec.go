@@ -33,10 +33,16 @@ var errTruncated = errors.New("scaleout: the envelope is cut off")
 // the process (Local) is not part of it. Excluded, Bodies and Connections that
 // are nil or empty are the same.
 func AppendEnvelope(dst []byte, e *Envelope) []byte {
+	return AppendEnvelopeAs(dst, e, e.Publisher, e.Sequence)
+}
+
+// AppendEnvelopeAs is [AppendEnvelope] with another publisher and sequence than e
+// has: a bus that numbers envelopes need not write to what its caller has.
+func AppendEnvelopeAs(dst []byte, e *Envelope, publisher NodeID, sequence uint64) []byte {
 	items := e.items()
 	dst = appendArray(dst, items)
-	dst = appendUint(dst, uint64(e.Publisher))
-	dst = appendUint(dst, e.Sequence)
+	dst = appendUint(dst, uint64(publisher))
+	dst = appendUint(dst, sequence)
 	dst = appendUint(dst, uint64(e.Kind))
 	dst = appendUint(dst, uint64(e.Topic.Kind))
 	dst = appendString(dst, e.Topic.Name)
@@ -111,12 +117,22 @@ func (e *Envelope) items() int {
 // memory used is bounded by a small multiple of the length of b. Kinds that
 // this version does not know are not an error.
 func ParseEnvelope(b []byte) (*Envelope, error) {
+	e := &Envelope{}
+	if err := ParseEnvelopeInto(e, b); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// ParseEnvelopeInto is [ParseEnvelope] into an envelope that the caller has, for
+// those who read many at once. What it had is lost, also if there is an error.
+func ParseEnvelopeInto(e *Envelope, b []byte) error {
 	d := decoder{rest: b}
 	items := d.array(1)
 	if d.err == nil && items < itemsLeast {
-		return nil, fmt.Errorf("scaleout: the envelope has %d items, needs %d", items, itemsLeast)
+		return fmt.Errorf("scaleout: the envelope has %d items, needs %d", items, itemsLeast)
 	}
-	e := &Envelope{
+	*e = Envelope{
 		Publisher: NodeID(d.uint(math.MaxUint32)),
 		Sequence:  d.uint(math.MaxUint64),
 		Kind:      Kind(d.uint(math.MaxUint8)),
@@ -153,12 +169,12 @@ func ParseEnvelope(b []byte) (*Envelope, error) {
 		e.Number = d.uint(math.MaxUint64)
 	}
 	if d.err != nil {
-		return nil, d.err
+		return d.err
 	}
 	if items <= itemsKnown && len(d.rest) > 0 {
-		return nil, fmt.Errorf("scaleout: %d bytes follow the envelope", len(d.rest))
+		return fmt.Errorf("scaleout: %d bytes follow the envelope", len(d.rest))
 	}
-	return e, nil
+	return nil
 }
 
 func appendUint(dst []byte, v uint64) []byte {

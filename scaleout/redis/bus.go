@@ -28,7 +28,8 @@
 //
 // With the prefix p (percent-encoded) and the hub h (likewise) the keys are
 //
-//	p:{h/0}, p:{h/1} …   the streams, whose number all nodes must agree on
+//	p:{h/0}, p:{h/1} …   the streams, whose number all nodes must agree on; an
+//	                     entry has what a node has published at the same time
 //	p:{h/node/<id>}      a node's own stream, with an expiry
 //	p:{h}:nodes          a hash with the heartbeats of the nodes
 //	p:{h}:epoch          a random text, by which lost data is noticed; in a
@@ -56,10 +57,12 @@ import (
 // to close: its nodes are closed one by one.
 type Bus struct {
 	client  goredis.UniversalClient
-	cluster bool // a transaction may then only have keys of one slot
+	cluster bool // streams are then in different places
 	block   time.Duration
 	options options
 	stats   counters
+	// channels are reused by those who wait for what they publish.
+	channels sync.Pool
 
 	mu    sync.Mutex
 	nodes map[*node]struct{}
@@ -70,10 +73,13 @@ var _ scaleout.Bus = (*Bus)(nil)
 // New returns a bus on the client's Redis. It does not connect yet; [Bus.Join]
 // does.
 func New(client goredis.UniversalClient, opts ...Option) *Bus {
+	_, cluster := client.(*goredis.ClusterClient)
 	b := &Bus{
-		client: client,
-		block:  longestBlock,
-		nodes:  make(map[*node]struct{}),
+		client:   client,
+		cluster:  cluster,
+		block:    longestBlock,
+		nodes:    make(map[*node]struct{}),
+		channels: sync.Pool{New: func() any { return make(chan error, 1) }},
 		options: options{
 			prefix:         DefaultPrefix,
 			streams:        DefaultStreams,
@@ -87,10 +93,12 @@ func New(client goredis.UniversalClient, opts ...Option) *Bus {
 			logger:         slog.New(slog.DiscardHandler),
 		},
 	}
+	if cluster {
+		b.options.streams = DefaultClusterStreams
+	}
 	for _, opt := range opts {
 		opt(&b.options)
 	}
-	_, b.cluster = client.(*goredis.ClusterClient)
 	return b
 }
 

@@ -8,19 +8,23 @@ import (
 	"github.com/go-signalr/signalr/scaleout"
 )
 
-// entry is an envelope on its way into a stream. It belongs to its lane, but
-// for what is atomic and done.
+// entry is an envelope on its way into a stream. It belongs to its lane, but for
+// what is atomic and done, and for what expire uses.
 type entry struct {
-	envelope scaleout.Envelope // a copy: the caller's is not written to
+	envelope *scaleout.Envelope // the caller's, which is not written to
 	key      string
 	stream   *stream // the shared stream; nil for a node's own
 	size     int
 
-	gap uint64 // how many numbers before its own were given up
+	sequence uint64 // its number; 0: none yet
+	gap      uint64 // how many numbers before its own were given up
 
 	appended atomic.Bool
 	outcome  atomic.Int32
 	done     chan error // gets one value
+
+	deadline time.Time
+	late     bool // the deadline has passed once
 }
 
 // Outcomes of an entry.
@@ -29,12 +33,6 @@ const (
 	succeeded
 	failed
 )
-
-func newEntry(e *scaleout.Envelope, publisher scaleout.NodeID) *entry {
-	entry := &entry{envelope: *e, size: e.Size(), done: make(chan error, 1)}
-	entry.envelope.Publisher, entry.envelope.Sequence, entry.envelope.Local = publisher, 0, nil
-	return entry
-}
 
 // settle ends the wait for the entry. It reports false if it has ended before.
 func (e *entry) settle(err error) bool {
@@ -51,6 +49,20 @@ func (e *entry) settle(err error) bool {
 
 // settled says that nobody waits for the entry any more.
 func (e *entry) settled() bool { return e.outcome.Load() != awaited }
+
+// expire ends the wait if it has been too long. What Redis has confirmed by then is
+// waited for as long again: this node will read it soon, and an error would make the
+// caller publish it again.
+func (e *entry) expire(now time.Time, timeout time.Duration) {
+	switch {
+	case now.Before(e.deadline):
+	case e.appended.Load() && !e.late:
+		e.late = true
+		e.deadline = now.Add(timeout)
+	default:
+		e.settle(scaleout.ErrDown)
+	}
+}
 
 // awaiting are the entries of this node in one shared stream that its own
 // follower has not come across yet, in the order of their numbers.
@@ -75,16 +87,25 @@ func (a *awaiting) takeBack(e *entry) {
 	}
 }
 
+// each calls do for every entry.
+func (a *awaiting) each(do func(e *entry)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, e := range a.entries {
+		do(e)
+	}
+}
+
 // delivered settles the entry with a number, and those before it, which have
 // not come and, as they are in order, will not.
 func (a *awaiting) delivered(sequence uint64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	i := 0
-	for ; i < len(a.entries) && a.entries[i].envelope.Sequence <= sequence; i++ {
+	for ; i < len(a.entries) && a.entries[i].sequence <= sequence; i++ {
 		e := a.entries[i]
 		a.entries[i] = nil
-		if e.envelope.Sequence == sequence {
+		if e.sequence == sequence {
 			e.settle(nil)
 		} else {
 			e.settle(errLost)

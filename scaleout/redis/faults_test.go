@@ -335,7 +335,7 @@ func TestJoinFails(t *testing.T) {
 	server := startServer(t)
 	join(t, server.client())
 	_, err := redis.New(server.client(), redis.WithStreams(5)).Join("hub", newRecorder())
-	require.ErrorContains(t, err, "the farm has 4 streams, this node 5")
+	require.ErrorContains(t, err, "the farm has 1 streams, this node 5")
 	other, err := redis.New(server.client(), redis.WithStreams(5)).Join("other hub", newRecorder())
 	require.NoError(t, err)
 	require.NoError(t, other.Close())

@@ -76,16 +76,14 @@ func newTestNode(t *testing.T, opts ...Option) *node {
 func entries(n *node, keys ...string) []*entry {
 	var list []*entry
 	for _, key := range keys {
-		e := newEntry(&scaleout.Envelope{}, n.id)
-		e.key = key
-		list = append(list, e)
+		list = append(list, &entry{envelope: &scaleout.Envelope{}, key: key, done: make(chan error, 1)})
 	}
 	return list
 }
 
 func numbers(batch []*entry) (list []uint64) {
 	for _, e := range batch {
-		list = append(list, e.envelope.Sequence, e.gap)
+		list = append(list, e.sequence, e.gap)
 	}
 	return list
 }
@@ -115,8 +113,9 @@ func TestNumbers(t *testing.T) {
 	l.number(second)
 	require.Equal(t, []uint64{2, 0, 4, 1, 5, 0}, numbers(second))
 	i := 0
-	require.NoError(t, unpack(pack(second), func(e *scaleout.Envelope, gap uint64) {
-		require.Equal(t, second[i].envelope, *e)
+	require.NoError(t, unpack(pack(second, n.id), func(e *scaleout.Envelope, gap uint64) {
+		require.Equal(t, n.id, e.Publisher)
+		require.Equal(t, second[i].sequence, e.Sequence)
 		require.Equal(t, second[i].gap, gap)
 		i++
 	}))

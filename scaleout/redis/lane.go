@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -37,6 +36,7 @@ type lane struct {
 
 	mu      sync.Mutex
 	queue   []*entry
+	current []*entry // what was taken last of the queue; not written to
 	running bool
 }
 
@@ -52,23 +52,31 @@ func (l *lane) add(e *entry) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.node.isClosing() { // expire will not come by again
+		l.release(e)
+		return scaleout.ErrClosed
+	}
 	l.queue = append(l.queue, e)
 	if !l.running {
 		l.running = l.node.spawn(l.run)
-		if !l.running {
-			return scaleout.ErrClosed
-		}
 	}
 	return nil
 }
 
+// each calls do for every entry that is not appended yet, and some others.
+func (l *lane) each(do func(e *entry)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, e := range l.current {
+		do(e)
+	}
+	for _, e := range l.queue {
+		do(e)
+	}
+}
+
 func (l *lane) run() {
-	for {
-		runtime.Gosched() // whoever is about to add something comes first
-		batch := l.take()
-		if batch == nil {
-			return
-		}
+	for batch := l.take(); batch != nil; batch = l.take() {
 		l.append(batch)
 	}
 }
@@ -83,20 +91,20 @@ func (l *lane) take() []*entry {
 		bytes += l.queue[n].size
 		n++
 	}
+	l.current = slices.Clone(l.queue[:n])
 	if n == 0 {
 		l.queue, l.running = nil, false
 		return nil
 	}
-	batch := slices.Clone(l.queue[:n])
 	clear(l.queue[:n])
 	l.queue = l.queue[n:]
-	return batch
+	return l.current
 }
 
 // dropSettled removes the entries that nobody waits for any more from the queue,
 // so that they take up no room.
 func (l *lane) dropSettled() {
-	if !slices.ContainsFunc(l.queue, func(e *entry) bool { return e.settled() }) {
+	if !slices.ContainsFunc(l.queue, (*entry).settled) {
 		return
 	}
 	l.queue = slices.DeleteFunc(l.queue, func(e *entry) bool {
@@ -155,15 +163,18 @@ func (l *lane) append(batch []*entry) {
 // been delivered, although the answer to its append was lost, is not given up: if
 // Redis loses it after that, it is missing.
 func (l *lane) withoutSettled(batch []*entry) []*entry {
+	if !slices.ContainsFunc(batch, (*entry).settled) {
+		return batch
+	}
 	gaps := make(map[string]uint64)
-	kept := batch[:0]
+	var kept []*entry
 	for _, e := range batch {
 		switch {
 		case !e.settled():
 			e.gap += gaps[e.key]
 			delete(gaps, e.key)
 			kept = append(kept, e)
-		case e.envelope.Sequence != 0 && e.outcome.Load() == failed:
+		case e.sequence != 0 && e.outcome.Load() == failed:
 			gaps[e.key] += e.gap + 1
 			fallthrough
 		default:
@@ -173,7 +184,6 @@ func (l *lane) withoutSettled(batch []*entry) []*entry {
 	for key, gap := range gaps {
 		l.numbers[key].gap += gap
 	}
-	clear(batch[len(kept):])
 	return kept
 }
 
@@ -186,7 +196,7 @@ func (l *lane) number(batch []*entry) {
 			l.numbers[e.key] = of
 		}
 		of.last++
-		e.envelope.Sequence = of.last
+		e.sequence = of.last
 		e.gap, of.gap = of.gap, 0
 		if e.stream != nil {
 			e.stream.awaiting.add(e)
@@ -203,7 +213,7 @@ func (l *lane) takeBackNumbers(batch []*entry) {
 		if e.stream != nil {
 			e.stream.awaiting.takeBack(e)
 		}
-		e.envelope.Sequence = 0
+		e.sequence = 0
 	}
 }
 
@@ -289,7 +299,7 @@ func (l *lane) exchange(keys []string) func(context.Context) ([]once, error) {
 		if stream == nil {
 			a = append(a, "nomkstream") // that of a node that has left must not come back
 		}
-		args = append(args, append(a, "*", fieldEnvelopes, pack(of.batch)))
+		args = append(args, append(a, "*", fieldEnvelopes, pack(of.batch, l.node.id)))
 		if of.newest.Major > 0 && (of.untrimmed >= trimEvery || time.Since(of.trimmed) >= time.Second) {
 			of.untrimmed, of.trimmed = 0, time.Now()
 			most := of.density.entriesOf(options.maxLength)
@@ -301,7 +311,12 @@ func (l *lane) exchange(keys []string) func(context.Context) ([]once, error) {
 	}
 	return func(ctx context.Context) ([]once, error) {
 		commands := make([]once, len(args))
-		_, err := l.node.bus.client.Pipelined(ctx, func(p goredis.Pipeliner) error {
+		pipelined := l.node.bus.client.Pipelined
+		if len(args) > 1 {
+			// As a transaction, so that who waits for what comes gets it all at once.
+			pipelined = l.node.bus.client.TxPipelined
+		}
+		_, err := pipelined(ctx, func(p goredis.Pipeliner) error {
 			for i, a := range args {
 				commands[i] = once{goredis.NewStringCmd(ctx, a...)}
 				if err := p.Process(ctx, commands[i]); err != nil {

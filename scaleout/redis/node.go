@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,7 +19,7 @@ import (
 )
 
 // node is a member of a farm. Its goroutines are one for each follower, one for
-// the heartbeats, one for each lane that has something to append, and one for
+// the heartbeats, one that ends what waits for too long, one for each lane that has something to append, and one for
 // each call of Redis that is under way; Close waits for all of them.
 //
 // Locks are not nested, but for lane.mu, under which spawn takes node.mu.
@@ -68,6 +70,9 @@ func newNode(b *Bus, hub string, receiver scaleout.Receiver) *node {
 	for i := range b.options.streams {
 		n.streams = append(n.streams, newStream(n.keys.stream(i), i))
 	}
+	for _, s := range n.streams {
+		s.lane = n.lane(s.key)
+	}
 	n.streams = append(n.streams, newStream(n.keys.node(n.id), -1))
 	if !b.cluster {
 		n.followers = []*follower{{node: n, streams: n.streams, epochKey: n.keys.epoch(), count: readEntries / 8}}
@@ -105,6 +110,7 @@ func (n *node) start() error {
 	for _, f := range n.followers {
 		n.spawn(f.run)
 	}
+	n.spawn(n.expire)
 	beater := make(chan struct{})
 	n.beater = beater
 	n.spawn(func() {
@@ -167,9 +173,7 @@ func (n *node) Health() scaleout.Health { return n.health.get() }
 
 func (n *node) Publish(ctx context.Context, e *scaleout.Envelope) error {
 	s := n.streams[e.Topic.Stream(n.bus.options.streams)]
-	entry := newEntry(e, n.id)
-	entry.key, entry.stream = s.key, s
-	return n.append(ctx, entry)
+	return n.append(ctx, s.lane, &entry{envelope: e, key: s.key, stream: s})
 }
 
 func (n *node) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelope) error {
@@ -182,9 +186,8 @@ func (n *node) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelop
 		if err := n.reachable(ctx, to); err != nil {
 			return err
 		}
-		entry := newEntry(e, n.id)
-		entry.key = n.keys.node(to)
-		if err := n.append(ctx, entry); !errors.Is(err, errNoStream) {
+		key := n.keys.node(to)
+		if err := n.append(ctx, n.lane(key), &entry{envelope: e, key: key}); !errors.Is(err, errNoStream) {
 			return err
 		}
 		// The stream is not there: either the node has left and this one has
@@ -229,48 +232,68 @@ func (n *node) reachable(ctx context.Context, to scaleout.NodeID) error {
 
 // usable returns an error if there is no use in beginning.
 func (n *node) usable(ctx context.Context) error {
+	if n.isClosing() {
+		return scaleout.ErrClosed
+	}
+	return ctx.Err()
+}
+
+func (n *node) isClosing() bool {
 	select {
 	case <-n.closing:
-		return scaleout.ErrClosed
+		return true
 	default:
-		return ctx.Err()
+		return false
 	}
 }
 
-// append puts an entry into its lane and waits for the outcome.
-func (n *node) append(ctx context.Context, e *entry) error {
+// append puts an entry into a lane and waits for the outcome. That it does not wait
+// for too long, or when the node is closed, is the work of expire.
+func (n *node) append(ctx context.Context, l *lane, e *entry) error {
 	if err := n.usable(ctx); err != nil {
 		return err
 	}
-	if err := n.lane(e.key).add(e); err != nil {
+	e.size, e.deadline = e.envelope.Size(), time.Now().Add(n.bus.options.publishTimeout)
+	e.done = n.bus.channels.Get().(chan error)
+	defer n.bus.channels.Put(e.done) // it has got its value
+	if err := l.add(e); err != nil {
 		return err
 	}
-	timer := time.NewTimer(n.bus.options.publishTimeout)
-	defer timer.Stop()
-	late := false
-	for {
-		var err error
-		select {
-		case err := <-e.done:
-			return err
-		case <-ctx.Done():
-			err = ctx.Err()
-		case <-n.closing:
-			err = scaleout.ErrClosed
-		case <-timer.C:
-			if e.appended.Load() && !late {
-				// It is there, and this node will read it soon. An error would
-				// make the caller publish it again.
-				late = true
-				timer.Reset(n.bus.options.publishTimeout)
-				continue
-			}
-			err = scaleout.ErrDown
-		}
-		if !e.settle(err) {
-			return <-e.done // it came about just now
-		}
+	select {
+	case err := <-e.done:
 		return err
+	case <-ctx.Done():
+		e.settle(ctx.Err()) // unless it came about just now
+		return <-e.done
+	}
+}
+
+// expire ends the waits that have been too long, until the node is closed, which ends
+// all. A timer for each wait would cost as much as the rest of it.
+func (n *node) expire() {
+	ticker := time.NewTicker(expireEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			n.eachAwaited(func(e *entry) { e.expire(now, n.bus.options.publishTimeout) })
+		case <-n.closing:
+			n.eachAwaited(func(e *entry) { e.settle(scaleout.ErrClosed) })
+			return
+		}
+	}
+}
+
+// eachAwaited calls do for every entry that somebody waits for, and some others.
+func (n *node) eachAwaited(do func(e *entry)) {
+	n.mu.Lock()
+	lanes := slices.Collect(maps.Values(n.lanes))
+	n.mu.Unlock()
+	for _, l := range lanes {
+		l.each(do)
+	}
+	for _, s := range n.streams {
+		s.awaiting.each(do)
 	}
 }
 

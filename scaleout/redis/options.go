@@ -10,7 +10,8 @@ import (
 // The defaults of the options.
 const (
 	DefaultPrefix         = "signalr"
-	DefaultStreams        = 4
+	DefaultStreams        = 1
+	DefaultClusterStreams = 4
 	DefaultRetention      = time.Minute
 	DefaultMaxLength      = 1_000_000
 	DefaultPublishTimeout = 5 * time.Second
@@ -32,6 +33,9 @@ const (
 	// appendTimeout is how long the first attempt to append a batch may take;
 	// each further one may take twice as long, as a slow network needs it.
 	appendTimeout = 2 * time.Second
+	// expireEvery is how often the waits for publishing are looked at, so that they
+	// may be that much longer.
+	expireEvery = 50 * time.Millisecond
 	// askTimeout is for questions with a small answer.
 	askTimeout = 2 * time.Second
 	// goodbyeTimeout bounds what Close does to tell the others.
@@ -89,9 +93,10 @@ func WithPrefix(prefix string) Option {
 }
 
 // WithStreams sets how many streams the topics of a hub are spread over, 1 at
-// least; [DefaultStreams] if it is not given. All nodes of a farm must have the
-// same number: [Bus.Join] fails otherwise. In a Cluster more streams use more of
-// its servers; with a single server there is no gain.
+// least; [DefaultStreams], or in a Cluster [DefaultClusterStreams], if it is not
+// given. All nodes of a farm must have the same number: [Bus.Join] fails otherwise.
+// In a Cluster more streams use more of its servers; with a single server they only
+// cost more.
 func WithStreams(n int) Option {
 	return func(o *options) { o.streams = max(n, 1) }
 }

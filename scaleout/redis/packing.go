@@ -31,7 +31,7 @@ const (
 var errCutOff = errors.New("redis: the entry is cut off")
 
 // pack returns the content of the field for entries.
-func pack(entries []*entry) []byte {
+func pack(entries []*entry, publisher scaleout.NodeID) []byte {
 	size := 0
 	for _, e := range entries {
 		size += e.size + packingOverhead
@@ -40,33 +40,60 @@ func pack(entries []*entry) []byte {
 	for _, e := range entries {
 		packed = binary.AppendUvarint(packed, e.gap)
 		start := len(packed) + lengthBytes
-		packed = scaleout.AppendEnvelope(append(packed, make([]byte, lengthBytes)...), &e.envelope)
+		packed = append(packed, make([]byte, lengthBytes)...)
+		packed = scaleout.AppendEnvelopeAs(packed, e.envelope, publisher, e.sequence)
 		binary.BigEndian.PutUint32(packed[start-lengthBytes:], uint32(len(packed)-start))
 	}
 	return packed
 }
 
 // unpack calls do for each envelope of a field's content, with the numbers that were
-// given up before it, until one is malformed. The envelopes share its memory.
+// given up before it, until one is malformed. The envelopes share its memory, and
+// that of each other.
 func unpack(packed []byte, do func(e *scaleout.Envelope, gap uint64)) error {
+	envelopes := make([]scaleout.Envelope, countPacked(packed))
 	for len(packed) > 0 {
-		gap, n := binary.Uvarint(packed)
-		if n <= 0 || len(packed) < n+lengthBytes {
+		gap, length, rest := cut(packed)
+		if rest == nil {
 			return errCutOff
 		}
-		length := uint64(binary.BigEndian.Uint32(packed[n:]))
-		packed = packed[n+lengthBytes:]
-		if length > uint64(len(packed)) {
-			return errCutOff
-		}
-		e, err := scaleout.ParseEnvelope(packed[:length:length])
-		if err != nil {
+		e := &envelopes[0]
+		envelopes = envelopes[1:]
+		if err := scaleout.ParseEnvelopeInto(e, rest[:length:length]); err != nil {
 			return err
 		}
 		do(e, gap)
-		packed = packed[length:]
+		packed = rest[length:]
 	}
 	return nil
+}
+
+// countPacked returns how many envelopes a field's content has.
+func countPacked(packed []byte) (count int) {
+	for len(packed) > 0 {
+		_, length, rest := cut(packed)
+		if rest == nil {
+			break
+		}
+		packed = rest[length:]
+		count++
+	}
+	return count
+}
+
+// cut returns the numbers before an envelope, which is the beginning of rest; rest is
+// nil if it is cut off.
+func cut(packed []byte) (gap uint64, length int, rest []byte) {
+	gap, n := binary.Uvarint(packed)
+	if n <= 0 || len(packed) < n+lengthBytes {
+		return 0, 0, nil
+	}
+	announced := binary.BigEndian.Uint32(packed[n:])
+	rest = packed[n+lengthBytes:]
+	if uint64(announced) > uint64(len(rest)) {
+		return 0, 0, nil
+	}
+	return gap, int(announced), rest
 }
 
 // open calls do for each envelope of a message of the stream, which ends at a

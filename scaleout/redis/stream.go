@@ -7,7 +7,7 @@ import (
 )
 
 // stream is a stream that a node follows. It belongs to its follower, but for
-// what is atomic, awaiting, and log.
+// what is atomic, lane, awaiting, and log.
 type stream struct {
 	key   string
 	index int // -1: the node's own
@@ -18,6 +18,7 @@ type stream struct {
 	passed     uint64
 	counted    bool
 	publishers map[scaleout.NodeID]*publisher
+	lane       *lane // by which this node appends to a shared stream
 	awaiting   awaiting
 	log        *scaleout.Log // of a shared stream
 	lag        atomic.Uint64

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -123,6 +124,10 @@ func BenchmarkTwoNodes(b *testing.B) {
 		}
 		require.NoError(b, client.XTrimMaxLen(b.Context(), "bare", 0).Err())
 	}
+	// A process with connections has a heap, without which these are figures of the
+	// garbage collector.
+	ballast := make([]byte, 64<<20)
+	defer runtime.KeepAlive(ballast)
 	const rounded = turn / goroutines * goroutines // of both
 	published(rounded)
 	appended(rounded)
