@@ -36,6 +36,7 @@ let state = "connecting";
 const mine = (id) => ownIds.has(id);
 /** @param {string} name */
 const titleOf = (name) => (name === EVERYONE ? "Everyone" : `# ${name}`);
+const waiting = () => state === "connecting" || state === "reconnecting";
 const joined = () => [...rooms.values()].filter((room) => room.joined);
 
 /**
@@ -198,10 +199,15 @@ function setName(name) {
 }
 
 /**
- * Does what the user asked for, and tells whether it worked; shows why if not.
+ * Does what the user asked for, and tells whether it worked; shows why if not. It is not tried while the client connects:
+ * with stateful reconnect, a call that begins then never ends.
  * @param {() => Promise<unknown>} action
  */
 async function attempt(action) {
+  if (waiting()) {
+    showProblem(); // that there is no connection
+    return false;
+  }
   try {
     await action();
     hideProblem();
@@ -212,11 +218,10 @@ async function attempt(action) {
   }
 }
 
-/** @param {unknown} error */
+/** @param {unknown} [error] */
 function showProblem(error) {
   const message = error instanceof Error ? error.message : String(error);
-  const waiting = state === "connecting" || state === "reconnecting";
-  byId("problem-text").textContent = waiting
+  byId("problem-text").textContent = waiting()
     ? "There is no connection just now. Try again when it is back."
     : message.replace(/^.*\bHubException: /s, "");
   byId("problem").hidden = false;
