@@ -17,13 +17,13 @@ import (
 type FarmHub struct{}
 
 // addFarm serves the hubs that have one bus with the servers that use the same Redis, or one of their own without it.
-func (s *testServer) addFarm(redisAddress string) error {
+func (s *testServer) addFarm(redisAddress, redisPrefix string) error {
 	bus := func(opts ...hubs.Option) []hubs.Option {
 		if redisAddress == "" {
 			return opts
 		}
 		client := goredis.NewClient(&goredis.Options{Addr: redisAddress})
-		return append(opts, hubs.WithBus(redis.New(client, redis.WithLogger(s.log))))
+		return append(opts, hubs.WithBus(redis.New(client, redis.WithPrefix(redisPrefix), redis.WithLogger(s.log))))
 	}
 	if _, err := s.addHub("/farmhub", &FarmHub{}, bus(hubs.WithUserID(farmUser))...); err != nil {
 		return err

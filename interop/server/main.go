@@ -23,6 +23,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/go-signalr/signalr/scaleout/redis"
 )
 
 // shutdownTimeout bounds the clean stop: the hubs' and the listeners' share of it together.
@@ -46,6 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	httpsAddress := flags.String("https", "127.0.0.1:0", "`address` of the HTTPS listener")
 	static := flags.String("static", "", "`folder` with the files of the browser run; empty serves none")
 	redisAddress := flags.String("redis", "", "`address` of the Redis that joins this server with others; empty joins none")
+	redisPrefix := flags.String("redis-prefix", redis.DefaultPrefix, "`name` of the application in that Redis")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -72,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 
-	if err := tests.addFarm(*redisAddress); err != nil {
+	if err := tests.addFarm(*redisAddress, *redisPrefix); err != nil {
 		return err
 	}
 

@@ -1,242 +1,299 @@
 // Several server processes behind one Redis are one server: selectors, groups, client results, presence and order over
-// nodes, and what Redis' or a node's failure does.
+// nodes, and what the failure of Redis, of the network or of a node does. The same cases with the official client in Node
+// and in Chromium.
 
 import { after, before, describe, test } from "node:test";
+import { setTimeout as wait } from "node:timers/promises";
 import { equal, ok } from "./support/expect.mjs";
-import { nodeEnvironment } from "./support/node.mjs";
+import { startFarm } from "./support/farm.mjs";
 import { startRedis } from "./support/redis.mjs";
-import { startServer } from "./support/server.mjs";
+import { startWire } from "./support/wire.mjs";
 
 const limit = { timeout: 60_000 };
-
-/** A client of one node: its connection and the texts it has heard. */
-async function join(server, user = "", protocol = "json") {
-  const { signalR, MessagePackHubProtocol } = nodeEnvironment(server);
-  const builder = new signalR.HubConnectionBuilder()
-    .configureLogging(signalR.LogLevel.None)
-    .withUrl(`${server.httpUrl}/farmhub?user=${user}`);
-  const connection = (protocol === "json" ? builder : builder.withHubProtocol(new MessagePackHubProtocol())).build();
-  const heard = [];
-  const waiting = [];
-  connection.on("Message", (text) => {
-    heard.push(text);
-    for (const check of [...waiting]) check();
-  });
-  connection.on("Ask", () => 42);
-  await connection.start();
-  return {
-    connection,
-    heard,
-    id: connection.connectionId,
-    invoke: (...args) => connection.invoke(...args),
-    /** Resolves when the client has heard the text. */
-    until: (text) =>
-      new Promise((resolve) => {
-        const check = () => {
-          if (heard.includes(text)) {
-            waiting.splice(waiting.indexOf(check), 1);
-            resolve();
-          }
-        };
-        waiting.push(check);
-        check();
-      }),
-  };
-}
+const faultLimit = { timeout: 180_000 };
 
 /** Repeats a question until the answer is as wanted: what only time brings, as the death of a node. */
 async function eventually(ask, wanted) {
-  for (;;) {
-    const answer = await ask();
-    if (JSON.stringify(answer) === JSON.stringify(wanted)) {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+  while (JSON.stringify(await ask()) !== JSON.stringify(wanted)) {
+    await wait(100);
   }
 }
 
-describe("a farm of three nodes", { concurrency: false }, () => {
-  let redis;
-  let nodes;
-  let clients;
+/** Three nodes on a Redis, the third by a proxy, and five clients on them. */
+async function start(platform) {
+  const redis = await startRedis();
+  const wire = await startWire(redis.address);
+  const farm = await startFarm(platform);
+  const addresses = [redis.address, redis.address, wire.address];
+  const nodes = await Promise.all(addresses.map((address) => farm.startNode("-redis", address)));
+  const clients = await Promise.all([
+    nodes[0].join({ user: "ada" }),
+    nodes[0].join({ user: "bob", protocol: "messagepack" }),
+    nodes[1].join({ user: "ada", protocol: "messagepack" }),
+    nodes[1].join({ user: "carol" }),
+    nodes[2].join({ user: "dan" }),
+  ]);
+  return {
+    farm, redis, wire, nodes, clients,
+    async close() {
+      await Promise.all(clients.map((client) => client.stop()));
+      await farm.close();
+      await wire.stop();
+      await redis.stop();
+    },
+  };
+}
 
+for (const platform of ["node", "chromium"]) {
+  describe(`a farm of three nodes, clients in ${platform}`, { concurrency: false }, () => {
+    let world;
+    before(async () => {
+      world = await start(platform);
+    });
+    after(() => world?.close());
+
+    let mark = 0;
+
+    /** Sends by one client and returns which clients hear it, and how often. */
+    async function hears(from, selector, names) {
+      const text = `text ${++mark}`;
+      const end = `end ${mark}`;
+      await from.invoke("Send", selector, names, text);
+      await from.invoke("Send", "All", [], end);
+      await Promise.all(world.clients.map((client) => client.until(end)));
+      return Promise.all(world.clients.map((client) => client.times(text)));
+    }
+
+    /** How much each client has heard so far. */
+    const lengths = () => Promise.all(world.clients.map(async (client) => (await client.heard()).length));
+
+    /** What each client has heard after the first `from`, up to a text that is sent now and comes last. */
+    async function heardSince(from) {
+      const end = `end ${++mark}`;
+      await world.clients[0].invoke("Send", "All", [], end);
+      await Promise.all(world.clients.map((client) => client.until(end)));
+      return Promise.all(
+        world.clients.map(async (client, i) => {
+          const texts = await client.heard(from[i]);
+          return texts.slice(0, texts.indexOf(end));
+        }),
+      );
+    }
+
+    /** Sends the numbers below `total` to all while something happens, which begins when a client has heard `early`. */
+    async function flood(total, early, happen) {
+      const [a] = world.clients;
+      const from = await lengths();
+      const begun = a.until(String(early));
+      const sent = (async () => {
+        for (let i = 0; i < total; i += 100) {
+          await a.invoke("Flood", i, 100);
+        }
+      })();
+      await begun;
+      await happen();
+      await sent;
+      const wanted = Array.from({ length: total }, (_, i) => String(i));
+      for (const heard of await heardSince(from)) {
+        equal(heard, wanted);
+      }
+    }
+
+    test("every selector reaches the clients of all nodes, from every node", limit, async () => {
+      const [a, b, c, d, e] = world.clients;
+      await a.invoke("Join", a.id, "g");
+      await a.invoke("Join", c.id, "g"); // on another node
+      await e.invoke("Join", d.id, "g");
+      await e.invoke("Leave", d.id, "g");
+      await d.invoke("Join", e.id, "h");
+      for (const from of [b, d, e]) {
+        equal(await hears(from, "All", []), [1, 1, 1, 1, 1]);
+        equal(await hears(from, "AllExcept", [a.id, d.id]), [0, 1, 1, 0, 1]);
+        equal(await hears(from, "Others", []), world.clients.map((client) => (client === from ? 0 : 1)));
+        equal(await hears(from, "Caller", []), world.clients.map((client) => (client === from ? 1 : 0)));
+        equal(await hears(from, "Client", [c.id]), [0, 0, 1, 0, 0]);
+        equal(await hears(from, "Client", ["nobody"]), [0, 0, 0, 0, 0]);
+        equal(await hears(from, "Clients", [a.id, d.id, e.id]), [1, 0, 0, 1, 1]);
+        equal(await hears(from, "Group", ["g"]), [1, 0, 1, 0, 0]);
+        equal(await hears(from, "Groups", ["g", "h"]), [1, 0, 1, 0, 1]);
+        equal(await hears(from, "GroupExcept", ["g", c.id]), [1, 0, 0, 0, 0]);
+        equal(await hears(from, "User", ["ada"]), [1, 0, 1, 0, 0]);
+        equal(await hears(from, "Users", ["ada", "dan"]), [1, 0, 1, 0, 1]);
+      }
+      equal(await hears(a, "OthersInGroup", ["g"]), [0, 0, 1, 0, 0]);
+    });
+
+    test("a connection that nobody has is answered at once", limit, async () => {
+      const [a] = world.clients;
+      const began = Date.now();
+      await a.invoke("Join", "nobody", "g");
+      await a.invoke("Join", "AAAAAAAAAAAAAAAAAAAAAA", "g"); // of a node that there is not
+      await a.invoke("Leave", "AAAAAAAAAAAAAAAAAAAAAA", "g");
+      equal(await a.failure("Ask", "AAAAAAAAAAAAAAAAAAAAAA"), "Connection 'AAAAAAAAAAAAAAAAAAAAAA' does not exist.");
+      ok(Date.now() - began < 5_000, `the answers took ${Date.now() - began} ms`);
+    });
+
+    test("presence counts the connections of all nodes", limit, async () => {
+      const [a, , c] = world.clients;
+      for (const from of world.clients) {
+        equal((await from.invoke("Connections", "User", ["ada"])).sort(), [a.id, c.id].sort());
+        equal(await from.invoke("Count", "Group", ["g"]), 2);
+        equal(await from.invoke("Count", "All", []), 5);
+        equal((await from.invoke("Nodes")).sort(), [1, 2, 2]);
+      }
+    });
+
+    test("client results cross nodes, with every outcome", limit, async () => {
+      const [a, , c, d] = world.clients;
+      equal(await a.invoke("Ask", c.id), "42");
+      equal(await c.invoke("Ask", a.id), "42");
+      await d.answer(undefined);
+      equal(await a.failure("Ask", d.id), "Client didn't provide a result.");
+      await d.answer("error");
+      equal(await a.failure("Ask", d.id), "Error: not today");
+      const gone = await world.nodes[2].join();
+      await gone.answer("leave");
+      equal(await a.failure("Ask", gone.id), `Connection '${gone.id}' disconnected.`);
+      equal(await a.failure("Ask", gone.id), `Connection '${gone.id}' does not exist.`);
+    });
+
+    test("a user is kicked from every node", limit, async () => {
+      const [a] = world.clients;
+      const victims = await Promise.all(world.nodes.map((node) => node.join({ user: "mallory" })));
+      await a.invoke("Kick", "User", ["mallory"]);
+      const errors = await Promise.all(victims.map((victim) => victim.closed()));
+      equal(errors.map((error) => error ?? "none"), ["none", "none", "none"]);
+      await eventually(() => a.invoke("Count", "User", ["mallory"]), 0);
+    });
+
+    test("the messages of a topic have the same order on all nodes", limit, async () => {
+      const [a, , , d, e] = world.clients;
+      const from = await lengths();
+      await Promise.all([a, d, e].map((sender, i) => sender.invoke("Flood", (i + 1) * 1_000_000, 300)));
+      const [first, ...others] = await heardSince(from);
+      equal(first.length, 900);
+      for (const other of others) {
+        equal(other, first);
+      }
+    });
+
+    test("Redis killed and restarted with its data loses, doubles and reorders nothing", faultLimit, () =>
+      flood(10_000, 500, async () => {
+        await world.redis.kill();
+        await world.redis.restart();
+      }));
+
+    test("connections to Redis that break in mid-message lose, double and reorder nothing", faultLimit, () =>
+      flood(6_000, 200, async () => {
+        for (let i = 0; i < 20; i++) {
+          world.wire.cut(37 * i);
+          await wait(50);
+        }
+      }));
+
+    test("a network that swallows all is noticed, and loses, doubles and reorders nothing", faultLimit, () =>
+      flood(3_000, 200, async () => {
+        world.wire.mute();
+        await wait(6_000);
+        world.wire.heal();
+      }));
+
+    test("a Redis that hangs for 20 s holds messages up; what failed, its sender knows", faultLimit, async () => {
+      const [a] = world.clients;
+      const from = await lengths();
+      const sent = [];
+      const failed = [];
+      let ended = false;
+      const sending = (async () => {
+        for (let i = 0; !ended; i++) {
+          const text = `n${i}`;
+          const began = Date.now();
+          const error = await a.failure("Send", "All", [], text);
+          (error === undefined ? sent : failed).push(text);
+          ok(Date.now() - began < 15_000, `sending took ${Date.now() - began} ms`);
+        }
+      })();
+      await a.until("n20");
+      world.redis.pause();
+      await wait(20_000);
+      world.redis.resume();
+      await eventually(() => a.failure("Send", "All", [], "resumed").then((error) => error ?? "none"), "none");
+      await wait(500);
+      ended = true;
+      await sending;
+      ok(failed.length > 0, "nothing failed in 20 s, though publishing waits for 5 s");
+      const number = (text) => Number(text.slice(1));
+      for (const heard of await heardSince(from)) {
+        const numbers = heard.filter((text) => text.startsWith("n"));
+        // What failed may have been delivered all the same, and once at most, as everything.
+        equal(numbers.filter((text) => !failed.includes(text)), sent);
+        equal(numbers, [...numbers].sort((x, y) => number(x) - number(y)));
+        equal(new Set(numbers).size, numbers.length);
+      }
+    });
+
+    test("a node that is killed leaves groups and counts, and its callers are told", limit, async () => {
+      const [a] = world.clients;
+      const node = await world.farm.startNode("-redis", world.redis.address);
+      const victim = await node.join({ user: "ghost" });
+      await a.invoke("Join", victim.id, "g");
+      equal(await a.invoke("Count", "Group", ["g"]), 3);
+      await victim.answer("never");
+      const call = a.failure("Ask", victim.id);
+      await victim.asked();
+      const killed = Date.now();
+      node.kill();
+      ok((await call)?.includes(`Connection '${victim.id}'`), await call);
+      await eventually(() => a.invoke("Count", "Group", ["g"]), 2);
+      await eventually(() => a.invoke("Count", "User", ["ghost"]), 0);
+      await eventually(async () => (await a.invoke("Nodes")).sort(), [1, 2, 2]);
+      // A heartbeat may be missing for 5 s, and is looked for each second.
+      ok(Date.now() - killed < 10_000, `the node was there for ${Date.now() - killed} ms`);
+      await victim.stop();
+    });
+
+    test("a Redis restarted empty goes on with live traffic", limit, async () => {
+      const [a, , c] = world.clients;
+      await world.redis.kill();
+      await world.redis.restart({ empty: true });
+      await eventually(async () => {
+        await a.failure("Send", "All", [], "alive");
+        return (await c.times("alive")) > 0;
+      }, true);
+      equal(await hears(a, "All", []), [1, 1, 1, 1, 1]);
+      equal(await a.invoke("Count", "All", []), 5);
+    });
+  });
+}
+
+describe("two nodes", { concurrency: false }, () => {
+  let farm;
   before(async () => {
-    redis = await startRedis();
-    nodes = await Promise.all([0, 1, 2].map(() => startServer("-redis", redis.address)));
-    clients = [
-      await join(nodes[0], "ada"),
-      await join(nodes[0], "bob", "messagepack"),
-      await join(nodes[1], "ada", "messagepack"),
-      await join(nodes[1], "carol"),
-      await join(nodes[2], "dan"),
-    ];
+    farm = await startFarm("node");
   });
+  after(() => farm?.close());
 
-  after(async () => {
-    await Promise.all((clients ?? []).map(({ connection }) => connection.stop()));
-    await Promise.all((nodes ?? []).map((node) => node.stop()));
-    await redis?.stop();
-  });
-
-  let mark = 0;
-
-  /** Sends by one client and returns which clients hear it, and how often. */
-  async function hears(from, selector, names) {
-    const text = `text ${++mark}`;
-    const end = `end ${mark}`;
-    await from.invoke("Send", selector, names, text);
-    await from.invoke("Send", "All", [], end);
-    await Promise.all(clients.map((client) => client.until(end)));
-    return clients.map(({ heard }) => heard.filter((t) => t === text).length);
+  /** Lets a client of each of two nodes send to all. Resolves with what they hear. */
+  async function exchange(nodes) {
+    const [a, b] = await Promise.all(nodes.map((node) => node.join()));
+    await a.invoke("Send", "All", [], "here");
+    await b.invoke("Send", "All", [], "there");
+    await Promise.all([a.until("here"), b.until("there")]);
+    const heard = await Promise.all([a.heard(), b.heard()]);
+    await Promise.all([a.stop(), b.stop()]);
+    await Promise.all(nodes.map((node) => node.stop()));
+    return heard;
   }
 
-  test("every selector reaches the clients of all nodes, from every node", limit, async () => {
-    const [a, b, c, d, e] = clients;
-    await a.invoke("Join", a.id, "g");
-    await a.invoke("Join", c.id, "g"); // on another node
-    await e.invoke("Join", d.id, "g");
-    await e.invoke("Leave", d.id, "g");
-    await d.invoke("Join", e.id, "h");
-    await e.invoke("Join", "nobody", "h");
-    for (const from of [b, d, e]) {
-      equal(await hears(from, "All", []), [1, 1, 1, 1, 1]);
-      equal(await hears(from, "AllExcept", [a.id, d.id]), [0, 1, 1, 0, 1]);
-      equal(await hears(from, "Others", []), clients.map((client) => (client === from ? 0 : 1)));
-      equal(await hears(from, "Caller", []), clients.map((client) => (client === from ? 1 : 0)));
-      equal(await hears(from, "Client", [c.id]), [0, 0, 1, 0, 0]);
-      equal(await hears(from, "Client", ["nobody"]), [0, 0, 0, 0, 0]);
-      equal(await hears(from, "Clients", [a.id, d.id, e.id]), [1, 0, 0, 1, 1]);
-      equal(await hears(from, "Group", ["g"]), [1, 0, 1, 0, 0]);
-      equal(await hears(from, "Groups", ["g", "h"]), [1, 0, 1, 0, 1]);
-      equal(await hears(from, "GroupExcept", ["g", c.id]), [1, 0, 0, 0, 0]);
-      equal(await hears(from, "User", ["ada"]), [1, 0, 1, 0, 0]);
-      equal(await hears(from, "Users", ["ada", "dan"]), [1, 0, 1, 0, 1]);
-    }
-    equal(await hears(a, "OthersInGroup", ["g"]), [0, 0, 1, 0, 0]);
+  test("without Redis do not hear each other", limit, async () => {
+    equal(await exchange([await farm.startNode(), await farm.startNode()]), [["here"], ["there"]]);
   });
 
-  test("presence counts the connections of all nodes", limit, async () => {
-    const [a, , c] = clients;
-    for (const from of clients) {
-      equal((await from.invoke("Connections", "User", ["ada"])).sort(), [a.id, c.id].sort());
-      equal(await from.invoke("Count", "Group", ["g"]), 2);
-      equal(await from.invoke("Count", "All", []), 5);
-      equal((await from.invoke("Nodes")).sort(), [1, 2, 2]);
-    }
+  test("of two applications on one Redis do not hear each other", limit, async () => {
+    const redis = await startRedis();
+    const nodes = await Promise.all(["one", "two"].map((prefix) =>
+      farm.startNode("-redis", redis.address, "-redis-prefix", prefix)));
+    equal(await exchange(nodes), [["here"], ["there"]]);
+    await redis.stop();
   });
-
-  test("client results cross nodes, with every outcome", limit, async () => {
-    const [a, , c, d] = clients;
-    const failure = (call) => call.then(() => "answered", (error) => error.message.replace(/^.*HubException: /, ""));
-    equal(await a.invoke("Ask", c.id), "42");
-    equal(await c.invoke("Ask", a.id), "42");
-    d.connection.off("Ask");
-    equal(await failure(a.invoke("Ask", d.id)), "Client didn't provide a result.");
-    d.connection.on("Ask", () => {
-      throw new Error("not today");
-    });
-    equal(await failure(a.invoke("Ask", d.id)), "Error: not today");
-    const gone = await join(nodes[2]);
-    gone.connection.off("Ask");
-    gone.connection.on("Ask", () => gone.connection.stop());
-    equal(await failure(a.invoke("Ask", gone.id)), `Connection '${gone.id}' disconnected.`);
-    equal(await failure(a.invoke("Ask", gone.id)), `Connection '${gone.id}' does not exist.`);
-    equal(await failure(a.invoke("Ask", "AAAAAAAAAAAAAAAAAAAAAA")), "Connection 'AAAAAAAAAAAAAAAAAAAAAA' does not exist.");
-  });
-
-  test("a user is kicked from every node", limit, async () => {
-    const [a] = clients;
-    const victims = await Promise.all(nodes.map((node) => join(node, "mallory")));
-    const closed = victims.map(({ connection }) => new Promise((resolve) => connection.onclose(resolve)));
-    await a.invoke("Kick", "User", ["mallory"]);
-    equal(await Promise.all(closed), [undefined, undefined, undefined]);
-    await eventually(() => a.invoke("Count", "User", ["mallory"]), 0);
-  });
-
-  test("the messages of a topic have the same order on all nodes", limit, async () => {
-    const [a, , , d, e] = clients;
-    const start = clients.map(({ heard }) => heard.length);
-    await Promise.all([a, d, e].map((from, i) => from.invoke("Flood", (i + 1) * 1_000_000, 300)));
-    await a.invoke("Send", "All", [], "order");
-    await Promise.all(clients.map((client) => client.until("order")));
-    const [first, ...others] = clients.map(({ heard }, i) => heard.slice(start[i]));
-    equal(first.length, 901);
-    for (const other of others) {
-      equal(other, first);
-    }
-  });
-
-  test("Redis killed and restarted with its data loses, doubles and reorders nothing", { timeout: 120_000 }, async () => {
-    const [a, , , d] = clients;
-    const total = 10_000;
-    const start = clients.map(({ heard }) => heard.length);
-    const half = a.until("6");
-    const flood = (async () => {
-      for (let i = 0; i < total; i += 100) {
-        await a.invoke("Flood", i, 100);
-      }
-    })();
-    await half;
-    await redis.kill();
-    await redis.restart();
-    await flood;
-    await d.invoke("Send", "All", [], "restarted");
-    await Promise.all(clients.map((client) => client.until("restarted")));
-    const wanted = Array.from({ length: total }, (_, i) => String(i));
-    for (const [i, { heard }] of clients.entries()) {
-      equal(heard.slice(start[i], -1), wanted);
-    }
-  });
-
-  test("a Redis that hangs holds messages up and loses none", { timeout: 120_000 }, async () => {
-    const [a, , c] = clients;
-    redis.pause();
-    const sent = a.invoke("Send", "All", [], "paused");
-    setTimeout(() => redis.resume(), 3_000);
-    await sent;
-    await Promise.all([a.until("paused"), c.until("paused")]);
-    equal(c.heard.filter((text) => text === "paused").length, 1);
-  });
-
-  test("a node that is killed leaves groups and counts, and its callers are told", limit, async () => {
-    const [a] = clients;
-    const node = await startServer("-redis", redis.address);
-    const victim = await join(node, "ghost");
-    await a.invoke("Join", victim.id, "g");
-    equal(await a.invoke("Count", "Group", ["g"]), 3);
-    victim.connection.off("Ask");
-    const asked = new Promise((resolve) => victim.connection.on("Ask", () => {
-      resolve();
-      return new Promise(() => {});
-    }));
-    const call = a.invoke("Ask", victim.id).then(() => "answered", (error) => error.message);
-    await asked;
-    node.kill();
-    ok((await call).includes(`Connection '${victim.id}'`), await call);
-    await eventually(() => a.invoke("Count", "Group", ["g"]), 2);
-    await eventually(() => a.invoke("Count", "User", ["ghost"]), 0);
-    await victim.connection.stop();
-  });
-
-  test("a Redis restarted empty goes on with live traffic", limit, async () => {
-    const [a, , c] = clients;
-    await redis.kill();
-    await redis.restart({ empty: true });
-    await eventually(async () => {
-      await a.invoke("Send", "All", [], "alive").catch(() => {});
-      return c.heard.includes("alive");
-    }, true);
-    equal(await hears(a, "All", []), [1, 1, 1, 1, 1]);
-  });
-});
-
-test("without Redis two nodes do not hear each other", limit, async () => {
-  const nodes = await Promise.all([startServer(), startServer()]);
-  const [a, b] = await Promise.all(nodes.map((node) => join(node)));
-  await a.invoke("Send", "All", [], "here");
-  await b.invoke("Send", "All", [], "there");
-  await Promise.all([a.until("here"), b.until("there")]);
-  equal([a.heard, b.heard], [["here"], ["there"]]);
-  await Promise.all([a.connection.stop(), b.connection.stop()]);
-  await Promise.all(nodes.map((node) => node.stop()));
 });

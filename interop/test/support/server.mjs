@@ -28,6 +28,10 @@ export function temporaryFolder() {
   return folder;
 }
 
+// The programs that this process has started, which must not outlive it.
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
 let built;
 
 /** Starts the test server with further flags. Resolves with { httpUrl, httpsUrl, stop, kill } when it is ready. */
@@ -45,7 +49,7 @@ export async function startServer(...flags) {
  */
 export async function start(program, args = []) {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
-  process.once("exit", () => child.kill("SIGKILL"));
+  running.add(child);
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
     log = (log + text).slice(-10_000);
@@ -55,7 +59,10 @@ export async function start(program, args = []) {
   });
   const ended = new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code, signal) => resolve(signal ?? code));
+    child.once("close", (code, signal) => {
+      running.delete(child);
+      resolve(signal ?? code);
+    });
   });
   const failure = (what) => new Error(`${what}; its log:\n${log}`);
   const line = await Promise.race([
