@@ -2,6 +2,8 @@ package protocol
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -269,9 +271,32 @@ func (s *jsonScanner) skipName() bool {
 	return true
 }
 
+// plainBytes returns how many bytes at the beginning of data mean themselves inside
+// a string: quotation marks, backslashes and control characters do not. It looks at
+// eight bytes at a time, and may leave up to seven to the caller.
+func plainBytes(data []byte) int {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	n := 0
+	for ; len(data)-n >= 8; n += 8 {
+		word := binary.LittleEndian.Uint64(data[n:])
+		quotes, slashes := word^('"'*ones), word^('\\'*ones)
+		// The lowest high bit that is set marks the first such byte; those above
+		// it may be mistaken.
+		special := ((word-0x20*ones)&^word | (quotes-ones)&^quotes | (slashes-ones)&^slashes) & highs
+		if special != 0 {
+			return n + bits.TrailingZeros64(special)/8
+		}
+	}
+	return n
+}
+
 // string steps over a string, which starts at the current byte.
 func (s *jsonScanner) string() bool {
-	for s.pos++; s.pos < len(s.data); s.pos++ {
+	s.pos++
+	for s.pos += plainBytes(s.data[s.pos:]); s.pos < len(s.data); s.pos++ {
 		switch c := s.data[s.pos]; {
 		case c == '"':
 			s.pos++

@@ -72,7 +72,7 @@ func isPlainString(raw Raw) bool {
 		return false
 	}
 	inner := raw[1 : len(raw)-1]
-	for _, c := range inner {
+	for _, c := range inner[plainBytes(inner):] {
 		if c < 0x20 || c == '"' || c == '\\' {
 			return false
 		}
