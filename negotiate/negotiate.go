@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // MaxVersion is the newest negotiate version this package answers. Higher
@@ -63,19 +64,17 @@ type Handler struct {
 	// Register records the connection granted, before the client hears of
 	// it. An error is answered with status 503: the client may try again.
 	Register func(*http.Request, Grant) error
+
+	encode     sync.Once
+	transports []byte // Transports in JSON
 }
 
-// response is the body of an answer. Fields keep the order of the reference
-// server; the order has no meaning to clients.
-type response struct {
-	Error             string      `json:"error,omitempty"`
-	StatefulReconnect bool        `json:"useStatefulReconnect,omitempty"`
-	Version           *int        `json:"negotiateVersion,omitempty"`
-	URL               string      `json:"url,omitempty"`
-	AccessToken       string      `json:"accessToken,omitempty"`
-	ConnectionID      string      `json:"connectionId,omitempty"`
-	ConnectionToken   string      `json:"connectionToken,omitempty"`
-	Transports        []Transport `json:"availableTransports,omitempty"`
+// refusal is the body of an answer that grants nothing. Fields keep the order of
+// the reference server; the order has no meaning to clients.
+type refusal struct {
+	Error       string `json:"error,omitempty"`
+	URL         string `json:"url,omitempty"`
+	AccessToken string `json:"accessToken,omitempty"`
 }
 
 // ServeHTTP answers one negotiate request. Any method but POST gets 405
@@ -95,13 +94,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		if to != nil {
-			reply(w, response{URL: to.URL, AccessToken: to.AccessToken})
+			refuse(w, refusal{URL: to.URL, AccessToken: to.AccessToken})
 			return
 		}
 	}
 	version, errText := h.version(r)
 	if errText != "" {
-		reply(w, response{Error: errText})
+		refuse(w, refusal{Error: errText})
 		return
 	}
 	grant := NewGrant(version, h.Node)
@@ -110,16 +109,28 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	}
-	answer := response{
-		StatefulReconnect: grant.StatefulReconnect,
-		Version:           &grant.Version,
-		ConnectionID:      grant.ConnectionID,
-		Transports:        h.Transports,
+	reply(w, h.appendGrant(make([]byte, 0, 512), grant))
+}
+
+// appendGrant appends the body of an answer. It is written by hand, since
+// encoding/json would make the stack of each request grow; ids need no escapes.
+func (h *Handler) appendGrant(dst []byte, g Grant) []byte {
+	dst = append(dst, '{')
+	if g.StatefulReconnect {
+		dst = append(dst, `"useStatefulReconnect":true,`...)
 	}
-	if grant.Version > 0 {
-		answer.ConnectionToken = grant.ConnectionToken
+	dst = append(dst, `"negotiateVersion":`...)
+	dst = strconv.AppendInt(dst, int64(g.Version), 10)
+	dst = append(append(dst, `,"connectionId":"`...), g.ConnectionID...)
+	if g.Version > 0 {
+		dst = append(append(dst, `","connectionToken":"`...), g.ConnectionToken...)
 	}
-	reply(w, answer)
+	dst = append(dst, '"')
+	if len(h.Transports) > 0 {
+		h.encode.Do(func() { h.transports, _ = json.Marshal(h.Transports) }) // strings never fail
+		dst = append(append(dst, `,"availableTransports":`...), h.transports...)
+	}
+	return append(dst, '}')
 }
 
 // version chooses the version to answer with, or the text of the refusal.
@@ -142,12 +153,16 @@ func wantsStatefulReconnect(r *http.Request) bool {
 	return strings.EqualFold(asked, "true")
 }
 
-func reply(w http.ResponseWriter, answer response) {
+func refuse(w http.ResponseWriter, answer refusal) {
 	body, err := json.Marshal(answer)
-	if err != nil { // only strings and numbers in it: cannot happen
+	if err != nil { // only strings in it: cannot happen
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
+	reply(w, body)
+}
+
+func reply(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, _ = w.Write(body) // a client that went away needs no answer

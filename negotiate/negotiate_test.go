@@ -14,7 +14,7 @@ import (
 
 // ask sends one request to a handler that grants everything, and returns the
 // answer with the grants it registered.
-func ask(h negotiate.Handler, method, query string) (*httptest.ResponseRecorder, []negotiate.Grant) {
+func ask(h *negotiate.Handler, method, query string) (*httptest.ResponseRecorder, []negotiate.Grant) {
 	var grants []negotiate.Grant
 	if h.Register == nil {
 		h.Register = func(_ *http.Request, g negotiate.Grant) error {
@@ -53,7 +53,7 @@ func TestVersionChoice(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w, grants := ask(negotiate.Handler{MinimumVersion: tt.minimum}, http.MethodPost, tt.query)
+			w, grants := ask(&negotiate.Handler{MinimumVersion: tt.minimum}, http.MethodPost, tt.query)
 			require.Equal(t, http.StatusOK, w.Code)
 			require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 			var answer map[string]any
@@ -72,7 +72,7 @@ func TestVersionChoice(t *testing.T) {
 
 func TestAnswerOfVersion1KeepsTokenAndIDApart(t *testing.T) {
 	t.Parallel()
-	w, grants := ask(negotiate.Handler{}, http.MethodPost, "?negotiateVersion=1")
+	w, grants := ask(&negotiate.Handler{}, http.MethodPost, "?negotiateVersion=1")
 	g := grants[0]
 	require.NotEqual(t, g.ConnectionID, g.ConnectionToken)
 	require.Len(t, g.ConnectionID, 22)
@@ -84,7 +84,7 @@ func TestAnswerOfVersion1KeepsTokenAndIDApart(t *testing.T) {
 
 func TestAnswerOfVersion0HasNoToken(t *testing.T) {
 	t.Parallel()
-	w, grants := ask(negotiate.Handler{}, http.MethodPost, "")
+	w, grants := ask(&negotiate.Handler{}, http.MethodPost, "")
 	g := grants[0]
 	require.Equal(t, g.ConnectionID, g.ConnectionToken)
 	require.Equal(t, `{"negotiateVersion":0,"connectionId":"`+g.ConnectionID+
@@ -108,7 +108,7 @@ func TestStatefulReconnectIsGrantedOnlyWhenAskedForAndAllowed(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w, grants := ask(negotiate.Handler{StatefulReconnect: tt.allowed}, http.MethodPost, "?negotiateVersion=1"+tt.query)
+			w, grants := ask(&negotiate.Handler{StatefulReconnect: tt.allowed}, http.MethodPost, "?negotiateVersion=1"+tt.query)
 			require.Equal(t, tt.granted, grants[0].StatefulReconnect)
 			if tt.granted {
 				require.Contains(t, w.Body.String(), `{"useStatefulReconnect":true,`)
@@ -122,7 +122,7 @@ func TestStatefulReconnectIsGrantedOnlyWhenAskedForAndAllowed(t *testing.T) {
 func TestIDsTellTheirNode(t *testing.T) {
 	t.Parallel()
 	const node = 0xdecafbad
-	_, grants := ask(negotiate.Handler{Node: node}, http.MethodPost, "?negotiateVersion=1")
+	_, grants := ask(&negotiate.Handler{Node: node}, http.MethodPost, "?negotiateVersion=1")
 	require.Equal(t, uint32(node), negotiate.NodeOf(grants[0].ConnectionID))
 	require.Len(t, grants[0].ConnectionID, 22)
 	require.NotEqual(t, negotiate.NewNodeID(node), negotiate.NewNodeID(node))
@@ -134,7 +134,7 @@ func TestIDsTellTheirNode(t *testing.T) {
 func TestOtherMethodsAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"} {
-		w, grants := ask(negotiate.Handler{}, method, "")
+		w, grants := ask(&negotiate.Handler{}, method, "")
 		require.Equal(t, http.StatusMethodNotAllowed, w.Code, method)
 		require.Equal(t, "text/plain", w.Header().Get("Content-Type"), method)
 		require.Empty(t, w.Body.String(), method)
@@ -159,7 +159,7 @@ func TestRedirect(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			redirect := func(*http.Request) (*negotiate.Redirect, error) { return tt.to, tt.err }
-			w, grants := ask(negotiate.Handler{Redirect: redirect}, http.MethodPost, "?negotiateVersion=1")
+			w, grants := ask(&negotiate.Handler{Redirect: redirect}, http.MethodPost, "?negotiateVersion=1")
 			require.Equal(t, tt.status, w.Code)
 			require.Equal(t, tt.body, w.Body.String())
 			require.Len(t, grants, tt.grants)
@@ -168,7 +168,7 @@ func TestRedirect(t *testing.T) {
 	t.Run("stay here", func(t *testing.T) {
 		t.Parallel()
 		stay := func(*http.Request) (*negotiate.Redirect, error) { return nil, nil }
-		w, grants := ask(negotiate.Handler{Redirect: stay}, http.MethodPost, "?negotiateVersion=1")
+		w, grants := ask(&negotiate.Handler{Redirect: stay}, http.MethodPost, "?negotiateVersion=1")
 		require.Equal(t, http.StatusOK, w.Code)
 		require.Len(t, grants, 1)
 	})
@@ -177,7 +177,7 @@ func TestRedirect(t *testing.T) {
 func TestServerThatTakesNoConnections(t *testing.T) {
 	t.Parallel()
 	h := negotiate.Handler{Register: func(*http.Request, negotiate.Grant) error { return errors.New("shutting down") }}
-	w, _ := ask(h, http.MethodPost, "")
+	w, _ := ask(&h, http.MethodPost, "")
 	require.Equal(t, http.StatusServiceUnavailable, w.Code)
 	require.Empty(t, w.Body.String())
 }
