@@ -33,8 +33,8 @@ func (e *Endpoint) beat(end <-chan struct{}) {
 func (e *Endpoint) forgetAborted(now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for id, until := range e.aborted {
-		if now.After(until) {
+	for id, f := range e.aborted {
+		if now.After(f.until) {
 			delete(e.aborted, id)
 		}
 	}

@@ -141,13 +141,18 @@ var key = []byte("0123456789abcdef0123456789abcdef")
 // newNode starts a node; bus may be nil.
 func newNode(t *testing.T, bus scaleout.Bus, opts ...classic.Option) *node {
 	t.Helper()
-	n := &node{chat: newChat()}
-	hubOpts := []hubs.Option{hubs.WithName("Chat"), hubs.WithUserID(user)}
-	if bus != nil {
-		hubOpts = append(hubOpts, hubs.WithBus(bus))
+	if bus == nil {
+		return newNodeOf(t, nil, opts...)
 	}
+	return newNodeOf(t, []hubs.Option{hubs.WithBus(bus)}, opts...)
+}
+
+// newNodeOf starts a node whose hub has options.
+func newNodeOf(t *testing.T, hubOpts []hubs.Option, opts ...classic.Option) *node {
+	t.Helper()
+	n := &node{chat: newChat()}
 	var err error
-	n.hub, err = hubs.New(n.chat, hubOpts...)
+	n.hub, err = hubs.New(n.chat, append([]hubs.Option{hubs.WithName("Chat"), hubs.WithUserID(user)}, hubOpts...)...)
 	require.NoError(t, err)
 	n.endpoint, err = classic.New(n.hub, opts...)
 	require.NoError(t, err)
@@ -172,12 +177,13 @@ func (n *node) serve(t *testing.T) {
 
 // client speaks the protocol by hand.
 type client struct {
-	t     *testing.T
-	node  *node
-	http  *http.Client
-	query url.Values // of all requests
-	id    string
-	token string
+	t      *testing.T
+	node   *node
+	http   *http.Client
+	query  url.Values // of all requests
+	prefix string     // of all paths
+	id     string
+	token  string
 
 	mu     sync.Mutex
 	cursor string
@@ -198,7 +204,7 @@ func newClient(t *testing.T, n *node, query string) *client {
 	if !q.Has("clientProtocol") {
 		q.Set("clientProtocol", "2.1")
 	}
-	c := &client{t: t, node: n, http: &http.Client{Transport: &http.Transport{}}, query: q}
+	c := &client{t: t, node: n, http: &http.Client{Transport: &http.Transport{}}, query: q, prefix: "/signalr"}
 	t.Cleanup(c.http.CloseIdleConnections)
 	return c
 }
@@ -215,7 +221,7 @@ func (c *client) url(op string, more url.Values) string {
 	for key := range more {
 		q.Set(key, more.Get(key))
 	}
-	return c.node.server.URL + "/signalr" + op + "?" + q.Encode()
+	return c.node.server.URL + c.prefix + op + "?" + q.Encode()
 }
 
 // ask makes a request: with a form, a POST.
@@ -386,7 +392,7 @@ func (c *client) take(input chan<- map[string]json.RawMessage, data []byte) map[
 	return r
 }
 
-// next waits for the next response that is no keep-alive.
+// next waits for the next response that has something.
 func (c *client) next() map[string]json.RawMessage {
 	c.t.Helper()
 	for {
@@ -395,7 +401,7 @@ func (c *client) next() map[string]json.RawMessage {
 			if !ok {
 				require.Fail(c.t, "the stream has ended")
 			}
-			if len(r) > 0 && !(len(r) == 2 && r["C"] != nil && string(r["M"]) == "[]") {
+			if len(r) > 0 && (string(r["M"]) != "[]" || r["S"] != nil || r["E"] != nil || r["T"] != nil) {
 				return r
 			}
 		case <-time.After(patience):
@@ -423,15 +429,40 @@ func (c *client) requireEnd() {
 func (c *client) requireMessages(want ...string) {
 	c.t.Helper()
 	for len(c.ready) < len(want) {
-		var messages []json.RawMessage
-		r := c.next()
-		require.NoError(c.t, json.Unmarshal(r["M"], &messages), "%s", r)
-		for _, m := range messages {
-			c.ready = append(c.ready, string(m))
-		}
+		c.keep(c.next())
 	}
 	require.Equal(c.t, want, c.ready[:len(want)])
 	c.ready = c.ready[len(want):]
+}
+
+// nextMessage waits for the next message.
+func (c *client) nextMessage() string {
+	c.t.Helper()
+	for len(c.ready) == 0 {
+		c.keep(c.next())
+	}
+	message := c.ready[0]
+	c.ready = c.ready[1:]
+	return message
+}
+
+// keep keeps the messages of a response.
+func (c *client) keep(r map[string]json.RawMessage) {
+	c.t.Helper()
+	var messages []json.RawMessage
+	require.NoError(c.t, json.Unmarshal(r["M"], &messages), "%s", r)
+	for _, m := range messages {
+		c.ready = append(c.ready, string(m))
+	}
+}
+
+// drain keeps what a stream that was closed has still brought.
+func (c *client) drain() {
+	for r := range c.input {
+		if r["M"] != nil {
+			c.keep(r)
+		}
+	}
 }
 
 // call calls a method, whatever the transport, and returns the answer.
@@ -445,16 +476,17 @@ func (c *client) call(invocation string) string {
 				b, _ := json.Marshal(r)
 				return string(b)
 			}
-			var messages []json.RawMessage
-			require.NoError(c.t, json.Unmarshal(r["M"], &messages), "%s", r)
-			for _, m := range messages {
-				c.ready = append(c.ready, string(m))
-			}
+			c.keep(r)
 		}
 	}
 	status, body := c.ask("/send", url.Values{"data": {invocation}})
 	require.Equal(c.t, http.StatusOK, status, body)
 	return body
+}
+
+// other returns the client as it makes requests to another node.
+func (c *client) other(n *node) *client {
+	return &client{t: c.t, node: n, http: c.http, query: c.query, prefix: c.prefix, id: c.id, token: c.token}
 }
 
 // connect starts a connection.
@@ -465,6 +497,14 @@ func (c *client) connect() {
 	c.requireInit()
 	c.start()
 	c.node.chat.requireEvent(c.t, "connected "+c.id)
+	require.Eventually(c.t, func() bool { return c.resume().Has("groupsToken") }, patience, time.Millisecond, "what shows that it was accepted")
+}
+
+// requireStream waits until the client has a stream: between polls there is none.
+func (c *client) requireStream() {
+	c.t.Helper()
+	name := c.query.Get("transport")
+	require.Eventually(c.t, func() bool { return c.node.endpoint.Stats().Streams[name] == 1 }, patience, time.Millisecond)
 }
 
 func (c *client) requireInit() {
@@ -476,3 +516,25 @@ func (c *client) requireInit() {
 }
 
 func said(text string) string { return `{"H":"Chat","M":"say","A":["` + text + `"]}` }
+
+// lines reads a body as it comes.
+type lines struct {
+	scanner *bufio.Reader
+	seen    strings.Builder
+}
+
+func newLines(body io.Reader) *lines { return &lines{scanner: bufio.NewReader(body)} }
+
+// until reads until a text has come.
+func (l *lines) until(t *testing.T, text string) {
+	t.Helper()
+	for !strings.Contains(l.seen.String(), text) {
+		b, err := l.scanner.ReadByte()
+		require.NoError(t, err, "after %q", l.seen.String())
+		l.seen.WriteByte(b)
+	}
+	rest := l.seen.String()
+	rest = rest[strings.Index(rest, text)+len(text):]
+	l.seen.Reset()
+	l.seen.WriteString(rest)
+}

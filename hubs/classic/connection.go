@@ -38,6 +38,7 @@ type connection struct {
 	unsure  bool     // what was taken may not have reached the client
 	proven  bool     // the client has a groups token of what groups it is in
 	parked  [][]byte // taken already, for the next poll
+	last    []byte   // response that an aborted client has still to get
 	next    int      // source to take from first
 
 	mu        sync.Mutex
@@ -310,8 +311,7 @@ func (c *connection) end(cause error) {
 	go c.retire(cause)
 }
 
-// retire does what is to be done when a connection ends. Nobody gets the turn any
-// more after it.
+// retire does what is to be done when a connection ends.
 func (c *connection) retire(cause error) {
 	if errors.Is(cause, hubs.ErrClientTimeout) {
 		if news := c.news(); news != nil {
@@ -329,6 +329,7 @@ func (c *connection) retire(cause error) {
 	}
 	c.turn.take()
 	c.detach()
+	c.turn.give() // whoever gets it sees that it has ended
 	if begun {
 		<-c.started
 	}

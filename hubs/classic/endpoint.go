@@ -35,11 +35,23 @@ type Endpoint struct {
 
 	mu          sync.Mutex
 	connections map[string]*connection // by id
-	aborted     map[string]time.Time   // ids of connections that must not come back, until when
+	aborted     map[string]farewell    // by id, those of connections that must not come back
 	beatEnd     chan struct{}          // ends the beat; nil: none is running
 	stopped     bool                   // by Shutdown
 	live        sync.WaitGroup         // connections in the table, and the beat
 }
+
+// farewell is for a client that was ended and comes back nevertheless: it may poll,
+// or not know what it was told.
+type farewell struct {
+	until time.Time
+	last  []byte // a response that it has still to get; nil: none
+}
+
+// dismissed is the error of an attempt to come back.
+type dismissed struct{ last []byte }
+
+func (*dismissed) Error() string { return errAborted.Error() }
 
 // served is a hub, or the handler of raw connections, as the endpoint sees it.
 type served struct {
@@ -111,7 +123,7 @@ func newBareEndpoint(o *options) (*Endpoint, error) {
 		farm:        o.key != nil,
 		tokens:      t,
 		connections: make(map[string]*connection),
-		aborted:     make(map[string]time.Time),
+		aborted:     make(map[string]farewell),
 	}
 	e.webSockets.init()
 	e.sends.init(o.parallelCalls)
@@ -313,7 +325,7 @@ func (e *Endpoint) forget(c *connection, cause error) {
 	delete(e.connections, c.id)
 	e.stats.ended(cause)
 	if errors.Is(cause, errAborted) && !e.stopped {
-		e.aborted[c.id] = time.Now().Add(e.opts.disconnectTimeout)
+		e.aborted[c.id] = farewell{time.Now().Add(e.opts.disconnectTimeout), c.last}
 	}
 	e.endBeat()
 }

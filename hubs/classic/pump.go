@@ -283,6 +283,10 @@ func (c *connection) lookAhead() {
 		r.add(c.parked...)
 		_, err = c.gather(ctx, &r, maxPollMessages, maxPollBytes)
 		c.parked = r.messages
+		if err == errAborted && len(r.messages) > 0 {
+			r.cursor = c.cursor()
+			c.last = r.append(nil)
+		}
 	} else {
 		err = c.discard(ctx)
 	}

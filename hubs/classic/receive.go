@@ -74,8 +74,13 @@ type httpOutlet interface {
 func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	s.out = out
 	c, known, err := e.enter(q, s)
-	if errors.Is(err, errAborted) {
-		return e.dismiss(q, s, out)
+	if d := (*dismissed)(nil); errors.As(err, &d) {
+		if out.begin() == nil {
+			_ = out.send(d.text(s)) // it has to go anyway
+		}
+		s.end(endClosed)
+		out.finish(endAnswered, nil)
+		return nil
 	}
 	if err != nil {
 		return err
@@ -99,17 +104,11 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	return nil
 }
 
-// dismiss tells a client that was ended that it need not come back.
-func (e *Endpoint) dismiss(q *request, s *stream, out httpOutlet) error {
-	if out.begin() == nil {
-		_ = out.send(dismissal(s)) // it has to go anyway
+// text returns what the client still gets: at the end, that it need not come back.
+func (d *dismissed) text(s *stream) []byte {
+	if d.last != nil {
+		return d.last
 	}
-	s.end(endClosed)
-	out.finish(endAnswered, nil)
-	return nil
-}
-
-func dismissal(s *stream) []byte {
 	r := response{cursor: s.cursorText, failure: textAborted}
 	return r.append(nil)
 }

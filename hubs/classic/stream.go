@@ -125,8 +125,9 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 	if e.stopped {
 		return nil, false, nil, &refusal{http.StatusServiceUnavailable, "The server is shutting down."}
 	}
-	if _, ok := e.aborted[q.id]; ok {
-		return nil, false, nil, errAborted
+	if f, ok := e.aborted[q.id]; ok {
+		e.aborted[q.id] = farewell{until: f.until}
+		return nil, false, nil, &dismissed{f.last}
 	}
 	c, known = e.connections[q.id]
 	if !known {

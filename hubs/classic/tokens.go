@@ -122,6 +122,7 @@ func (t *tokens) openGroups(token, id string) (map[string][]string, error) {
 	groups := make(map[string][]string)
 	for len(r.rest) > 0 && !r.failed {
 		hub := r.text()
+		groups[hub] = nil
 		for n := r.number(); n > 0 && !r.failed; n-- {
 			groups[hub] = append(groups[hub], r.text())
 		}

@@ -57,8 +57,8 @@ func (e *Endpoint) serveSocket(q *request, s *stream) error {
 	s.out = t
 	s.slots = make(chan struct{}, e.opts.parallelCalls)
 	c, known, err := e.enter(q, s)
-	dismissed := errors.Is(err, errAborted)
-	if err != nil && !dismissed {
+	d := (*dismissed)(nil)
+	if err != nil && !errors.As(err, &d) {
 		return err
 	}
 	conn, err := e.webSockets.Upgrade(q.w, q.r, nil)
@@ -71,8 +71,8 @@ func (e *Endpoint) serveSocket(q *request, s *stream) error {
 	}
 	conn.SetReadLimit(int64(e.opts.maxMessageSize))
 	t.start(conn)
-	if dismissed {
-		_ = t.send(dismissal(s)) // it has to go anyway
+	if d != nil {
+		_ = t.send(d.text(s)) // it has to go anyway
 		s.end(endClosed)
 		t.wait()
 		return nil
