@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -191,7 +192,8 @@ type client struct {
 	input  chan map[string]json.RawMessage // responses and results; closed at the end of the stream
 	close  func()
 	send   func(text string) // by the socket
-	ready  []string          // messages that have come and were not asked for yet
+	polls  atomic.Uint64
+	ready  []string // messages that have come and were not asked for yet
 }
 
 func newClient(t *testing.T, n *node, query string) *client {
@@ -363,6 +365,7 @@ func (c *client) openPolls(op string) {
 			}
 			r, _ := http.NewRequestWithContext(ctx, http.MethodPost, c.url(op, nil), strings.NewReader(form.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			c.polls.Add(1)
 			resp, err := c.http.Do(r)
 			if err != nil {
 				return
@@ -504,7 +507,10 @@ func (c *client) connect() {
 func (c *client) requireStream() {
 	c.t.Helper()
 	name := c.query.Get("transport")
-	require.Eventually(c.t, func() bool { return c.node.endpoint.Stats().Streams[name] == 1 }, patience, time.Millisecond)
+	require.Eventually(c.t, func() bool {
+		stats := c.node.endpoint.Stats()
+		return stats.Streams[name] == 1 && (name != "longPolling" || stats.Opened[name] == c.polls.Load())
+	}, patience, time.Millisecond)
 }
 
 func (c *client) requireInit() {

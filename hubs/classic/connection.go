@@ -29,7 +29,8 @@ type connection struct {
 	calls    sync.WaitGroup // calls of the application's methods
 	gone     chan struct{}  // closed when it is not in the table any more
 	turn     turn
-	retry    atomic.Bool // what was missed could not be read
+	retry    atomic.Bool   // what was missed could not be read
+	sent     atomic.Uint64 // messages written
 
 	// With the turn.
 	sources []source

@@ -16,9 +16,9 @@ import (
 )
 
 // short are timings for tests of timeouts: a client that is lost is gone after
-// 50 ms, and a poll ends after 100 ms.
+// 400 ms, and a poll ends after 100 ms.
 func short() classic.Option {
-	return classic.WithShortTimes(5*time.Millisecond, 10*time.Millisecond, 50*time.Millisecond, 100*time.Millisecond)
+	return classic.WithShortTimes(5*time.Millisecond, 10*time.Millisecond, 400*time.Millisecond, 100*time.Millisecond)
 }
 
 // TestOnConnectedRunsOnceWhateverTheFallback: a first transport is given up, and
@@ -68,7 +68,7 @@ func TestStartIsAnsweredBehindWhatOnConnectedHasSent(t *testing.T) {
 				c.negotiate()
 				c.open("/connect")
 				c.requireInit()
-				c.requireStream()
+				require.Eventually(t, func() bool { return n.endpoint.Stats().Streams[transport] == 1 }, patience, time.Millisecond)
 				log.clear()
 				c.start()
 				writes := log.all()
@@ -341,7 +341,7 @@ func TestShutdown(t *testing.T) {
 		a, b := newFarm(t)
 		c := newClient(t, a, "transport="+transport)
 		c.connect()
-		c.requireStream()
+		c.requireStream() // with the answer to the start, a poll has ended
 		require.NoError(t, a.endpoint.Shutdown(t.Context()))
 		if transport == "longPolling" {
 			for r := c.next(); r["T"] == nil; r = c.next() {

@@ -1,6 +1,7 @@
 package classic
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"time"
@@ -49,9 +50,15 @@ func (e *Endpoint) negotiate(q *request) error {
 	return nil
 }
 
-// flushTimeout limits how long a start waits until a client has what was sent to
-// it.
-const flushTimeout = time.Second
+const (
+	// flushTimeout limits how long a start waits until a client has what was
+	// sent to it.
+	flushTimeout = time.Second
+	// startGrace is how much later than messages the answer to a start leaves.
+	// They travel by different connections, and pages count on finding what
+	// OnConnected has sent when they are told that they are connected.
+	startGrace = 20 * time.Millisecond
+)
 
 // serveStart runs OnConnected, and answers when what it has sent is written.
 func (e *Endpoint) serveStart(q *request) error {
@@ -62,19 +69,28 @@ func (e *Endpoint) serveStart(q *request) error {
 	if !c.lists(q.hubs) {
 		return &refusal{http.StatusBadRequest, "The hubs of a connection cannot change."}
 	}
+	before := c.sent.Load()
 	if c.start(q.r, q.transport) != nil {
 		return &refusal{http.StatusInternalServerError, ""}
 	}
-	timer := time.NewTimer(flushTimeout)
-	defer timer.Stop()
-	select {
-	case <-c.barrier():
-	case <-c.ctx.Done():
-	case <-timer.C:
-	case <-q.r.Context().Done():
+	c.wait(q.r.Context(), c.barrier(), flushTimeout)
+	if c.sent.Load() != before {
+		c.wait(q.r.Context(), nil, startGrace)
 	}
 	q.answerStarted()
 	return nil
+}
+
+// wait waits for something, for a limited time and while there is a point in it.
+func (c *connection) wait(ctx context.Context, what <-chan struct{}, limit time.Duration) {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-what:
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-c.ctx.Done():
+	}
 }
 
 func (q *request) answerStarted() { q.answer([]byte(`{ "Response": "started" }`)) }

@@ -164,6 +164,7 @@ func (c *connection) write(s *stream, r *response) bool {
 		return c.lose(s)
 	}
 	c.written = r.cursor
+	c.sent.Add(uint64(len(r.messages)))
 	s.init = false
 	s.greet.Store(false)
 	if r.groups != "" {
