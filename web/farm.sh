@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
 # Starts one chat on two nodes, http://localhost:9090 and http://localhost:9091, which a Redis on localhost:6379 joins.
 # Starts a redis-server if none answers there. Ctrl-C stops what was started here, and nothing else.
+#
+# REDIS_PORT and PORTS ("9090 9091") choose other ports.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 set -m # every program has a process group of its own: Ctrl-C ends this script, which ends them in order
+
+readonly redis_port=${REDIS_PORT:-6379}
+read -r -a ports <<<"${PORTS:-9090 9091}"
 
 folder=$(mktemp -d)
 started=() # process ids, in the order of their start
@@ -20,10 +25,10 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
-# redis_says prints what answers a PING on localhost:6379; it fails if nobody listens.
+# redis_says prints what answers a PING on the port of Redis; it fails if nobody listens.
 redis_says() {
   local answer=
-  { exec 3<>/dev/tcp/localhost/6379; } 2>/dev/null || return 1
+  { exec 3<>/dev/tcp/localhost/$redis_port; } 2>/dev/null || return 1
   printf 'PING\r\n' >&3
   read -r -t 2 answer <&3 || true
   exec 3>&-
@@ -45,29 +50,28 @@ await() {
 }
 
 if answer=$(redis_says); then
-  [ "$answer" = +PONG ] || { echo "localhost:6379 is taken, but not by a Redis without a password" >&2; exit 1; }
-  echo "using the Redis on localhost:6379"
+  [ "$answer" = +PONG ] || { echo "localhost:$redis_port is taken, but not by a Redis without a password" >&2; exit 1; }
+  echo "using the Redis on localhost:$redis_port"
 else
   command -v redis-server >/dev/null || {
-    echo "please install Redis (on Debian or Ubuntu: apt-get install redis-server), or start one on localhost:6379" >&2
+    echo "please install Redis (on Debian or Ubuntu: apt-get install redis-server), or start one on localhost:$redis_port" >&2
     exit 1
   }
-  redis-server --port 6379 --bind 127.0.0.1 --dir "$folder" --save "" >"$folder/redis.log" 2>&1 </dev/null &
+  redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$folder" --save "" >"$folder/redis.log" 2>&1 </dev/null &
   started+=($!)
   await redis $! redis_says
-  echo "started redis-server on localhost:6379"
+  echo "started redis-server on localhost:$redis_port"
 fi
 
 go build -o "$folder/web" ./web
-for port in 9090 9091; do
-  "$folder/web" -addr "localhost:$port" -redis localhost:6379 >"$folder/node-$port.log" 2>&1 </dev/null &
+for port in "${ports[@]}"; do
+  "$folder/web" -addr "localhost:$port" -redis "localhost:$redis_port" >"$folder/node-$port.log" 2>&1 </dev/null &
   started+=($!)
   await "node-$port" $! grep -q '^listening on' "$folder/node-$port.log"
 done
 echo
-echo "One chat on two nodes. Open both, and see each other:"
-echo "  http://localhost:9090"
-echo "  http://localhost:9091"
+echo "One chat on ${#ports[@]} nodes. Open them, and see each other:"
+printf '  http://localhost:%s\n' "${ports[@]}"
 echo "Ctrl-C stops them."
 wait -n "${started[@]}" || true
 echo "one of the programs has ended by itself:" >&2

@@ -1,11 +1,14 @@
 // The chat demo on two nodes: real processes, a Redis of the test's own, and a page in Chromium on each node.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { comeIn, hears, say, sees, shows, visit } from "./support/chat.mjs";
 import { launch } from "./support/chromium.mjs";
-import { startRedis } from "./support/redis.mjs";
+import { freePort, startRedis } from "./support/redis.mjs";
 import { build, interop, start, temporaryFolder } from "./support/server.mjs";
 
 const limit = { timeout: 60_000 };
@@ -113,5 +116,36 @@ test("without Redis two processes do not hear each other", limit, async () => {
     await sees(page, name);
     assert.equal(await page.locator(".log li", { hasText: other }).count(), 0);
     assert.equal(await page.locator("#node").textContent(), "");
+  }
+});
+
+test("farm.sh starts a Redis and both nodes, says where to click, and stops them all", { timeout: 120_000 }, async () => {
+  const [redisPort, ...ports] = await Promise.all([freePort(), freePort(), freePort()]);
+  const script = spawn("bash", [join(interop, "..", "web", "farm.sh")], {
+    env: { ...process.env, REDIS_PORT: String(redisPort), PORTS: ports.join(" ") },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  process.once("exit", () => script.kill("SIGTERM"));
+  const ended = once(script, "close");
+  const urls = ports.map((port) => `http://localhost:${port}`);
+  let output = "";
+  for await (const text of script.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
+    output += text;
+    if (output.includes("Ctrl-C")) {
+      break;
+    }
+  }
+  assert.match(output, new RegExp(`started redis-server on localhost:${redisPort}`));
+  assert.ok(urls.every((url) => output.includes(url)), output);
+
+  const [ann, bob] = await Promise.all(urls.map((url, i) => enter({ url }, ["Ann", "Bob"][i], "click")));
+  await Promise.all([shows(ann, "#node", `node ${ports[0]}`), shows(bob, "#node", `node ${ports[1]}`)]);
+  await say(ann, "from the first to the second");
+  await hears(bob, "from the first to the second");
+
+  script.kill("SIGINT");
+  assert.deepEqual(await ended, [130, null]);
+  for (const port of [redisPort, ...ports]) {
+    await assert.rejects(once(connect(port, "localhost"), "connect"), `port ${port} is still in use`);
   }
 });

@@ -35,8 +35,11 @@
 //	p:{h}:epoch          a random text, by which lost data is noticed; in a
 //	                     Cluster there is one for each stream
 //
-// so that the user of the client needs, with ACLs, the keys p:* and the commands
-// of streams, hashes and strings with MULTI and EXEC. All keys expire a day
+// so that a user of Redis with few rights needs these:
+//
+//	~p:* +@stream +@hash +@string +@transaction +@connection +expire +del
+//
+// and in a Cluster +cluster. All keys expire a day
 // after the farm has ended. Each node needs two to three connections, in a
 // Cluster one more for each stream; the client's PoolSize must allow for them.
 package redis

@@ -125,6 +125,21 @@ func (g *group) client(t *testing.T) *goredis.Client {
 	return client
 }
 
+// The suite runs on what a failover has left: clients find the new master by the
+// sentinels.
+func TestSentinelConformance(t *testing.T) {
+	t.Parallel()
+	g := startSentinels(t)
+	g.servers[0].kill()
+	client := g.client(t)
+	eventually(t, "the failover", func() bool { return client.Set(t.Context(), "probe", 1, 0).Err() == nil })
+	var farms atomic.Int32
+	bustest.Run(t, func(t *testing.T) func() scaleout.Bus {
+		prefix := fmt.Sprint("farm ", farms.Add(1))
+		return func() scaleout.Bus { return redis.New(g.client(t), redis.WithPrefix(prefix)) }
+	})
+}
+
 // A failover may lose what was not replicated yet. All of that is told: to every
 // node that did not get it, or to who published it.
 func TestSentinelFailover(t *testing.T) {
