@@ -16,8 +16,9 @@ import (
 // connection's user is its query value user.
 type FarmHub struct{}
 
-// addFarm serves the hubs that have one bus with the servers that use the same Redis, or one of their own without it.
-func (s *testServer) addFarm(redisAddress, redisPrefix string) error {
+// addFarm serves the hubs that have one bus with the servers that use the same Redis, or one of their own without it. It
+// returns the farm's hub.
+func (s *testServer) addFarm(redisAddress, redisPrefix string) (*hubs.Hub, error) {
 	bus := func(opts ...hubs.Option) []hubs.Option {
 		if redisAddress == "" {
 			return opts
@@ -25,11 +26,10 @@ func (s *testServer) addFarm(redisAddress, redisPrefix string) error {
 		client := goredis.NewClient(&goredis.Options{Addr: redisAddress})
 		return append(opts, hubs.WithBus(redis.New(client, redis.WithPrefix(redisPrefix), redis.WithLogger(s.log))))
 	}
-	if _, err := s.addHub("/farmhub", &FarmHub{}, bus(hubs.WithUserID(farmUser))...); err != nil {
-		return err
+	if _, err := s.addHub("/flowhub", &FlowHub{}, bus(hubs.WithStatefulReconnect())...); err != nil {
+		return nil, err
 	}
-	_, err := s.addHub("/flowhub", &FlowHub{}, bus(hubs.WithStatefulReconnect())...)
-	return err
+	return s.addHub("/farmhub", &FarmHub{}, bus(hubs.WithUserID(farmUser))...)
 }
 
 var farmMessage = hubs.NewEvent1[string]("Message")

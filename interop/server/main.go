@@ -1,5 +1,6 @@
 // Command server is the server that the official clients' functional tests talk to. It keeps the functional-test
-// contract, whose sections the comments name as "contract 5.1", and offers hubs of the project's own beside it.
+// contract, whose sections the comments name as "contract 5.1", and that of the classic clients, ASP.NET SignalR 2.x
+// ("classic contract 4"), and offers hubs of the project's own beside them.
 //
 // It listens on one HTTP and one HTTPS address, prints the single line
 //
@@ -49,6 +50,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	static := flags.String("static", "", "`folder` with the files of the browser run; empty serves none")
 	redisAddress := flags.String("redis", "", "`address` of the Redis that joins this server with others; empty joins none")
 	redisPrefix := flags.String("redis-prefix", redis.DefaultPrefix, "`name` of the application in that Redis")
+	contested := flags.Bool("classic", false, "give the paths that both contracts claim to the classic one")
+	key := flags.String("key", "", "`text` that the servers of a farm sign the tokens of classic clients with; empty signs with a random one")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return nil
@@ -75,7 +78,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 
-	if err := tests.addFarm(*redisAddress, *redisPrefix); err != nil {
+	farm, err := tests.addFarm(*redisAddress, *redisPrefix)
+	if err != nil {
+		return err
+	}
+	if err := tests.addClassic(farm, []byte(*key), *contested); err != nil {
 		return err
 	}
 
