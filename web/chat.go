@@ -51,6 +51,12 @@ func (h *ChatHub) welcome(ctx context.Context, hub *hubs.Hub, connection string)
 	return welcome.Send(ctx, hub.Clients().Client(connection), w)
 }
 
+// OnReconnected tells a classic client, which may have come from another process,
+// what it would be told if it were new: it may be that it was taken for gone.
+func (h *ChatHub) OnReconnected(c *hubs.Context) error {
+	return h.welcome(c, c.Hub(), c.ConnectionID())
+}
+
 // OnDisconnected takes a client out of its rooms.
 func (h *ChatHub) OnDisconnected(c *hubs.Context, _ error) {
 	if err := h.depart(c, c.Hub(), c.ConnectionID()); err != nil {

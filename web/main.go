@@ -4,7 +4,8 @@
 //	go run ./web
 //
 // The page has rooms. Clients that call only Send and listen to messageReceived
-// can take part at /chat.
+// can take part at /chat. Clients of ASP.NET SignalR 2.x take part at /signalr, as
+// the page /classic.html does.
 //
 // Several processes are one chat if they have the same Redis, as farm.sh shows:
 //
@@ -31,6 +32,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/classic"
 	"github.com/go-signalr/signalr/scaleout/redis"
 	"github.com/go-signalr/signalr/transports"
 )
@@ -74,7 +76,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	script, err := clientFiles(ctx, folder, stdout)
+	modules, err := clientFiles(ctx, folder, stdout)
 	if err != nil {
 		return err
 	}
@@ -85,6 +87,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
 	chat := &ChatHub{logger: logger}
 	opts := []hubs.Option{hubs.WithLogger(logger), hubs.WithStatefulReconnect(), hubs.WithEndpoint(transports.WithDisconnectTimeout(outage))}
+	var classicOpts []classic.Option
 	var kept store = &memory{}
 	if *redisAddr != "" {
 		client := goredis.NewClient(&goredis.Options{Addr: *redisAddr})
@@ -92,11 +95,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		kept = newRedisStore(client, logger)
 		opts = append(opts, hubs.WithBus(redis.New(client, redis.WithPrefix(redisPrefix), redis.WithLogger(logger))))
 		chat.node = cmp.Or(*name, port(listener.Addr()))
+		key, err := sharedKey(ctx, client)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		classicOpts = append(classicOpts, classic.WithKey(key))
 	}
 	chat.rooms = newRooms(defaultLimits(), kept, "lobby", "help", "random")
 	hub, err := hubs.New(chat, opts...)
 	if err != nil {
 		return errors.Join(err, listener.Close())
+	}
+	old, err := classic.New(hub, classicOpts...)
+	if err != nil {
+		return errors.Join(err, hub.Shutdown(ctx), listener.Close())
 	}
 
 	ctx, cancel := context.WithCancel(ctx)
@@ -105,12 +117,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer cancel()
 	tidying.Go(func() { (&tidier{chat: chat, hub: hub, logger: logger}).run(ctx) })
 	fmt.Fprintln(stdout, "listening on", address(listener.Addr()))
-	return serve(ctx, listener, hub, newHandler(hub, script), logger)
+	return serve(ctx, listener, newHandler(hub, old, modules), logger, old, hub)
 }
 
-// serve serves until ctx is done. Then it tells the hub's clients to come back
-// later and waits for what is going on, but not for long.
-func serve(ctx context.Context, listener net.Listener, hub *hubs.Hub, handler http.Handler, logger *slog.Logger) error {
+// serve serves until ctx is done. Then it shuts the parts down, one after the
+// other, which tells their clients to come back later, and waits for what is
+// going on, but not for long.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler, logger *slog.Logger, parts ...shutdowner) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -127,8 +140,14 @@ func serve(ctx context.Context, listener net.Listener, hub *hubs.Hub, handler ht
 	logger.Info("shutting down")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
-	return errors.Join(hub.Shutdown(ctx), server.Shutdown(ctx))
+	var errs []error
+	for _, part := range append(parts, server) {
+		errs = append(errs, part.Shutdown(ctx))
+	}
+	return errors.Join(errs...)
 }
+
+type shutdowner interface{ Shutdown(context.Context) error }
 
 // address returns the URL by which a browser on this machine reaches a listener.
 func address(addr net.Addr) string {

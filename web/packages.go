@@ -26,27 +26,29 @@ func findFolder(given string) (string, error) {
 	return "", fmt.Errorf("there is no package.json in %q: run `go run ./web` in the repository, or name its web folder with -dir", candidates)
 }
 
-// clientFiles returns the browser build of the SignalR client, which it installs
-// into the folder's node_modules when it is not there.
+// clientFiles returns the folder's node_modules with the scripts that the pages
+// load, which it installs when one is not there.
 func clientFiles(ctx context.Context, dir string, stdout io.Writer) (fs.FS, error) {
-	build := filepath.Join(dir, "node_modules", "@microsoft", "signalr", "dist", "browser")
-	_, err := os.Stat(filepath.Join(build, clientScript))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = installPackages(ctx, dir, stdout)
+	modules := os.DirFS(filepath.Join(dir, "node_modules"))
+	for _, file := range clientScripts {
+		_, err := fs.Stat(modules, file)
+		if errors.Is(err, fs.ErrNotExist) {
+			return modules, installPackages(ctx, dir, stdout)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return os.DirFS(build), nil
+	return modules, nil
 }
 
 func installPackages(ctx context.Context, dir string, stdout io.Writer) error {
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		return errors.New("the page needs the SignalR client from npm, and npm is not installed: " +
+		return errors.New("the pages need the SignalR clients from npm, and npm is not installed: " +
 			"install Node.js 20 or later (https://nodejs.org) and start again")
 	}
-	fmt.Fprintf(stdout, "fetching the SignalR client: npm ci --omit=dev in %s\n", dir)
+	fmt.Fprintf(stdout, "fetching the SignalR clients: npm ci --omit=dev in %s\n", dir)
 	cmd := exec.CommandContext(ctx, npm, "ci", "--omit=dev", "--no-progress")
 	cmd.Dir = dir
 	cmd.Stdout, cmd.Stderr = stdout, stdout

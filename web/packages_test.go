@@ -46,9 +46,11 @@ func TestClientFiles(t *testing.T) {
 		var stdout bytes.Buffer
 		files, err := clientFiles(t.Context(), dir, &stdout)
 		require.NoError(t, err)
-		data, err := fs.ReadFile(files, clientScript)
-		require.NoError(t, err)
-		require.Equal(t, "client", string(data))
+		for _, file := range clientScripts {
+			data, err := fs.ReadFile(files, file)
+			require.NoError(t, err)
+			require.Equal(t, file, string(data))
+		}
 		require.Empty(t, stdout.String())
 	})
 
@@ -58,17 +60,20 @@ func TestClientFiles(t *testing.T) {
 		require.ErrorContains(t, err, "npm is not installed")
 	})
 
+	// Also in a folder from the time when there was no page for classic clients.
 	t.Run("that are not there are installed", func(t *testing.T) {
 		dir := t.TempDir()
-		fakeNPM(t, `[ "$1 $2" = "ci --omit=dev" ] && mkdir -p node_modules/@microsoft/signalr/dist/browser && `+
-			`echo new >node_modules/@microsoft/signalr/dist/browser/signalr.min.js && echo added 1 package`)
+		install(t, dir)
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, "node_modules", "signalr")))
+		fakeNPM(t, `[ "$1 $2" = "ci --omit=dev" ] && mkdir -p node_modules/signalr && `+
+			`echo new >node_modules/signalr/jquery.signalR.min.js && echo added 1 package`)
 		var stdout bytes.Buffer
 		files, err := clientFiles(t.Context(), dir, &stdout)
 		require.NoError(t, err)
-		data, err := fs.ReadFile(files, clientScript)
+		data, err := fs.ReadFile(files, "signalr/jquery.signalR.min.js")
 		require.NoError(t, err)
 		require.Equal(t, "new\n", string(data))
-		require.Contains(t, stdout.String(), "fetching the SignalR client")
+		require.Contains(t, stdout.String(), "fetching the SignalR clients")
 		require.Contains(t, stdout.String(), "added 1 package")
 	})
 
@@ -81,12 +86,14 @@ func TestClientFiles(t *testing.T) {
 	})
 }
 
-// install puts a client into the folder's node_modules.
+// install puts the clients into the folder's node_modules.
 func install(t *testing.T, dir string) {
 	t.Helper()
-	build := filepath.Join(dir, "node_modules", "@microsoft", "signalr", "dist", "browser")
-	require.NoError(t, os.MkdirAll(build, 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(build, clientScript), []byte("client"), 0o644))
+	for _, file := range clientScripts {
+		path := filepath.Join(dir, "node_modules", filepath.FromSlash(file))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(file), 0o644))
+	}
 }
 
 // fakeNPM makes a shell script the npm that is found.

@@ -3,11 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	random "math/rand/v2"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -19,9 +20,11 @@ const (
 	redisPrefix = "chat-demo" // of everything that the chat has in Redis
 	stateKey    = redisPrefix + ":rooms"
 	stateExpiry = 24 * time.Hour // after the last step
+	signingKey  = redisPrefix + ":classic-key"
 
 	stepTimeout  = 5 * time.Second
 	longestPause = 20 * time.Millisecond // between attempts
+	keySize      = 32
 )
 
 // What clients are told; the log knows more.
@@ -76,7 +79,7 @@ func (r *redisStore) tryAll(ctx context.Context, step func(*state) error) error 
 			return err
 		}
 		select {
-		case <-time.After(rand.N(longestPause)): // who met here should not meet again
+		case <-time.After(random.N(longestPause)): // who met here should not meet again
 		case <-ctx.Done():
 			return err
 		}
@@ -105,6 +108,18 @@ func (r *redisStore) try(ctx context.Context, step func(*state) error) (again bo
 		return err
 	}, stateKey)
 	return again, err
+}
+
+// sharedKey returns the key with which all processes sign what classic clients
+// carry from one to the other. The first process that asks makes it. Whoever can
+// read it can read and change the whole chat in Redis anyway.
+func sharedKey(ctx context.Context, client goredis.UniversalClient) ([]byte, error) {
+	key := make([]byte, keySize)
+	_, _ = rand.Read(key) // never fails: crypto/rand ends the process instead
+	if err := client.SetNX(ctx, signingKey, key, 0).Err(); err != nil {
+		return nil, fmt.Errorf("cannot agree on a key in Redis: %w", err)
+	}
+	return client.Get(ctx, signingKey).Bytes()
 }
 
 // changed returns the JSON of a state after a step.

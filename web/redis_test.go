@@ -89,6 +89,31 @@ func TestDiffer(t *testing.T) {
 	gone, forgotten = differ(nil, []string{here, there}, 7)
 	require.Empty(t, gone)
 	require.Equal(t, map[string]bool{here: true}, forgotten)
+
+	const classic = "0b6ff3a2-6f0c-4b8e-9f43-0d9f4d1f2c11"
+	_, forgotten = differ(nil, []string{classic, there}, 7)
+	require.Equal(t, map[string]bool{classic: true}, forgotten, "nobody else takes care of it")
+}
+
+func TestProcessesAgreeOnAKey(t *testing.T) {
+	t.Parallel()
+	client := goredis.NewClient(&goredis.Options{Addr: startRedis(t)})
+	defer client.Close()
+	var keys [10][]byte
+	var wait sync.WaitGroup
+	for i := range keys {
+		wait.Go(func() {
+			var err error
+			if keys[i], err = sharedKey(t.Context(), client); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	require.Len(t, keys[0], keySize)
+	for _, key := range keys {
+		require.Equal(t, keys[0], key)
+	}
 }
 
 // roomsOn returns the rooms of one process that uses a Redis.

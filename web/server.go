@@ -6,33 +6,44 @@ import (
 	"net/http"
 )
 
-// clientScript is the client's file that the page loads.
-const clientScript = "signalr.min.js"
+// clientScripts are the files of npm packages that the pages load: their path
+// here, and that in node_modules.
+var clientScripts = map[string]string{
+	"/lib/signalr/signalr.min.js":       "@microsoft/signalr/dist/browser/signalr.min.js",
+	"/lib/jquery/jquery.min.js":         "jquery/dist/jquery.min.js",
+	"/lib/jquery/jquery.signalR.min.js": "signalr/jquery.signalR.min.js",
+}
 
-// contentPolicy lets the page load what this server has, and nothing else.
+// contentPolicy lets a page load what this server has, and nothing else.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 //go:embed static/*.css static/*.html static/*.js static/*.svg
 var static embed.FS
 
-// newHandler serves the hub at /chat, the page at /, its parts below /static/,
-// and the SignalR client below /lib/signalr/.
-func newHandler(hub http.Handler, client fs.FS) http.Handler {
+// newHandler serves the hub at /chat, and for classic clients at /signalr, the
+// pages at / and /classic.html, their parts below /static/, and the SignalR
+// clients of node_modules below /lib/.
+func newHandler(hub, classic http.Handler, modules fs.FS) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/chat", hub)
 	mux.Handle("/chat/", hub)
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", contentPolicy)
-		w.Header().Set("Referrer-Policy", "no-referrer")
-		serveFile(w, r, static, "static/index.html")
-	})
+	mux.Handle("/signalr/", classic)
+	for path, page := range map[string]string{"GET /{$}": "index.html", "GET /classic.html": "classic.html"} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Security-Policy", contentPolicy)
+			w.Header().Set("Referrer-Policy", "no-referrer")
+			serveFile(w, r, static, "static/"+page)
+		})
+	}
 	mux.HandleFunc("GET /static/{file}", func(w http.ResponseWriter, r *http.Request) {
 		serveFile(w, r, static, "static/"+r.PathValue("file"))
 	})
-	mux.HandleFunc("GET /lib/signalr/{file}", func(w http.ResponseWriter, r *http.Request) {
-		serveFile(w, r, client, r.PathValue("file"))
-	})
+	for path, file := range clientScripts {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			serveFile(w, r, modules, file)
+		})
+	}
 	return mux
 }
 

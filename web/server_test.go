@@ -13,9 +13,14 @@ import (
 
 func TestHandler(t *testing.T) {
 	t.Parallel()
-	client := fstest.MapFS{clientScript: {Data: []byte("client")}, "sub/file.js": {Data: []byte("x")}}
-	hub := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "hub "+r.URL.Path) })
-	handler := newHandler(hub, client)
+	modules := fstest.MapFS{"signalr/package.json": {Data: []byte("x")}}
+	for _, file := range clientScripts {
+		modules[file] = &fstest.MapFile{Data: []byte(file)}
+	}
+	named := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, name+" "+r.URL.Path) })
+	}
+	handler := newHandler(named("hub"), named("classic"), modules)
 
 	for name, test := range map[string]struct {
 		method, path string
@@ -23,22 +28,26 @@ func TestHandler(t *testing.T) {
 		contentType  string
 		body         string
 	}{
-		"page":             {"GET", "/", 200, "text/html", `<script src="/static/chat.js" type="module">`},
-		"page's head":      {"HEAD", "/", 200, "text/html", ""},
-		"style":            {"GET", "/static/chat.css", 200, "text/css", "--accent"},
-		"script":           {"GET", "/static/chat.js", 200, "text/javascript", "new Link"},
-		"icon":             {"GET", "/static/icon.svg", 200, "image/svg+xml", "<svg"},
-		"client":           {"GET", "/lib/signalr/signalr.min.js", 200, "text/javascript", "client"},
-		"hub":              {"GET", "/chat", 200, "", "hub /chat"},
-		"negotiate":        {"POST", "/chat/negotiate", 200, "", "hub /chat/negotiate"},
-		"unknown page":     {"GET", "/nowhere", 404, "", ""},
-		"unknown part":     {"GET", "/static/nothing.js", 404, "", ""},
-		"types":            {"GET", "/static/hub.d.ts", 404, "", ""},
-		"list of parts":    {"GET", "/static/", 404, "", ""},
-		"list of client":   {"GET", "/lib/signalr/", 404, "", ""},
-		"folder of client": {"GET", "/lib/signalr/sub/file.js", 404, "", ""},
-		"out of the lib":   {"GET", "/lib/signalr/..%2f..%2fpackage.json", 400, "", ""},
-		"wrong method":     {"POST", "/", 405, "", ""},
+		"page":           {"GET", "/", 200, "text/html", `<script src="/static/chat.js" type="module">`},
+		"page's head":    {"HEAD", "/", 200, "text/html", ""},
+		"style":          {"GET", "/static/chat.css", 200, "text/css", "--accent"},
+		"script":         {"GET", "/static/chat.js", 200, "text/javascript", "new Link"},
+		"icon":           {"GET", "/static/icon.svg", 200, "image/svg+xml", "<svg"},
+		"classic page":   {"GET", "/classic.html", 200, "text/html", `<script src="/signalr/hubs" defer>`},
+		"client":         {"GET", "/lib/signalr/signalr.min.js", 200, "text/javascript", "@microsoft/signalr/"},
+		"jQuery":         {"GET", "/lib/jquery/jquery.min.js", 200, "text/javascript", "jquery/dist/"},
+		"classic client": {"GET", "/lib/jquery/jquery.signalR.min.js", 200, "text/javascript", "signalr/jquery"},
+		"hub":            {"GET", "/chat", 200, "", "hub /chat"},
+		"negotiate":      {"POST", "/chat/negotiate", 200, "", "hub /chat/negotiate"},
+		"classic hubs":   {"GET", "/signalr/hubs", 200, "", "classic /signalr/hubs"},
+		"unknown page":   {"GET", "/nowhere", 404, "", ""},
+		"unknown part":   {"GET", "/static/nothing.js", 404, "", ""},
+		"types":          {"GET", "/static/hub.d.ts", 404, "", ""},
+		"list of parts":  {"GET", "/static/", 404, "", ""},
+		"list of client": {"GET", "/lib/signalr/", 404, "", ""},
+		"other file":     {"GET", "/lib/signalr/package.json", 404, "", ""},
+		"out of the lib": {"GET", "/lib/signalr/..%2f..%2fpackage.json", 404, "", ""},
+		"wrong method":   {"POST", "/", 405, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,30 +59,34 @@ func TestHandler(t *testing.T) {
 		})
 	}
 
-	t.Run("headers of the page", func(t *testing.T) {
-		t.Parallel()
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-		policy := w.Header().Get("Content-Security-Policy")
-		require.Contains(t, policy, "default-src 'none'")
-		require.Contains(t, policy, "script-src 'self';")
-		require.NotContains(t, policy, "unsafe")
-		require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
-		require.Equal(t, "no-cache", w.Header().Get("Cache-Control"))
-	})
+	for _, page := range []string{"/", "/classic.html"} {
+		t.Run("headers of "+page, func(t *testing.T) {
+			t.Parallel()
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, httptest.NewRequest("GET", page, nil))
+			policy := w.Header().Get("Content-Security-Policy")
+			require.Contains(t, policy, "default-src 'none'")
+			require.Contains(t, policy, "script-src 'self';")
+			require.NotContains(t, policy, "unsafe")
+			require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
+			require.Equal(t, "no-cache", w.Header().Get("Cache-Control"))
+		})
+	}
 }
 
-// The page must not need what its Content-Security-Policy forbids.
-func TestPageHasNothingInline(t *testing.T) {
+// The pages must not need what their Content-Security-Policy forbids.
+func TestPagesHaveNothingInline(t *testing.T) {
 	t.Parallel()
-	page, err := static.ReadFile("static/index.html")
-	require.NoError(t, err)
-	for _, tag := range strings.Split(string(page), "<")[1:] {
-		require.NotContains(t, tag, " style=")
-		require.NotRegexp(t, `^style\b`, tag)
-		require.NotRegexp(t, `\son\w+=`, tag)
-		if strings.HasPrefix(tag, "script") {
-			require.Contains(t, tag, " src=")
+	for _, name := range []string{"index.html", "classic.html"} {
+		page, err := static.ReadFile("static/" + name)
+		require.NoError(t, err)
+		for _, tag := range strings.Split(string(page), "<")[1:] {
+			require.NotContains(t, tag, " style=")
+			require.NotRegexp(t, `^style\b`, tag)
+			require.NotRegexp(t, `\son\w+=`, tag)
+			if strings.HasPrefix(tag, "script") {
+				require.Contains(t, tag, " src=")
+			}
 		}
 	}
 }

@@ -78,14 +78,15 @@ func (t *tidier) tidy(ctx context.Context) error {
 }
 
 // differ returns the guests that are no connections, and the connections of a
-// node that are no guests.
+// node that are no guests. Those of classic clients belong to no node: whoever
+// sees them forgotten takes care of them.
 func differ(guests, connections []string, node scaleout.NodeID) (gone, forgotten map[string]bool) {
 	gone, forgotten = map[string]bool{}, map[string]bool{}
 	for _, guest := range guests {
 		gone[guest] = true
 	}
 	for _, connection := range connections {
-		if !gone[connection] && scaleout.NodeID(negotiate.NodeOf(connection)) == node {
+		if owner := scaleout.NodeID(negotiate.NodeOf(connection)); !gone[connection] && (owner == node || owner == 0) {
 			forgotten[connection] = true
 		}
 		delete(gone, connection)
