@@ -58,7 +58,7 @@ type session struct {
 	uploads     map[string]*upload // the streams from the client that have not ended
 	didConnect  bool               // OnConnected has succeeded
 
-	ended chan struct{} // closed when end is done
+	ended sync.WaitGroup // until end is done
 
 	asked map[string]struct{} // ids of calls to the client; resultTable's own, under its lock
 
@@ -83,8 +83,8 @@ func newSession(h *Hub, conn *transports.Connection) *session {
 		conn:   conn,
 		opened: now,
 		slots:  h.config.parallelCalls,
-		ended:  make(chan struct{}),
 	}
+	s.ended.Add(1)
 	s.active = s.firstActive[:0]
 	s.lastPing.Store(now)
 	s.lastReceived.Store(now)
@@ -154,7 +154,7 @@ func (s *session) Close(cause error) {
 	default:
 		s.end(nil, nil) // a client that vanishes is not a failure
 	}
-	<-s.ended
+	s.ended.Wait()
 }
 
 // abort ends the session by the application's wish.
@@ -194,7 +194,7 @@ func (s *session) endLocked(cause error) {
 		s.relay.end()
 	}
 	go func() {
-		defer close(s.ended)
+		defer s.ended.Done()
 		s.cancel(cause)
 		s.input.close()
 		s.dropWaiting()

@@ -86,8 +86,9 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	t := &webSocket{c: c, shared: &e.webSockets, closed: make(chan struct{}), detached: make(chan struct{})}
+	t := &webSocket{c: c, shared: &e.webSockets, detached: make(chan struct{})}
 	t.conn.t = t
+	t.closed.Add(1)
 	b := c.bind(WebSockets, t, r)
 	if b == boundAlready {
 		t.again = true
@@ -133,7 +134,7 @@ type webSocket struct {
 	mu     sync.Mutex
 	socket *websocket.Conn // over conn; nil until serve
 	ended  bool
-	closed chan struct{} // closed when ended: nothing more will be written
+	closed sync.WaitGroup // until ended: nothing more will be written
 
 	detached chan struct{} // closed when another one may take its place, or none will
 }
@@ -236,7 +237,7 @@ func (t *webSocket) endWriting() {
 	defer t.mu.Unlock()
 	if !t.ended {
 		t.ended = true
-		close(t.closed)
+		t.closed.Done()
 	}
 }
 
@@ -276,7 +277,7 @@ func (t *webSocket) leave(cause error) {
 	defer close(t.detached)
 	t.c.close(cause)
 	if cause == nil { // the client waits for the other half of the closing handshake
-		<-t.closed
+		t.closed.Wait()
 	}
 	t.abort()
 	t.c.remove()
