@@ -26,7 +26,7 @@ func TestHubAllocations(t *testing.T) {
 		require.LessOrEqual(t, testing.AllocsPerRun(200, func() {
 			c.write(t, call)
 			c.skip(t, len(answer))
-		}), 12.0, "a call, %s", p.Name())
+		}), 11.0, "a call, %s", p.Name())
 
 		const items = 1000
 		stream := messages(t, p, &protocol.Invocation{InvocationID: "1", Target: "Count", Arguments: []protocol.Raw{encoded(t, p, items)}, Stream: true})

@@ -11,10 +11,11 @@ import (
 // values. It is safe for concurrent use.
 type encoding struct {
 	protocol protocol.Protocol
-	index    int    // in the hub's list
-	records  bool   // messages end with a record separator
-	ping     []byte // the frame, shared by all connections
-	empty    []byte // the frame of the answer to no call: it is counted, but means nothing
+	recycler protocol.Recycler // the protocol, if it is one
+	index    int               // in the hub's list
+	records  bool              // messages end with a record separator
+	ping     []byte            // the frame, shared by all connections
+	empty    []byte            // the frame of the answer to no call: it is counted, but means nothing
 
 	connections atomic.Int64 // sessions in the registry that use it
 
@@ -32,9 +33,17 @@ func newEncodings(protocols []protocol.Protocol) ([]*encoding, error) {
 		if err != nil {
 			return nil, err
 		}
-		encodings = append(encodings, &encoding{protocol: p, index: i, records: p.Name() == "json", ping: ping, empty: empty})
+		recycler, _ := p.(protocol.Recycler)
+		encodings = append(encodings, &encoding{protocol: p, recycler: recycler, index: i, records: p.Name() == "json", ping: ping, empty: empty})
 	}
 	return encodings, nil
+}
+
+// recycle gives a message of the client's back, which nobody uses any more.
+func (e *encoding) recycle(m protocol.Message) {
+	if e.recycler != nil {
+		e.recycler.Recycle(m)
+	}
 }
 
 // scratch is memory for values between their encoding and that of the message

@@ -87,6 +87,7 @@ func (s *session) receive(frame []byte) error {
 	switch m := message.(type) {
 	case *protocol.Invocation:
 		s.invocation(m, len(frame))
+		s.encoding.recycle(m)
 		s.holdBack()
 	case *protocol.StreamItem:
 		if u := s.findUpload(m.InvocationID); u != nil {

@@ -124,3 +124,18 @@ func TestMessagePackClaimedLengthsTakeNoMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<16))
 }
+
+// An invocation that is given back costs no more than its strings.
+func TestRecycledInvocations(t *testing.T) {
+	for _, p := range protocols {
+		frame := frameOf(t, p, traffic(t, p)[0])
+		got := testing.AllocsPerRun(100, func() {
+			m, err := p.Parse(frame)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.(protocol.Recycler).Recycle(m)
+		})
+		require.LessOrEqual(t, got, 2.0, p.Name())
+	}
+}

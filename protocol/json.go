@@ -15,6 +15,7 @@ func NewJSON() Protocol {
 }
 
 type jsonProtocol struct {
+	recycled
 	encoders sync.Pool // of *jsonEncoder
 }
 
@@ -26,7 +27,7 @@ func (*jsonProtocol) Split(data []byte, limit int) (frame, rest []byte, err erro
 	return SplitRecord(data, limit)
 }
 
-func (*jsonProtocol) Parse(frame []byte) (Message, error) {
+func (p *jsonProtocol) Parse(frame []byte) (Message, error) {
 	var e jsonEnvelope
 	var few [8]Raw
 	arguments, err := e.scan(frame, few[:0])
@@ -46,7 +47,7 @@ func (*jsonProtocol) Parse(frame []byte) (Message, error) {
 	if err := e.checkKinds(); err != nil {
 		return nil, err
 	}
-	return e.message(Type(kind), arguments)
+	return e.message(Type(kind), arguments, &p.recycled)
 }
 
 // jsonEnvelope holds the properties of one message before its type is known: the
@@ -137,7 +138,7 @@ func (e *jsonEnvelope) checkKinds() error {
 func isKind(raw Raw, kind string) bool { return raw == nil || kindOf(raw) == kind }
 
 // message builds the message of a known type.
-func (e *jsonEnvelope) message(kind Type, arguments []Raw) (Message, error) {
+func (e *jsonEnvelope) message(kind Type, arguments []Raw, memory *recycled) (Message, error) {
 	switch kind {
 	case TypePing:
 		return &Ping{}, nil
@@ -180,11 +181,16 @@ func (e *jsonEnvelope) message(kind Type, arguments []Raw) (Message, error) {
 	case TypeCancelInvocation:
 		return &CancelInvocation{Headers: headers, InvocationID: id}, nil
 	default:
-		return e.invocation(headers, id, arguments, kind == TypeStreamInvocation)
+		m, err := e.invocation(arguments, memory)
+		if err != nil {
+			return nil, err
+		}
+		m.Headers, m.InvocationID, m.Stream = headers, id, kind == TypeStreamInvocation
+		return m, nil
 	}
 }
 
-func (e *jsonEnvelope) invocation(headers map[string]string, id string, arguments []Raw, stream bool) (Message, error) {
+func (e *jsonEnvelope) invocation(arguments []Raw, memory *recycled) (*Invocation, error) {
 	target, err := optionalString(e.target)
 	if err != nil {
 		return nil, err
@@ -199,8 +205,8 @@ func (e *jsonEnvelope) invocation(headers map[string]string, id string, argument
 	if err != nil {
 		return nil, err
 	}
-	m := newInvocation(arguments)
-	m.Headers, m.InvocationID, m.Target, m.StreamIDs, m.Stream = headers, id, target, streamIDs, stream
+	m := memory.invocation(arguments)
+	m.Target, m.StreamIDs = target, streamIDs
 	return m, nil
 }
 

@@ -53,23 +53,6 @@ type Invocation struct {
 	Stream bool
 }
 
-// newInvocation returns an invocation with a copy of the arguments. Nearly all
-// calls have few arguments, which are in the same piece of memory.
-func newInvocation(arguments []Raw) *Invocation {
-	m := &struct {
-		Invocation
-		few [2]Raw
-	}{}
-	switch n := len(arguments); {
-	case n == 0:
-	case n <= len(m.few):
-		m.Arguments = append(m.few[:0:n], arguments...)
-	default:
-		return &Invocation{Arguments: append([]Raw(nil), arguments...)}
-	}
-	return &m.Invocation
-}
-
 // StreamItem is one item of a stream, in either direction.
 type StreamItem struct {
 	Headers map[string]string

@@ -44,6 +44,7 @@ func NewMessagePack() Protocol {
 }
 
 type msgpackProtocol struct {
+	recycled
 	types    sync.Map  // reflect.Type to *msgpackType
 	encoders sync.Pool // of *msgpackEncoder
 	decoders sync.Pool // of *msgpackDecoder
@@ -84,9 +85,9 @@ func (*msgpackProtocol) Split(data []byte, limit int) (frame, rest []byte, err e
 // detail2GB is the text for a length that takes more than 31 bits (reference 5.1).
 const detail2GB = "Messages over 2GB in size are not supported."
 
-func (*msgpackProtocol) Parse(frame []byte) (Message, error) {
+func (p *msgpackProtocol) Parse(frame []byte) (Message, error) {
 	e := msgpackEnvelope{msgpackReader: msgpackReader{data: frame}}
-	m := e.message()
+	m := e.message(&p.recycled)
 	// Items that a later version may have added are skipped.
 	for e.err == nil && e.items > 0 {
 		e.value("item")
@@ -143,7 +144,7 @@ func (e *msgpackEnvelope) item(field string) {
 	e.items--
 }
 
-func (e *msgpackEnvelope) message() Message {
+func (e *msgpackEnvelope) message(memory *recycled) Message {
 	t := e.read("message", "Array")
 	if e.err == nil && t.kind != msgpackArray {
 		e.fail("Reading 'message' as Array failed.")
@@ -155,7 +156,7 @@ func (e *msgpackEnvelope) message() Message {
 	}
 	switch Type(kind) {
 	case TypeInvocation, TypeStreamInvocation:
-		return e.invocation(Type(kind) == TypeStreamInvocation)
+		return e.invocation(Type(kind) == TypeStreamInvocation, memory)
 	case TypeStreamItem:
 		return &StreamItem{Headers: e.headers(), InvocationID: e.id(), Item: e.value("item")}
 	case TypeCompletion:
@@ -182,7 +183,7 @@ func (e *msgpackEnvelope) message() Message {
 	}
 }
 
-func (e *msgpackEnvelope) invocation(stream bool) Message {
+func (e *msgpackEnvelope) invocation(stream bool, memory *recycled) Message {
 	headers := e.headers()
 	id := ""
 	if stream {
@@ -192,7 +193,7 @@ func (e *msgpackEnvelope) invocation(stream bool) Message {
 	}
 	target := e.required("target")
 	var few [8]Raw
-	m := newInvocation(e.arguments(few[:0]))
+	m := memory.invocation(e.arguments(few[:0]))
 	m.Headers, m.InvocationID, m.Target, m.Stream = headers, id, target, stream
 	if e.items > 0 { // JavaScript leaves them out when there are none
 		m.StreamIDs = e.streamIDs()
