@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -83,11 +84,30 @@ func (*chat) Echo(c *hubs.Context, text string) error {
 }
 func (*chat) Bye(c *hubs.Context) { c.Abort() }
 func (h *chat) Block(c *hubs.Context) int {
+	h.events <- "blocked"
 	select {
 	case <-h.block:
 	case <-c.Done():
+		h.events <- "unblocked"
 	}
 	return 1
+}
+func (h *chat) Late(c *hubs.Context) {
+	ctx := context.WithoutCancel(c)
+	go func() {
+		for {
+			if err := classic.Progress(ctx, 1); err != nil {
+				h.events <- err.Error()
+				return
+			}
+		}
+	}()
+}
+func (*chat) RenameAndTell(c *hubs.Context, name string) error {
+	if err := classic.State(c).Set("name", name); err != nil {
+		return err
+	}
+	return c.Clients().Caller().Send(c, "renamed")
 }
 func (*chat) Work(c *hubs.Context) (string, error) {
 	for i := range 3 {
@@ -139,6 +159,8 @@ func user(r *http.Request) string { return r.URL.Query().Get("user") }
 
 var key = []byte("0123456789abcdef0123456789abcdef")
 
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // newNode starts a node; bus may be nil.
 func newNode(t *testing.T, bus scaleout.Bus, opts ...classic.Option) *node {
 	t.Helper()
@@ -153,7 +175,7 @@ func newNodeOf(t *testing.T, hubOpts []hubs.Option, opts ...classic.Option) *nod
 	t.Helper()
 	n := &node{chat: newChat()}
 	var err error
-	n.hub, err = hubs.New(n.chat, append([]hubs.Option{hubs.WithName("Chat"), hubs.WithUserID(user)}, hubOpts...)...)
+	n.hub, err = hubs.New(n.chat, append([]hubs.Option{hubs.WithName("Chat"), hubs.WithUserID(user), hubs.WithLogger(quiet())}, hubOpts...)...)
 	require.NoError(t, err)
 	n.endpoint, err = classic.New(n.hub, opts...)
 	require.NoError(t, err)

@@ -30,6 +30,7 @@ type connection struct {
 	gone     chan struct{}  // closed when it is not in the table any more
 	turn     turn
 	retry    atomic.Bool   // what was missed could not be read
+	aborting atomic.Bool   // it is to end after what is there for it
 	sent     atomic.Uint64 // messages written
 
 	// With the turn.
@@ -169,14 +170,8 @@ func (e *Endpoint) abort(h listed, id string) {
 
 // abort ends the connection after what is there for it.
 func (c *connection) abort() {
-	c.endpoint.later(func(ctx context.Context) {
-		select {
-		case <-c.barrier():
-		case <-ctx.Done():
-		case <-c.ctx.Done():
-		}
-		c.end(errAborted)
-	})
+	c.aborting.Store(true)
+	c.turn.wake()
 }
 
 // lifetime returns a context with the values of a request that is done when the

@@ -255,6 +255,9 @@ func (c *connection) gather(ctx context.Context, r *response, most, bytes int) (
 	if n > 0 {
 		c.next = (c.next + 1) % n
 	}
+	if err == nil && c.aborting.Load() {
+		return false, errAborted
+	}
 	return false, err
 }
 
@@ -273,6 +276,12 @@ func (c *connection) accept(r *response, messages [][]byte) {
 // client comes back with its own cursor, so that messages need not be kept; only
 // those of a poll that is about to come are.
 func (c *connection) lookAhead() {
+	if c.log != nil { // its messages wait there
+		if c.aborting.Load() {
+			c.end(errAborted)
+		}
+		return
+	}
 	ctx, cancel := context.WithTimeout(c.ctx, takeTimeout)
 	defer cancel()
 	c.mu.Lock()
@@ -298,6 +307,9 @@ func (c *connection) lookAhead() {
 
 // discard takes all there is and keeps nothing.
 func (c *connection) discard(ctx context.Context) error {
+	if c.log != nil {
+		return nil
+	}
 	c.unsure = true
 	c.parked = nil
 	for more := true; more; {

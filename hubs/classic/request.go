@@ -24,7 +24,7 @@ func parseValues(text string) values {
 	for pair := range strings.SplitSeq(text, "&") {
 		key, value, _ := strings.Cut(pair, "=")
 		key, err := url.QueryUnescape(key)
-		if err != nil {
+		if err != nil || key == "" {
 			continue
 		}
 		if value, err = url.QueryUnescape(value); err != nil {
