@@ -1,10 +1,15 @@
 package hubs
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // budget holds a client back while too many of its bytes wait. It is safe for
 // concurrent use.
 type budget struct {
+	over atomic.Bool // more than the limit is in use
+
 	mu     sync.Mutex
 	used   int
 	limit  int
@@ -20,6 +25,9 @@ func (b *budget) add(n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.used += n
+	if over := b.used > b.limit; over != b.over.Load() {
+		b.over.Store(over)
+	}
 	if b.used <= b.limit {
 		b.wake()
 	}
@@ -38,6 +46,9 @@ func (b *budget) try(n int) bool {
 
 // full reports whether wait would wait.
 func (b *budget) full() bool {
+	if !b.over.Load() {
+		return false
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.used > b.limit && !b.closed

@@ -19,8 +19,7 @@ type call struct {
 	id      string   // empty: no answer wanted
 	cost    int      // bytes that count to the session's input buffer while it waits
 	uploads []*upload
-	pumps   []func() // feed the channels of uploads
-	bound   []any    // see binder
+	bound   []any // see binder
 
 	refused *refusal // not nil: the call does not run, only this is known of it
 
@@ -42,9 +41,12 @@ func (c *call) fail(err error) {
 	c.end(err)
 }
 
-func (c *call) failed() error {
+// finish ends the context of a call whose method has returned, and returns what
+// replaces the method's result.
+func (c *call) finish() (failure error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.endLocked(errReturned)
 	return c.failure
 }
 
@@ -57,18 +59,15 @@ var errCancelled = errors.New("hubs: the client has cancelled the call")
 // run runs a call and sends its answer, whatever the application's code does.
 // last reports whether nothing else is about to be sent by this goroutine.
 func (s *session) run(c *call, last func() bool) {
-	for _, pump := range c.pumps {
-		s.running.Add(1)
-		go func() {
-			defer s.running.Done()
-			pump()
-		}()
+	for _, u := range c.uploads {
+		if u.pump != nil {
+			s.running.Go(u.pump)
+		}
 	}
 	result, streamed, err := s.invoke(c)
-	if failure := c.failed(); failure != nil {
+	if failure := c.finish(); failure != nil {
 		err = failure
 	}
-	c.end(errReturned)
 	s.release(c) // before the answer: the client may use the same ids again then
 	var frame []byte
 	if err == nil && c.id != "" {

@@ -124,6 +124,10 @@ func (c *Context) context() context.Context {
 func (c *Context) end(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.endLocked(cause)
+}
+
+func (c *Context) endLocked(cause error) {
 	if c.ended != nil {
 		return
 	}

@@ -66,11 +66,7 @@ func (s *session) wasConnected() bool {
 	return s.didConnect
 }
 
-func (s *session) isEnding() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.phase == phaseEnding
-}
+func (s *session) isEnding() bool { return s.ending.Load() }
 
 // callOverhead is about what a waiting call takes in memory beside its arguments,
 // in bytes.

@@ -47,6 +47,8 @@ type session struct {
 	ahead   budget         // bytes of the first items of each upload, which do not hold the client back
 	running sync.WaitGroup // goroutines of calls
 
+	ending atomic.Bool // phase is phaseEnding
+
 	mu          sync.Mutex
 	phase       phase
 	waiting     []*call            // calls for which there was no slot
@@ -189,6 +191,7 @@ func (s *session) end(closing *protocol.Close, cause error) {
 
 func (s *session) endLocked(cause error) {
 	s.phase = phaseEnding
+	s.ending.Store(true)
 	if s.relay != nil {
 		s.conn.AllowResume(false)
 		s.relay.end()

@@ -15,6 +15,7 @@ import (
 type upload struct {
 	call *call
 	id   string
+	pump func() // feeds the channel that the method reads; nil: there is none
 
 	mu      sync.Mutex
 	items   []uploadItem
@@ -181,7 +182,7 @@ func (u *upload) seq(t reflect.Type) reflect.Value {
 // also cancels the call, since a channel cannot tell it.
 func (u *upload) channel(t reflect.Type) reflect.Value {
 	items := reflect.MakeChan(reflect.ChanOf(reflect.BothDir, t.Elem()), 0)
-	u.call.pumps = append(u.call.pumps, func() {
+	u.pump = func() {
 		defer items.Close()
 		done := reflect.ValueOf(u.call.Done())
 		for {
@@ -208,6 +209,6 @@ func (u *upload) channel(t reflect.Type) reflect.Value {
 				return
 			}
 		}
-	})
+	}
 	return items.Convert(t)
 }
