@@ -44,7 +44,8 @@ func publish(b *testing.B, node scaleout.Node, goroutines int) {
 		wg.Go(func() {
 			e := benchmarkEnvelope(g % 32)
 			for range b.N/goroutines + 1 {
-				if err := node.Publish(b.Context(), e); err != nil {
+				fresh := *e
+				if err := node.Publish(b.Context(), &fresh); err != nil {
 					b.Error(err)
 					return
 				}
@@ -54,8 +55,13 @@ func publish(b *testing.B, node scaleout.Node, goroutines int) {
 	wg.Wait()
 }
 
-func rate(b *testing.B) {
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
+// report reports what b.N messages have cost.
+func report(b *testing.B, c cost) {
+	b.ReportMetric(float64(b.N)/c.wall.Seconds(), "msgs/s")
+	b.ReportMetric(float64(c.process.Nanoseconds())/float64(b.N), "cpu-ns/msg")
+	if c.redis > 0 {
+		b.ReportMetric(float64(c.redis.Nanoseconds())/float64(b.N), "redis-cpu-ns/msg")
+	}
 }
 
 // Each Publish waits until its own node has delivered.
@@ -68,41 +74,55 @@ func BenchmarkPublish(b *testing.B) {
 			require.NoError(b, err)
 			defer node.Close()
 			b.ResetTimer()
-			publish(b, node, goroutines)
-			rate(b)
+			report(b, measure(b, server.client(), func() { publish(b, node, goroutines) }))
 		})
 	}
 }
 
-// All nodes are in this process, so that they share its processors.
+// BenchmarkFanOut publishes on one of several nodes until all have delivered. All nodes
+// are in this process, so that they share its processors and cpu-ns is of all of them.
 func BenchmarkFanOut(b *testing.B) {
 	server := startServer(b)
-	for _, nodes := range []int{1, 2, 4} {
-		b.Run(fmt.Sprint("nodes=", nodes), func(b *testing.B) {
-			b.ReportAllocs()
-			var all []scaleout.Node
-			var counters []*counter
-			for i := range nodes {
-				counters = append(counters, &counter{})
-				node, err := redis.New(server.client()).Join(b.Name(), counters[i])
-				require.NoError(b, err)
-				defer node.Close()
-				all = append(all, node)
-			}
-			b.ResetTimer()
-			publish(b, all[0], 256)
-			want := counters[0].n.Load()
-			for _, c := range counters {
-				eventually(b, "all to be delivered", func() bool { return c.n.Load() >= want })
-			}
-			rate(b)
-			b.ReportMetric(float64(b.N*nodes)/b.Elapsed().Seconds(), "deliveries/s")
-		})
+	memory := scaleout.NewMemory()
+	buses := []struct {
+		name   string
+		newBus func() scaleout.Bus
+		client *goredis.Client
+	}{
+		{"memory", func() scaleout.Bus { return memory }, nil},
+		{"redis", func() scaleout.Bus { return redis.New(server.client()) }, server.client()},
+	}
+	for _, bus := range buses {
+		for _, nodes := range []int{1, 2, 4} {
+			b.Run(fmt.Sprintf("%s/nodes=%d", bus.name, nodes), func(b *testing.B) {
+				b.ReportAllocs()
+				var all []scaleout.Node
+				var counters []*counter
+				for i := range nodes {
+					counters = append(counters, &counter{})
+					node, err := bus.newBus().Join(b.Name(), counters[i])
+					require.NoError(b, err)
+					defer node.Close()
+					all = append(all, node)
+				}
+				b.ResetTimer()
+				report(b, measure(b, bus.client, func() {
+					publish(b, all[0], 256)
+					want := counters[0].n.Load()
+					for _, c := range counters {
+						eventually(b, "all to be delivered", func() bool { return c.n.Load() >= want })
+					}
+				}))
+			})
+		}
 	}
 }
 
+// pipeline is how many entries are appended at once without the bus.
+const pipeline = 128
+
 // BenchmarkRaw is what the client library can do: one goroutine appends entries
-// of the same size in pipelines of the same length, others read them.
+// of the same size in pipelines, others read them.
 func BenchmarkRaw(b *testing.B) {
 	server := startServer(b)
 	payload := scaleout.AppendEnvelope(nil, benchmarkEnvelope(1))
@@ -117,18 +137,19 @@ func BenchmarkRaw(b *testing.B) {
 			}
 			client := server.client()
 			b.ResetTimer()
-			for sent := 0; sent < b.N; {
-				_, err := client.Pipelined(b.Context(), func(p goredis.Pipeliner) error {
-					for range min(512, b.N-sent) {
-						p.XAdd(b.Context(), &goredis.XAddArgs{Stream: key, Values: []any{"e", payload}})
-						sent++
-					}
-					return nil
-				})
-				require.NoError(b, err)
-			}
-			wg.Wait()
-			rate(b)
+			report(b, measure(b, client, func() {
+				for sent := 0; sent < b.N; {
+					_, err := client.Pipelined(b.Context(), func(p goredis.Pipeliner) error {
+						for range min(pipeline, b.N-sent) {
+							p.XAdd(b.Context(), &goredis.XAddArgs{Stream: key, Values: []any{"e", payload}})
+							sent++
+						}
+						return nil
+					})
+					require.NoError(b, err)
+				}
+				wg.Wait()
+			}))
 			b.StopTimer()
 			require.NoError(b, client.Del(context.Background(), key).Err())
 		})
