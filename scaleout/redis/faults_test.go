@@ -300,6 +300,40 @@ func TestSlowFollowerIsToldOfTheGap(t *testing.T) {
 	require.EqualValues(t, missing(), node.bus.Stats().Lost)
 }
 
+// A node that was held up knows how far behind it is before it goes on.
+func TestLagIsTold(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	fast := join(t, server.client())
+	slow := newRecorder()
+	release, held := make(chan struct{}), make(chan struct{})
+	var node *joined
+	var lags []uint64
+	count := 0
+	slow.received = func() {
+		switch count++; count {
+		case 1:
+			close(held)
+			<-release
+		case 2:
+			lags = node.bus.Stats().Lag
+		}
+	}
+	node = joinWith(t, slow, server.client())
+	const published = 50
+	require.NoError(t, fast.publish(t.Context(), "x 1"))
+	<-held
+	for i := 2; i <= published; i++ {
+		require.NoError(t, fast.publish(t.Context(), fmt.Sprint("x ", i)))
+	}
+	start := time.Now()
+	eventually(t, "it to be held up for long", func() bool { return time.Since(start) > 300*time.Millisecond })
+	close(release)
+	node.complete(t, map[string]int{"x": published})
+	require.Equal(t, []uint64{published - 1}, lags)
+	eventually(t, "the end of it", func() bool { return node.bus.Stats().Lag[0] == 0 })
+}
+
 func TestOldEntriesAreTrimmed(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)

@@ -1,0 +1,190 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/scaleout/redis"
+	"github.com/go-signalr/signalr/transports"
+)
+
+// The clients of a benchmark are in a process of their own, which these environment
+// variables turn the test binary into: the address of the hub, how many connections to
+// make, and after how many messages, over all of them, to write a line.
+const (
+	clientsOf  = "SIGNALR_BENCH_HUB"
+	clientsNum = "SIGNALR_BENCH_CONNECTIONS"
+	clientsPer = "SIGNALR_BENCH_MESSAGES"
+)
+
+func TestClients(t *testing.T) {
+	addr := os.Getenv(clientsOf)
+	if addr == "" {
+		t.Skip("only for BenchmarkBroadcast")
+	}
+	connections, err := strconv.Atoi(os.Getenv(clientsNum))
+	require.NoError(t, err)
+	per, err := strconv.ParseInt(os.Getenv(clientsPer), 10, 64)
+	require.NoError(t, err)
+	var count atomic.Int64
+	for range connections {
+		c, _, err := websocket.DefaultDialer.Dial("ws://"+addr, nil)
+		require.NoError(t, err)
+		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("{\"protocol\":\"json\",\"version\":1}\x1e")))
+		_, answer, err := c.ReadMessage()
+		require.NoError(t, err)
+		require.Equal(t, "{}\x1e", string(answer))
+		go func() {
+			for {
+				_, data, err := c.ReadMessage()
+				if err != nil {
+					return
+				}
+				for range bytes.Count(data, []byte{0x1e}) {
+					if count.Add(1)%per == 0 {
+						fmt.Println("received")
+					}
+				}
+			}
+		}()
+	}
+	fmt.Println("connected")
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the other has ended
+}
+
+// startClients starts the clients of a hub. The function it returns waits until they
+// have received a turn of messages.
+func startClients(b *testing.B, addr string, connections, messages int) (received func()) {
+	cmd := exec.Command(os.Args[0], "-test.run=^TestClients$")
+	cmd.Env = append(os.Environ(), clientsOf+"="+addr, clientsNum+"="+strconv.Itoa(connections),
+		clientsPer+"="+strconv.Itoa(connections*messages))
+	in, err := cmd.StdinPipe()
+	require.NoError(b, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(b, err)
+	require.NoError(b, cmd.Start())
+	b.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	lines := bufio.NewReader(out)
+	line, err := lines.ReadString('\n')
+	require.NoError(b, err)
+	require.Equal(b, "connected\n", line)
+	return func() {
+		line, err := lines.ReadString('\n')
+		require.NoError(b, err)
+		require.Equal(b, "received\n", line)
+	}
+}
+
+// startRedis starts a redis-server without persistence.
+func startRedis(b *testing.B) *goredis.Client {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		b.Skip("redis-server is not installed")
+	}
+	addr := freeAddress(b)
+	_, port, err := net.SplitHostPort(addr)
+	require.NoError(b, err)
+	cmd := exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", b.TempDir())
+	require.NoError(b, cmd.Start())
+	client := goredis.NewClient(&goredis.Options{Addr: addr})
+	b.Cleanup(func() {
+		_ = client.Close()
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	require.Eventually(b, func() bool { return client.Ping(context.Background()).Err() == nil }, 10*time.Second, 10*time.Millisecond)
+	return client
+}
+
+// processorTime is what this process has used so far.
+func processorTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkBroadcast compares what a message to all costs the process of a node that
+// has 10 connections: alone, on a bus over Redis, and, in turns with both, a bare XADD
+// in pipelines of 128 by the same client library. "ratio" is the cost on the bus as a
+// multiple of the other two together.
+func BenchmarkBroadcast(b *testing.B) {
+	const connections, messages, goroutines, pipeline = 10, 4096, 256, 128
+	client := startRedis(b)
+	text := strings.Repeat("x", 32)
+	serve := func(opts ...hubs.Option) (broadcast func()) {
+		opts = append(opts, hubs.WithKeepAliveInterval(time.Hour), hubs.WithClientTimeout(2*time.Hour),
+			hubs.WithEndpoint(transports.WithOutboxLimit(64<<20)))
+		hub, err := hubs.New(nil, opts...)
+		require.NoError(b, err)
+		server := httptest.NewServer(hub)
+		b.Cleanup(func() {
+			require.NoError(b, hub.Shutdown(context.Background()))
+			server.Close()
+		})
+		received := startClients(b, strings.TrimPrefix(server.URL, "http://"), connections, messages)
+		return func() {
+			var wg sync.WaitGroup
+			for range goroutines {
+				wg.Go(func() {
+					for range messages / goroutines {
+						if err := hub.Clients().All().Send(b.Context(), "m", text); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			wg.Wait()
+			received()
+		}
+	}
+	onBus := serve(hubs.WithBus(redis.New(client)))
+	alone := serve()
+	bare := func() {
+		for range messages / pipeline {
+			_, err := client.Pipelined(b.Context(), func(p goredis.Pipeliner) error {
+				for range pipeline {
+					p.XAdd(b.Context(), &goredis.XAddArgs{Stream: "bare", Values: []any{"e", text}})
+				}
+				return nil
+			})
+			require.NoError(b, err)
+		}
+		require.NoError(b, client.XTrimMaxLen(b.Context(), "bare", 0).Err())
+	}
+	works := []func(){onBus, alone, bare}
+	var used [3]time.Duration
+	for b.Loop() {
+		for i, work := range works {
+			before := processorTime(b)
+			work()
+			used[i] += processorTime(b) - before
+		}
+	}
+	per := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / float64(b.N*messages) }
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(per(used[0]), "bus-cpu-ns")
+	b.ReportMetric(per(used[1]), "alone-cpu-ns")
+	b.ReportMetric(per(used[2]), "xadd-cpu-ns")
+	b.ReportMetric(float64(used[0])/float64(used[1]+used[2]), "ratio")
+}
