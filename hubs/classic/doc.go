@@ -1,0 +1,40 @@
+// Package classic serves hubs to the clients of ASP.NET SignalR 2.x, such as
+// jquery.signalR, beside those of today. The same methods, groups and users are
+// there for both, and one Send reaches both:
+//
+//	chat, err := hubs.New(&Chat{})
+//	old, err := classic.New(chat)
+//	mux.Handle("/chat", chat)
+//	mux.Handle("/chat/", chat)
+//	http.ListenAndServe(addr, classic.Mount("/signalr", old, mux))
+//
+// Pages load the generated script from "/signalr/hubs" and call
+// $.connection.chat.server.send(…), as they always did. A hub that was given a
+// name by [hubs.WithName] has it there as it is; else it is that of its type with
+// a small first letter. A variadic method takes the place of overloads.
+//
+// # What differs from today's clients
+//
+// A connection does not belong to a process. Its client carries a cursor, what it
+// has received of the streams of the hub's bus, and tokens that say who it is and
+// which groups it is in; with both, it comes back to any process of the farm that
+// has the same [WithKey], and gets what it has missed, in order and once, as far
+// as the bus's log reaches back. What a connection keeps in its Items stays behind.
+// A client that comes back runs the hub's OnReconnected:
+//
+//	OnReconnected(c *hubs.Context) error
+//
+// OnConnected runs when the client says that it has started. Calls do not wait
+// for it: clients call hubs that they do not listen to, for which no OnConnected
+// runs at all. So it does not guard a hub's methods here. What does are
+// [hubs.WithAuthorization], [hubs.WithMethodAuthorization] and filters.
+//
+// OnDisconnected runs with nil when the client has stopped or the application has
+// ended it, and with [hubs.ErrClientTimeout] when it did not come back in time. It
+// does not run when the client has gone on to another process, nor after
+// Shutdown. A client that every process has lost counts as gone where it was
+// last.
+//
+// Streams and client results do not exist in this protocol: methods with streams
+// are not there for these clients.
+package classic
