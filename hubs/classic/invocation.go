@@ -100,6 +100,7 @@ type caller struct {
 	request    *http.Request
 	transport  transport
 	connection *connection // nil: it is not here
+	progressed bool        // it was told about progress
 }
 
 // call calls a method and returns the answer.
@@ -111,7 +112,7 @@ func (e *Endpoint) call(ctx context.Context, from *caller, inv *invocation) []by
 		p := e.peer(from.id, from.items, h, from.request, context.WithValue(ctx, callKey{}, c), from.transport)
 		p.State = c.state.changes
 		r.value, err = h.hub.Call(p, inv.Method, inv.Arguments)
-		c.finish()
+		from.progressed = c.finish()
 		r.state = c.state.changes()
 	}
 	if err != nil {
@@ -219,7 +220,11 @@ func (e *Endpoint) serveSend(q *request) error {
 		ctx, release = c.lifetime(q.r)
 	}
 	defer release()
-	q.answer(e.call(ctx, from, &inv))
+	answer := e.call(ctx, from, &inv)
+	if c != nil && from.progressed { // the result is the last that clients expect
+		c.wait(q.r.Context(), c.barrier(), flushTimeout)
+	}
+	q.answer(answer)
 	return nil
 }
 
@@ -307,7 +312,7 @@ func (c *connection) receive(q *request, s *stream, data []byte) {
 		s.release()
 		return
 	}
-	from := &caller{c.id, &c.items, q.hubs, c.settled(), q.transport, c}
+	from := &caller{id: c.id, items: &c.items, hubs: q.hubs, request: c.settled(), transport: q.transport, connection: c}
 	go func() {
 		defer c.calls.Done()
 		ctx, release := c.lifetime(q.r) // it outlives the socket

@@ -28,14 +28,16 @@ func Progress(ctx context.Context, value any) error {
 	if c.done {
 		return ErrCompleted
 	}
+	c.pushed = true
 	return c.push(ctx, appendProgress(nil, string(c.id), text, c.state.changes()))
 }
 
-// finish lets nothing more be told.
-func (c *call) finish() {
+// finish lets nothing more be told, and reports whether anything was.
+func (c *call) finish() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.done = true
+	return c.pushed
 }
 
 // push sends a message to the caller, behind what it was sent before.

@@ -2,6 +2,7 @@ package classic
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -104,36 +105,56 @@ func (c *connection) barrier() <-chan struct{} {
 func (c *connection) flush(s *stream) bool {
 	for {
 		results, due := c.takeResults(s)
-		for {
-			r, more, err := c.collect(s)
-			switch {
-			case c.mustWrite(s, &r, due):
-				if !c.write(s, &r) {
-					return false
-				}
-			case due && s.out.keepAlive() != nil:
-				return c.lose(s)
-			}
-			due = false
-			if err != nil || s.isEnded() {
-				return c.stopped(s, &r, err)
-			}
-			if !more {
-				break
-			}
+		err := c.flushMessages(s, due)
+		if err != nil && !errors.Is(err, errUnread) {
+			s.drop(results)
+			return false
 		}
 		for i, result := range results {
-			err := s.out.send(result)
+			sendErr := s.out.send(result)
 			s.release()
-			if err != nil {
+			if sendErr != nil {
 				s.drop(results[i+1:])
-				return c.lose(s)
+				c.lose(s)
+				return false
 			}
 		}
 		if len(results) == 0 {
-			return true
+			return err == nil
 		}
 	}
+}
+
+// flushMessages writes messages until there is none. due says that a keep-alive
+// is. The error is [errUnread] if there may be more that could not be read, and
+// else means that the stream has ended.
+func (c *connection) flushMessages(s *stream, due bool) error {
+	for more := true; more; due = false {
+		var r response
+		var err error
+		r, more, err = c.collect(s)
+		switch {
+		case c.mustWrite(s, &r, due):
+			if writeErr := c.write(s, &r); writeErr != nil {
+				return writeErr
+			}
+		case due:
+			if writeErr := s.out.keepAlive(); writeErr != nil {
+				c.lose(s)
+				return writeErr
+			}
+		}
+		if err != nil {
+			return c.stop(s, err)
+		}
+		if s.isEnded() {
+			if s.reason == endAnswered {
+				return nil
+			}
+			return errEnded
+		}
+	}
+	return nil
 }
 
 func (c *connection) takeResults(s *stream) (results [][]byte, due bool) {
@@ -144,24 +165,25 @@ func (c *connection) takeResults(s *stream) (results [][]byte, due bool) {
 	return results, due
 }
 
-// mustWrite reports whether a response has something for the client. Where a
-// keep-alive is due, a cursor that has moved is something.
+// mustWrite reports whether a response has something for the client, and gives it
+// its cursor. Where a keep-alive is due, a cursor that has moved is something.
 func (c *connection) mustWrite(s *stream, r *response, due bool) bool {
-	switch {
-	case len(r.messages) > 0, r.init, r.groups != "", s.greet.Load():
-		return true
-	default:
-		return due && s.transport != longPolling && r.cursor != c.written
+	something := len(r.messages) > 0 || r.init || r.groups != "" || s.greet.Load()
+	if !something && (!due || s.transport == longPolling) {
+		return false
 	}
+	r.cursor = c.cursor()
+	return something || r.cursor != c.written
 }
 
 // write writes a response. A poll has its answer then.
-func (c *connection) write(s *stream, r *response) bool {
+func (c *connection) write(s *stream, r *response) error {
 	if s.transport == longPolling {
 		r.delay = int(c.endpoint.opts.longPollDelay / time.Millisecond)
 	}
-	if s.out.send(r.append(nil)) != nil {
-		return c.lose(s)
+	if err := s.out.send(r.append(make([]byte, 0, r.room()))); err != nil {
+		c.lose(s)
+		return err
 	}
 	c.written = r.cursor
 	c.sent.Add(uint64(len(r.messages)))
@@ -174,36 +196,37 @@ func (c *connection) write(s *stream, r *response) bool {
 		c.release(s)
 		s.end(endAnswered)
 	}
-	return true
+	return nil
 }
 
 // lose gives up a stream that could not be written to.
-func (c *connection) lose(s *stream) bool {
+func (c *connection) lose(s *stream) {
 	c.unsure = true
 	c.release(s)
 	s.end(endLost)
-	return false
 }
 
-// stopped handles what ends a flush: the client has to go (errAborted), is on
-// another node (errLeft), the broker does not answer, or the stream has ended.
-func (c *connection) stopped(s *stream, r *response, err error) bool {
-	switch err {
-	case nil:
-		return true
-	case errAborted:
+// errUnread means that the broker does not tell what a client has missed.
+var errUnread = errors.New("classic: what a client has missed cannot be read")
+
+// stop handles what has stopped a flush: the client has to go (errAborted), is on
+// another node (errLeft), or the broker does not answer.
+func (c *connection) stop(s *stream, err error) error {
+	switch {
+	case errors.Is(err, errAborted):
 		if !s.isEnded() {
 			failure := response{cursor: c.written, failure: textAborted}
 			_ = s.out.send(failure.append(nil)) // it has to go anyway
 		}
 		c.end(errAborted)
-	case errLeft:
+	case errors.Is(err, errLeft):
 		c.end(errLeft)
 	default:
-		c.retry.Store(true)
+		c.retry.Store(true) // at the next beat
 		c.endpoint.logger.Warn("what a client has missed cannot be read", "connection", c.id, "error", err)
+		return errUnread
 	}
-	return false
+	return err
 }
 
 // textAborted is what clients show when the application has ended them.
@@ -219,7 +242,6 @@ func (c *connection) collect(s *stream) (r response, more bool, err error) {
 	r.add(c.parked...)
 	c.parked = nil
 	more, err = c.gather(s.ctx, &r, most, bytes)
-	r.cursor = c.cursor()
 	r.groups = c.groupsToken()
 	return r, more, err
 }
@@ -293,14 +315,14 @@ func (c *connection) lookAhead() {
 		r.add(c.parked...)
 		_, err = c.gather(ctx, &r, maxPollMessages, maxPollBytes)
 		c.parked = r.messages
-		if err == errAborted && len(r.messages) > 0 {
+		if errors.Is(err, errAborted) && len(r.messages) > 0 {
 			r.cursor = c.cursor()
 			c.last = r.append(nil)
 		}
 	} else {
 		err = c.discard(ctx)
 	}
-	if err == errAborted || err == errLeft {
+	if errors.Is(err, errAborted) || errors.Is(err, errLeft) {
 		c.end(err)
 	}
 }

@@ -2,14 +2,20 @@ package classic
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
 )
 
 // counter is an outlet that counts what is sent.
@@ -20,6 +26,108 @@ type counter struct {
 func (o *counter) send([]byte) error { o.sent.Done(); return nil }
 func (o *counter) keepAlive() error  { return nil }
 func (o *counter) stop(ending)       {}
+
+// recorder is an outlet that keeps what is sent.
+type recorder struct{ sent chan string }
+
+func (o *recorder) send(b []byte) error { o.sent <- string(b); return nil }
+func (o *recorder) keepAlive() error    { o.sent <- "keep-alive"; return nil }
+func (o *recorder) stop(ending)         {}
+
+// open opens a stream to an outlet.
+func open(t testing.TB, e *Endpoint, id string, out outlet) (*connection, *stream) {
+	r := httptest.NewRequest(http.MethodGet, "/signalr/connect", nil)
+	q := &request{r: r, op: opConnect, transport: webSockets, protocol: maxVersion, id: id, hubs: []listed{{served: e.hubs[0]}}}
+	s := newStream(webSockets, r.Context())
+	s.out, s.slots = out, make(chan struct{}, 1)
+	c, _, err := e.enter(q, s)
+	require.NoError(t, err)
+	c.open(q, s)
+	return c, s
+}
+
+// broken is a member whose broker does not answer for a while.
+type broken struct {
+	bridge.Member
+	until *atomic.Bool
+}
+
+func (m broken) Take(ctx context.Context, most int) (bridge.Batch, error) {
+	if !m.until.Load() {
+		return bridge.Batch{}, errors.New("away")
+	}
+	return m.Member.Take(ctx, most)
+}
+
+// TestABrokerThatDoesNotAnswer holds up what it has, not what calls return; the
+// beat asks again.
+func TestABrokerThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	hub, err := hubs.New(nil, hubs.WithName("Chat"), hubs.WithLogger(slog.New(slog.DiscardHandler)))
+	require.NoError(t, err)
+	e, err := New(hub, WithShortTimes(time.Millisecond, time.Minute, time.Minute, time.Minute))
+	require.NoError(t, err)
+	out := &recorder{sent: make(chan string, 16)}
+	c, s := open(t, e, testID, out)
+	require.Contains(t, <-out.sent, `"S":1`)
+	var back atomic.Bool
+	c.turn.take()
+	c.sources[0].Member = broken{c.sources[0].Member, &back}
+	c.turn.give()
+
+	require.NoError(t, hub.Clients().All().Send(t.Context(), "say", "hi"))
+	s.slots <- struct{}{}
+	c.queue(s, []byte("result"))
+	require.Equal(t, "result", <-out.sent)
+	s.slots <- struct{}{} // the call's was given back
+	back.Store(true)
+	require.Contains(t, <-out.sent, `{"H":"Chat","M":"say","A":["hi"]}`)
+	require.NoError(t, e.Shutdown(context.Background()))
+	require.NoError(t, hub.Shutdown(context.Background()))
+}
+
+// TestTurns: one at a time, no wake is lost, and who waits goes before more work.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	var inside, asked, seen atomic.Int64
+	done := make(chan struct{}, 1)
+	var turns turn
+	check := func() {
+		if inside.Add(1) != 1 {
+			t.Error("two at once")
+		}
+		inside.Add(-1)
+	}
+	const most = 4000
+	turns.init(func() {
+		check()
+		if seen.Store(asked.Load()); asked.Load() == most {
+			select {
+			case done <- struct{}{}:
+			default:
+			}
+		}
+	})
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for range most / 4 {
+				asked.Add(1)
+				turns.wake()
+				if asked.Load()%7 == 0 {
+					turns.take()
+					check()
+					turns.give()
+				}
+			}
+		})
+	}
+	wait.Wait()
+	<-done
+	turns.take() // whatever still ran has ended
+	require.EqualValues(t, most, seen.Load())
+	turns.give()
+}
 
 // BenchmarkBroadcast sends to many clients, from Send to the bytes that would be
 // written.
@@ -33,15 +141,8 @@ func BenchmarkBroadcast(b *testing.B) {
 	for i := range outs {
 		out := &counter{}
 		outs[i] = out
-		r := httptest.NewRequest(http.MethodGet, "/signalr/connect", nil)
-		q := &request{r: r, op: opConnect, transport: serverSentEvents, protocol: maxVersion, id: string(rune('a'+i%26)) + testID[1:30] + string(rune('0'+i/26)) + "00000"}
-		q.hubs = []listed{{served: e.hubs[0]}}
-		s := newStream(serverSentEvents, r.Context())
-		s.out = out
-		c, _, err := e.enter(q, s)
-		require.NoError(b, err)
 		out.sent.Add(1)
-		c.open(q, s)
+		open(b, e, fmt.Sprintf("%s%02d", testID[2:], i), out)
 		out.sent.Wait()
 	}
 	b.ReportAllocs()

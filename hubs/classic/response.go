@@ -33,6 +33,12 @@ func (r *response) add(messages ...[]byte) {
 	}
 }
 
+// room returns about how many bytes the response takes.
+func (r *response) room() int {
+	const rest = 64
+	return r.size + len(r.messages) + len(r.cursor) + len(r.groups) + rest
+}
+
 // append appends the JSON of the response. The cursor and the tokens are made of
 // letters that need no escapes.
 func (r *response) append(b []byte) []byte {

@@ -22,8 +22,9 @@ type call struct {
 	id       invocationID
 	state    CallerState
 
-	mu   sync.Mutex
-	done bool
+	mu     sync.Mutex
+	done   bool
+	pushed bool // progress
 }
 
 // CallerState is what the client's page keeps in the state of its hub proxy: it
