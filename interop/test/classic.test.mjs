@@ -58,11 +58,9 @@ report("official classic client in Chromium", expand(), {
     const { page, network, faults } = taken;
     try {
       const failure = await page.evaluate((args) => window.runCase(...args), [title, httpUrl]);
-      if (failure && process.env.REQUESTS) {
-        console.log(title, network.requests.slice(-25).map((r) => JSON.stringify({ ...r, url: r.url.replace(/(connectionToken|connectionData|clientProtocol)=[^&]*&?/g, "") })).join("\n"));
-      }
       if (failure || faults.length > 0) {
-        throw new Error([failure, ...faults.splice(0)].filter(Boolean).join("\n"));
+        const requests = network.requests.slice(-20).map(({ method, url, status }) => `${method} ${url.split("?")[0]} ${status}`);
+        throw new Error([failure, ...faults.splice(0), "The last requests:", ...requests].filter(Boolean).join("\n"));
       }
     } finally {
       network.mend();

@@ -113,7 +113,7 @@ export class Log {
     return this.until(({ length }) => length >= number);
   }
 
-  /** Resolves with all items once there is one that is as deep as the wanted one. */
+  /** Resolves with all items once one is the wanted one, as JSON. */
   has(wanted) {
     const text = JSON.stringify(wanted);
     return this.until((items) => items.some((item) => JSON.stringify(item) === text));
@@ -152,7 +152,9 @@ export function failure(promise) {
   });
 }
 
-/** Resolves after the event loop of the page and of the server have turned: what is sent at once is here by then. */
+/** Calls the server and resolves when something has come back behind what the connection was sent before. */
 export async function roundTrip(connection) {
-  await connection.hubs.echoHub.server.echoReturn("round trip");
+  const came = new Promise((resolve) => connection.received(({ P }) => P && resolve()));
+  await connection.hubs.progress.server.reportProgressInt();
+  await came;
 }

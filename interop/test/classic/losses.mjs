@@ -161,7 +161,24 @@ export const losses = {
         connection.disconnectTimeout = 600;
         await t.lose("cut");
         await happened.has("disconnected");
-        ok(!happened.items.includes("reconnected") || t.transport === "longPolling", "it was reconnected");
+        ok(!happened.items.includes("reconnected"), "it was reconnected");
+        const tries = (await t.requests("reconnect")).filter(({ status }) => status !== 0);
+        ok(tries.length > 0 && tries.every(({ status }) => status === 400), JSON.stringify(tries));
+      },
+    },
+    {
+      title: "a token that has expired gets no connection back",
+      async run(t) {
+        const connection = await t.connect(undefined, "/expiring/signalr");
+        const happened = events(connection, "reconnecting", "reconnected", "disconnected");
+        const query = new URLSearchParams({ transport: "longPolling", connectionToken: connection.token });
+        const body = new URLSearchParams({ data: JSON.stringify({ H: "demo", M: "Overload", A: [], I: 0 }) });
+        const send = async () => (await fetch(`/expiring/signalr/send?${query}`, { method: "POST", body })).status;
+        await until(async () => (await send()) === 400);
+        connection.disconnectTimeout = 600;
+        await t.lose("cut");
+        await happened.has("disconnected");
+        ok(!happened.items.includes("reconnected"), "it was reconnected");
         const tries = (await t.requests("reconnect")).filter(({ status }) => status !== 0);
         ok(tries.length > 0 && tries.every(({ status }) => status === 400), JSON.stringify(tries));
       },
