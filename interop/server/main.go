@@ -28,8 +28,9 @@ import (
 	"github.com/go-signalr/signalr/scaleout/redis"
 )
 
-// shutdownTimeout bounds the clean stop: the hubs' and the listeners' share of it together.
-const shutdownTimeout = 5 * time.Second
+// shutdownTimeout bounds the clean stop: the hubs' and the listeners' share of it together. net/http alone waits 5 s for
+// connections that a browser has opened for a request to come.
+const shutdownTimeout = 10 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)

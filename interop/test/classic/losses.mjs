@@ -106,11 +106,12 @@ export const losses = {
       over: ["webSockets"],
       async run(t) {
         const [, { server }, connection] = await listening(t, "demo", "foo");
+        const back = events(connection, "reconnected");
         const call = failure(server.getValue());
         await t.lose("cut");
         const { message } = await call;
         ok(message.includes("Connection started reconnecting before invocation result was received."), message);
-        await events(connection, "reconnected").count(1);
+        await back.count(1);
         equal(await server.overload(3), 3);
       },
     },
@@ -174,13 +175,13 @@ export const losses = {
         const query = new URLSearchParams({ transport: "longPolling", connectionToken: connection.token });
         const body = new URLSearchParams({ data: JSON.stringify({ H: "demo", M: "Overload", A: [], I: 0 }) });
         const send = async () => (await fetch(`/expiring/signalr/send?${query}`, { method: "POST", body })).status;
-        await until(async () => (await send()) === 400);
+        await until(async () => (await send()) === 403);
         connection.disconnectTimeout = 600;
         await t.lose("cut");
         await happened.has("disconnected");
         ok(!happened.items.includes("reconnected"), "it was reconnected");
         const tries = (await t.requests("reconnect")).filter(({ status }) => status !== 0);
-        ok(tries.length > 0 && tries.every(({ status }) => status === 400), JSON.stringify(tries));
+        ok(tries.length > 0 && tries.every(({ status }) => status === 403), JSON.stringify(tries));
       },
     },
     {
