@@ -40,10 +40,14 @@ func TestWriteTimeout(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
 			s := serve(t, a, transports.WithSendTimeout(20*time.Millisecond))
-			go func() { stall(a.next()) }()
-			a.onClose = func(p *peer) { a.arrived <- p }
+			stalled := make(chan *peer, 1)
+			go func() {
+				p := a.next()
+				stall(p)
+				stalled <- p
+			}()
 			tt.dial(s.site)
-			p := a.next()
+			p := recv(t, stalled)
 			p.expectClosed(transports.ErrWriteTimeout)
 			recv(t, s.Empty())
 			require.Equal(t, map[string]uint64{"write_timeout": 1}, s.Stats().Ended)
