@@ -30,7 +30,7 @@ type pipeServer struct {
 
 // heldUp is for how long at most a call that has begun holds up what its client
 // sends after it. In a bubble that is no time.
-const heldUp = 3 * time.Millisecond
+const heldUp = 10 * time.Millisecond
 
 // inBubble runs a test in a bubble, beside other tests.
 func inBubble(t *testing.T, test func(t *testing.T)) {

@@ -15,8 +15,8 @@ type Worker interface {
 // Defer has work done for what the client has sent, by the goroutine that calls
 // Receive where that is a WebSocket's: after it has received all that it has read
 // already. This saves waking a goroutine for each message. What is sent to the
-// client meanwhile leaves together, in one frame. When the work takes longer than
-// about a millisecond, what has been sent leaves, and another goroutine goes on
+// client meanwhile leaves together, in one frame. When the work takes longer than a
+// few milliseconds, what has been sent leaves, and another goroutine goes on
 // receiving. It must be called during Receive.
 func (c *Connection) Defer(work Worker) {
 	c.StartDeferred() // there is one at a time
@@ -33,8 +33,9 @@ func (c *Connection) StartDeferred() {
 }
 
 const (
-	// patience is how long a reader may work; it may become twice as long.
-	patience = time.Millisecond
+	// patience is how long a reader may work; it may become twice as long. Looking
+	// more often costs noticeably.
+	patience = 3 * time.Millisecond
 	// restless is for how many times of patience nobody has to work before the
 	// goroutine that watches ends.
 	restless = 4
