@@ -1,9 +1,13 @@
 package classic_test
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -78,4 +82,98 @@ func TestNothingIsLostOrDoubledOnTheWay(t *testing.T) {
 		a.chat.requireNoEvent(t)
 		b.chat.requireNoEvent(t)
 	})
+}
+
+// TestANewStreamReplacesTheOld, which the network may have made look alive: the
+// old one ends and gets nothing more.
+func TestANewStreamReplacesTheOld(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"webSockets", "serverSentEvents"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t, nil)
+			c := newClient(t, n, "transport="+transport)
+			c.connect()
+			for range 3 {
+				old := c.input
+				c.open("/reconnect")
+				n.chat.requireEvent(t, "reconnected "+c.id)
+				for r := range old {
+					require.NotContains(t, string(r["M"]), "say")
+				}
+				require.NoError(t, n.hub.Clients().All().Send(t.Context(), "say", "hi"))
+				c.requireMessages(said("hi"))
+			}
+			require.Equal(t, 1, n.endpoint.Stats().Connections)
+		})
+	}
+}
+
+// TestCursorsThatDoNotFit: of other hubs, of a bus with more streams, of nothing.
+// The client gets what is sent from then on: it is never deaf.
+func TestCursorsThatDoNotFit(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, func(t *testing.T, transport string) {
+		n := newNode(t, nil)
+		other := newClient(t, n, "connectionData=[]&transport=longPolling")
+		other.negotiate()
+		_, body := other.ask("/connect", url.Values{})
+		other.take(make(chan map[string]json.RawMessage, 1), []byte(body))
+		c := newClient(t, n, "transport="+transport)
+		c.connect()
+		for _, cursor := range []string{other.cursor, "", "gAAAAAQAA"} {
+			c.close()
+			c.drain()
+			c.mu.Lock()
+			c.cursor = cursor
+			c.mu.Unlock()
+			c.open("/reconnect")
+			n.chat.requireEvent(t, "reconnected "+c.id)
+			require.Eventually(t, func() bool { return c.resume().Get("messageId") != cursor }, patience, time.Millisecond, "a cursor comes at once")
+			require.NoError(t, n.hub.Clients().All().Send(t.Context(), "say", "hi"))
+			c.requireMessages(said("hi"))
+		}
+	})
+}
+
+// TestGroupsAreThoseOfTheToken, wherever the client comes back.
+func TestGroupsAreThoseOfTheToken(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, func(t *testing.T, transport string) {
+		a, b := newFarm(t)
+		c := newClient(t, a, "transport="+transport)
+		c.connect()
+		before := c.resume().Get("groupsToken")
+		c.call(`{"H":"chat","M":"Join","A":["red"],"I":1}`)
+		require.Eventually(t, func() bool { return c.resume().Get("groupsToken") != before }, patience, time.Millisecond)
+		joined := c.resume().Get("groupsToken")
+		c.close()
+		c.drain()
+
+		for i, token := range []string{joined, before} {
+			c.groups, c.node = token, []*node{b, a}[i]
+			c.open("/reconnect")
+			c.node.chat.requireEvent(t, "reconnected "+c.id)
+			require.NoError(t, a.hub.Clients().Group("red").Send(t.Context(), "say", "group"))
+			require.NoError(t, a.hub.Clients().Client(c.id).Send(t.Context(), "say", "you"))
+			if token == joined {
+				require.ElementsMatch(t, []string{said("group"), said("you")}, []string{c.nextMessage(), c.nextMessage()})
+			} else {
+				c.requireMessages(said("you"))
+			}
+			c.close()
+			c.drain()
+		}
+	})
+}
+
+func TestTokensExpire(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, nil, classic.WithTokenLifetime(time.Nanosecond))
+	c := newClient(t, n, "transport=longPolling")
+	c.negotiate()
+	require.Eventually(t, func() bool { // they count seconds
+		status, body := c.ask("/connect", url.Values{})
+		return status == http.StatusForbidden && body == "The connection token has expired."
+	}, patience, 100*time.Millisecond)
 }
