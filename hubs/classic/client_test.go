@@ -202,6 +202,7 @@ func (n *node) serve(t *testing.T) {
 type client struct {
 	t      *testing.T
 	node   *node
+	nodes  []*node // to poll in turn, if there are
 	http   *http.Client
 	query  url.Values // of all requests
 	prefix string     // of all paths
@@ -245,7 +246,11 @@ func (c *client) url(op string, more url.Values) string {
 	for key := range more {
 		q.Set(key, more.Get(key))
 	}
-	return c.node.server.URL + c.prefix + op + "?" + q.Encode()
+	n := c.node
+	if op == "/poll" && len(c.nodes) > 0 {
+		n = c.nodes[int(c.polls.Load())%len(c.nodes)]
+	}
+	return n.server.URL + c.prefix + op + "?" + q.Encode()
 }
 
 // ask makes a request: with a form, a POST.

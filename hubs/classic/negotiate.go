@@ -73,6 +73,12 @@ func (e *Endpoint) serveStart(q *request) error {
 	if c.start(q.r, q.transport) != nil {
 		return &refusal{http.StatusInternalServerError, ""}
 	}
+	if e.farm && e.raw == nil && q.transport == longPolling && len(q.hubs) > 0 {
+		// Its next poll may come to another node.
+		if err := q.hubs[0].hub.Push(q.r.Context(), q.id, []byte(commandStarted)); err != nil {
+			e.logger.Warn("other nodes cannot be told that a client has started", "connection", q.id, "error", err)
+		}
+	}
 	c.wait(q.r.Context(), c.barrier(), flushTimeout)
 	if c.sent.Load() != before {
 		c.wait(q.r.Context(), nil, startGrace)

@@ -20,16 +20,18 @@ const (
 )
 
 // attach makes the connection reachable on this node, by the groups and from the
-// cursor that its client has sent (classic reference 9.5). The caller has the
-// turn.
-func (c *connection) attach(q *request, s *stream) {
+// cursor that its client has sent (classic reference 9.5). It reports whether the
+// cursor fits; if not, the client gets what is sent from now on. The caller has
+// the turn.
+func (c *connection) attach(q *request, s *stream) (fits bool) {
 	c.detach()
 	names, streams := q.layout(c)
 	shape := shapeOf(names, streams)
 	from := make([][]scaleout.Position, len(names))
-	if s.cursor.shape == shape && len(s.cursor.positions) == len(names) {
+	if s.cursorText != "" && s.cursor.shape == shape && len(s.cursor.positions) == len(names) {
+		fits = true
 		for i, p := range s.cursor.positions {
-			if len(p) == streams(i) {
+			if fits = fits && len(p) == streams(i); fits {
 				from[i] = p
 			}
 		}
@@ -49,6 +51,7 @@ func (c *connection) attach(q *request, s *stream) {
 	}
 	c.unsure = false
 	c.written = ""
+	return fits
 }
 
 // layout returns what a cursor of the connection is about: hubs and their numbers

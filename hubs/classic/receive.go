@@ -90,8 +90,8 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	if out.begin() != nil {
 		s.end(endLost)
 	} else {
-		c.open(q, s)
-		c.greeted(q, s, known)
+		attached := c.open(q, s)
+		c.greeted(q, s, known, attached)
 	}
 	select {
 	case <-q.r.Context().Done():

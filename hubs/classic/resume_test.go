@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/classic"
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -176,4 +177,42 @@ func TestTokensExpire(t *testing.T) {
 		status, body := c.ask("/connect", url.Values{})
 		return status == http.StatusForbidden && body == "The connection token has expired."
 	}, patience, 100*time.Millisecond)
+}
+
+// TestPollsThatGoFromNodeToNode, as a balancer without affinity sends them: the
+// client is everywhere and nowhere, and nobody takes it for gone.
+func TestPollsThatGoFromNodeToNode(t *testing.T) {
+	t.Parallel()
+	bus := scaleout.NewMemory()
+	var nodes []*node
+	for range 3 {
+		nodes = append(nodes, newNode(t, bus, classic.WithKey(key), short()))
+	}
+	c := newClient(t, nodes[0], "transport=longPolling&user=ann")
+	c.nodes = nodes
+	c.connect()
+	c.call(`{"H":"chat","M":"Join","A":["red"],"I":1}`)
+	for i := range 300 {
+		require.NoError(t, nodes[i%3].hub.Clients().Group("red").Send(t.Context(), "say", i))
+		if i%2 == 0 { // sometimes two at once
+			require.Equal(t, fmt.Sprintf(`{"H":"Chat","M":"say","A":[%d]}`, i), c.nextMessage())
+			continue
+		}
+		require.NoError(t, nodes[0].hub.Clients().User("ann").Send(t.Context(), "say", "you"))
+		require.ElementsMatch(t, []string{fmt.Sprintf(`{"H":"Chat","M":"say","A":[%d]}`, i), said("you")}, []string{c.nextMessage(), c.nextMessage()})
+	}
+	c.close()
+	// In the end it is gone once, on the node where it was last.
+	var gone []string
+	require.Eventually(t, func() bool {
+		for _, n := range nodes {
+			select {
+			case event := <-n.chat.events:
+				gone = append(gone, event)
+			default:
+			}
+		}
+		return len(gone) > 0 && nodes[0].endpoint.Stats().Connections+nodes[1].endpoint.Stats().Connections+nodes[2].endpoint.Stats().Connections == 0
+	}, patience, time.Millisecond)
+	require.Equal(t, []string{"disconnected " + c.id + " " + hubs.ErrClientTimeout.Error()}, gone)
 }

@@ -153,8 +153,9 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 	return c, known, nil, nil
 }
 
-// open makes a stream what the connection receives by.
-func (c *connection) open(q *request, s *stream) {
+// open makes a stream what the connection receives by. attached says that it was
+// made reachable here for it.
+func (c *connection) open(q *request, s *stream) (attached bool) {
 	c.turn.take()
 	defer c.turn.give()
 	c.mu.Lock()
@@ -166,27 +167,28 @@ func (c *connection) open(q *request, s *stream) {
 	c.mu.Unlock()
 	if superseded {
 		s.end(endReplaced)
-		return
+		return false
 	}
-	if !c.reusable(q, s) {
-		c.attach(q, s)
-		s.greet.Store(true) // with a cursor of what comes next
+	if attached = !c.reusable(q, s); attached {
+		fits := c.attach(q, s)
+		s.greet.Store(!fits || !q.isPoll()) // with a cursor of what comes next
 	}
 	if q.isConnect() && q.protocol.less(startVersion) {
 		if c.start(q.r, q.transport) != nil {
 			s.end(endFailed)
-			return
+			return attached
 		}
 	}
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
 		s.end(endClosed)
-		return
+		return attached
 	}
 	c.stream = s
 	c.mu.Unlock()
 	c.turn.wake()
+	return attached
 }
 
 // release takes a stream off the connection.
@@ -201,10 +203,12 @@ func (c *connection) release(s *stream) {
 	}
 }
 
-// greeted runs what a new stream asks for besides messages: who comes back is
-// greeted by the application, and other nodes are told.
-func (c *connection) greeted(q *request, s *stream, known bool) {
-	if !known && c.log == nil && c.endpoint.farm && !(q.isConnect() && q.transport == webSockets) {
+// greeted runs what a new stream asks for besides messages: other nodes are told,
+// on which the client may have been in between, and who comes back is greeted by
+// the application. known says that the connection was here before.
+func (c *connection) greeted(q *request, s *stream, known, attached bool) {
+	first := !known && q.isConnect() && q.transport == webSockets // which clients try before all others
+	if attached && !first && c.log == nil && c.endpoint.farm {
 		c.moved(q)
 	}
 	switch {
@@ -233,6 +237,9 @@ func (c *connection) isBegun() bool {
 // moved tells the other nodes that the client is here. The first hub does: a
 // connection is on one node for all its hubs.
 func (c *connection) moved(q *request) {
+	if len(q.hubs) == 0 {
+		return
+	}
 	ctx, cancel := context.WithTimeout(c.ctx, takeTimeout)
 	defer cancel()
 	if err := q.hubs[0].hub.Moved(ctx, c.id); err != nil {
