@@ -3,6 +3,7 @@ package scaleout_test
 import (
 	"bytes"
 	"encoding/hex"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"reflect"
@@ -90,6 +91,20 @@ func TestAppendEnvelopeKeepsWhatIsThere(t *testing.T) {
 	t.Parallel()
 	got := scaleout.AppendEnvelope([]byte("head"), &scaleout.Envelope{})
 	require.Equal(t, "head\x95\x00\x00\x00\x00\xa0", string(got))
+}
+
+// All nodes must choose the same stream, whatever their version.
+func TestTopicStream(t *testing.T) {
+	for _, topic := range []scaleout.Topic{
+		{}, {Kind: scaleout.Group, Name: "lobby"}, {Kind: scaleout.User, Name: "ä\xff\x00"}, {Kind: 200, Name: strings.Repeat("x", 300)},
+	} {
+		h := fnv.New32a()
+		_, _ = h.Write(append([]byte{byte(topic.Kind)}, topic.Name...))
+		for _, n := range []int{1, 4, 7} {
+			require.Equal(t, int(h.Sum32()%uint32(n)), topic.Stream(n))
+		}
+	}
+	require.Zero(t, testing.AllocsPerRun(10, func() { scaleout.Topic{Name: "lobby"}.Stream(4) }))
 }
 
 func TestEnvelopeLeavesOutWhatTheBusSets(t *testing.T) {

@@ -1,7 +1,5 @@
 package scaleout
 
-import "hash/fnv"
-
 // Kind says what an envelope asks its receivers to do.
 type Kind uint8
 
@@ -57,10 +55,13 @@ type Topic struct {
 // Stream returns which of n streams carries the topic. All nodes of a farm must
 // have the same n.
 func (t Topic) Stream(n int) int {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte{byte(t.Kind)})
-	_, _ = h.Write([]byte(t.Name))
-	return int(h.Sum32() % uint32(n))
+	// FNV-1a, as of hash/fnv, which would need a copy of the name.
+	const offset, prime = 2166136261, 16777619
+	h := (uint32(offset) ^ uint32(t.Kind)) * prime
+	for i := range len(t.Name) {
+		h = (h ^ uint32(t.Name[i])) * prime
+	}
+	return int(h % uint32(n))
 }
 
 // Envelope is what nodes send to each other. Which fields matter depends on the

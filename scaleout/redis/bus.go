@@ -112,7 +112,11 @@ func (b *Bus) Join(hub string, receiver scaleout.Receiver) (scaleout.Node, error
 		return nil, err
 	}
 	n := newNode(b, hub, receiver)
-	if err := n.start(); err != nil {
+	err := n.start()
+	for attempts := 1; attempts < joinAttempts && errors.Is(err, errOverdue); attempts++ {
+		err = n.start() // a connection may have been dead already, or Redis has much to do
+	}
+	if err != nil {
 		n.stop()
 		return nil, fmt.Errorf("redis: cannot join the farm of hub %q: %w", hub, err)
 	}

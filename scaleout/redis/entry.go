@@ -96,16 +96,24 @@ func (a *awaiting) each(do func(e *entry)) {
 	}
 }
 
-// delivered settles the entry with a number, and those before it, which have
-// not come and, as they are in order, will not.
-func (a *awaiting) delivered(sequence uint64) {
+// delivered settles the entries with these numbers, which rise, and those before the
+// last of them that are not among them: they have not come and, as they are in order,
+// will not.
+func (a *awaiting) delivered(sequences []uint64) {
+	if len(sequences) == 0 {
+		return
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	last := sequences[len(sequences)-1]
 	i := 0
-	for ; i < len(a.entries) && a.entries[i].sequence <= sequence; i++ {
+	for ; i < len(a.entries) && a.entries[i].sequence <= last; i++ {
 		e := a.entries[i]
 		a.entries[i] = nil
-		if e.sequence == sequence {
+		for sequences[0] < e.sequence {
+			sequences = sequences[1:]
+		}
+		if e.sequence == sequences[0] {
 			e.settle(nil)
 		} else {
 			e.settle(errLost)

@@ -116,6 +116,7 @@ func (f *follower) deliver(batches []goredis.XStream) (full bool) {
 
 func (f *follower) deliverStream(s *stream, messages []goredis.XMessage) (bytes int) {
 	envelopes := 0
+	var own []uint64
 	for _, m := range messages {
 		if f.node.ctx.Err() != nil {
 			return bytes
@@ -129,8 +130,14 @@ func (f *follower) deliverStream(s *stream, messages []goredis.XMessage) (bytes 
 		s.passed++
 		size, err := s.open(m, end, func(e *scaleout.Envelope, gap uint64) {
 			envelopes++
-			f.envelope(s, e, gap)
+			if f.envelope(s, e, gap) && e.Publisher == f.node.id {
+				own = append(own, e.Sequence)
+			}
 		})
+		// Who has published an entry's envelopes goes on at the same time, so that
+		// what they publish next comes together too.
+		s.awaiting.delivered(own)
+		own = own[:0]
 		bytes += size
 		if err != nil {
 			f.malformed(s, err)
@@ -145,7 +152,8 @@ func (f *follower) deliverStream(s *stream, messages []goredis.XMessage) (bytes 
 	return bytes
 }
 
-func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) {
+// envelope delivers an envelope, unless it was delivered before.
+func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) (isNew bool) {
 	n := f.node
 	if _, known := s.publishers[e.Publisher]; !known {
 		n.members.heard(e.Publisher)
@@ -153,7 +161,7 @@ func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) {
 	missing, isNew := s.arrival(e, gap)
 	if !isNew {
 		n.bus.stats.duplicates.Add(1)
-		return
+		return false
 	}
 	if missing > 0 {
 		f.suspect.Store(true) // they may have been trimmed
@@ -165,9 +173,7 @@ func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) {
 	}
 	n.bus.stats.delivered.Add(1)
 	n.receiver.Deliver(e)
-	if e.Publisher == n.id && s.index >= 0 {
-		s.awaiting.delivered(e.Sequence)
-	}
+	return true
 }
 
 func (f *follower) malformed(s *stream, err error) {

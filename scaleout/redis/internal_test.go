@@ -148,9 +148,10 @@ func TestAwaitingSettlesInOrder(t *testing.T) {
 	}
 	l.number(batch)
 	awaiting := &n.streams[0].awaiting
-	awaiting.delivered(1)
+	awaiting.delivered(nil)
+	awaiting.delivered([]uint64{1})
 	require.NoError(t, <-batch[0].done)
-	awaiting.delivered(3)
+	awaiting.delivered([]uint64{3})
 	require.ErrorIs(t, <-batch[1].done, scaleout.ErrDown, "it was confirmed, and is not there")
 	require.NoError(t, <-batch[2].done)
 	require.False(t, batch[3].settled())

@@ -38,6 +38,8 @@ const (
 	expireEvery = 50 * time.Millisecond
 	// askTimeout is for questions with a small answer.
 	askTimeout = 2 * time.Second
+	// joinAttempts is how often Join asks when there is no answer in time.
+	joinAttempts = 3
 	// goodbyeTimeout bounds what Close does to tell the others.
 	goodbyeTimeout = time.Second
 	// firstBackoff doubles with each failure up to lastBackoff.
