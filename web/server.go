@@ -4,6 +4,8 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+
+	"github.com/go-signalr/signalr/hubs/classic"
 )
 
 // clientScripts are the files of npm packages that the pages load: their path
@@ -24,11 +26,10 @@ var static embed.FS
 // newHandler serves the hub at /chat, and for classic clients at /signalr, the
 // pages at / and /classic.html, their parts below /static/, and the SignalR
 // clients of node_modules below /lib/.
-func newHandler(hub, classic http.Handler, modules fs.FS) http.Handler {
+func newHandler(hub, old http.Handler, modules fs.FS) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/chat", hub)
 	mux.Handle("/chat/", hub)
-	mux.Handle("/signalr/", classic)
 	for path, page := range map[string]string{"GET /{$}": "index.html", "GET /classic.html": "classic.html"} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Security-Policy", contentPolicy)
@@ -44,7 +45,7 @@ func newHandler(hub, classic http.Handler, modules fs.FS) http.Handler {
 			serveFile(w, r, modules, file)
 		})
 	}
-	return mux
+	return classic.Mount("/signalr", old, mux)
 }
 
 func serveFile(w http.ResponseWriter, r *http.Request, files fs.FS, name string) {

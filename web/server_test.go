@@ -40,6 +40,7 @@ func TestHandler(t *testing.T) {
 		"hub":            {"GET", "/chat", 200, "", "hub /chat"},
 		"negotiate":      {"POST", "/chat/negotiate", 200, "", "hub /chat/negotiate"},
 		"classic hubs":   {"GET", "/signalr/hubs", 200, "", "classic /signalr/hubs"},
+		"double slash":   {"POST", "/signalr//poll", 200, "", "classic /signalr//poll"},
 		"unknown page":   {"GET", "/nowhere", 404, "", ""},
 		"unknown part":   {"GET", "/static/nothing.js", 404, "", ""},
 		"types":          {"GET", "/static/hub.d.ts", 404, "", ""},

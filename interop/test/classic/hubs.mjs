@@ -57,6 +57,20 @@ export const hubs = {
       },
     },
     {
+      title: "a page may bring its own JSON",
+      async run(t) {
+        const used = { parse: 0, stringify: 0 };
+        const connection = t.hubs();
+        connection.json = {
+          parse: (text) => (used.parse++, JSON.parse(text)),
+          stringify: (value) => (used.stringify++, JSON.stringify(value)),
+        };
+        await t.start(connection);
+        equal(await connection.hubs.echoHub.server.echoReturn("own"), "own");
+        ok(used.parse > 1 && used.stringify > 0, JSON.stringify(used));
+      },
+    },
+    {
       title: "texts that look like dates stay as they are",
       async run(t) {
         const [log, { server }] = await listening(t, "dateAsStringHub", "callback");
