@@ -2,7 +2,7 @@
 // contract 6.
 
 import { equal, ok } from "../support/expect.mjs";
-import { events, failure, listen } from "./context.mjs";
+import { events, failure, listen, roundTrip } from "./context.mjs";
 import { once } from "./transports.mjs";
 
 const query = (transport) => `transport=${transport}`;
@@ -15,7 +15,13 @@ async function automatic(t, options = {}) {
   return [log, connection];
 }
 
-const mine = (log, { id }) => log.items.filter(([, who]) => who === id).map(([what]) => what);
+/** Resolves with what the log says of a connection once all that it was sent so far is there. */
+async function mine(log, connection) {
+  const { id } = connection;
+  await log.until((items) => items.some(([, who]) => who === id));
+  await roundTrip(connection);
+  return log.items.filter(([, who]) => who === id).map(([what]) => what);
+}
 
 export const fallback = {
   group: "fallback",
@@ -26,7 +32,7 @@ export const fallback = {
       async run(t) {
         const [log, connection] = await automatic(t);
         equal(connection.transport.name, "webSockets");
-        equal(mine(log, connection), ["joined"]);
+        equal(await mine(log, connection), ["joined"]);
       },
     },
     {
@@ -36,7 +42,7 @@ export const fallback = {
         await t.network("treat", query("webSockets"), "refuse");
         const [log, connection] = await automatic(t);
         equal(connection.transport.name, "foreverFrame");
-        equal(mine(log, connection), ["joined"]);
+        equal(await mine(log, connection), ["joined"]);
       },
     },
     ...[
@@ -50,7 +56,7 @@ export const fallback = {
         }
         const [log, connection] = await automatic(t);
         equal(connection.transport.name, left);
-        equal(mine(log, connection), ["joined"]);
+        equal(await mine(log, connection), ["joined"]);
         await connection.hubs.StatusHub.server.ping();
         await log.has(["pong"]);
       },
@@ -64,13 +70,13 @@ export const fallback = {
         await t.network("treat", `/connect?${query("serverSentEvents")}`, "swallow");
         const [log, connection] = await automatic(t);
         equal(connection.transport.name, "longPolling");
-        equal(mine(log, connection), ["joined"]);
+        equal(await mine(log, connection), ["joined"]);
         const back = events(connection, "reconnected");
         await t.lose("cut"); // the old transports too, if they are still there
         await back.count(1);
         await connection.hubs.StatusHub.server.ping();
         await log.has(["pong"]);
-        equal(mine(log, connection), ["joined"]);
+        equal(await mine(log, connection), ["joined"]);
       },
     },
     {
