@@ -173,7 +173,7 @@ func (s *session) admit(c *call, receiving bool) {
 			s.deferred = c
 			s.conn.Defer(s)
 		} else {
-			go s.work(c)
+			go s.work(c, s.noneWaiting)
 		}
 	default:
 		s.wait(c)
@@ -186,19 +186,20 @@ func (s *session) wait(c *call) {
 	s.waiting = append(s.waiting, c)
 }
 
-// Work implements [transports.Worker]: it runs the call that was deferred.
+// Work implements [transports.Worker]: it runs the call that was deferred, and
+// those behind it. The connection sends their answers afterwards.
 func (s *session) Work() {
 	c := s.deferred
 	s.deferred = nil
-	s.work(c)
+	s.work(c, func() bool { return false })
 }
 
 // work runs a call, and then others while some wait and there is a slot. Plain
 // calls have no goroutine beside the one that runs it.
-func (s *session) work(c *call) {
+func (s *session) work(c *call, last func() bool) {
 	defer s.running.Done()
 	for c != nil {
-		s.run(c, s.noneWaiting)
+		s.run(c, last)
 		c = s.next(c)
 	}
 }
@@ -259,7 +260,7 @@ func (s *session) giveSlot(c *call) {
 		return
 	}
 	s.running.Add(1)
-	go s.work(s.startWaiting())
+	go s.work(s.startWaiting(), s.noneWaiting)
 }
 
 // release takes the streams of a call that has returned off the books.

@@ -1,0 +1,58 @@
+package hubs
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Nobody waits for room that is there, whoever makes it and when.
+func TestBudgetWakesThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	b := &budget{limit: 100}
+	const each, rounds, size = 4, 2000, 30
+	taken := make(chan struct{}, each*rounds)
+	var waits, takers sync.WaitGroup
+	for range each {
+		waits.Go(func() {
+			for range rounds {
+				b.add(size)
+				taken <- struct{}{}
+				b.wait()
+			}
+		})
+		takers.Go(func() {
+			for range taken {
+				b.add(-size)
+			}
+		})
+	}
+	waits.Wait()
+	close(taken)
+	takers.Wait()
+	require.Zero(t, b.used.Load())
+}
+
+func TestBudgetIsNeverOverdrawn(t *testing.T) {
+	t.Parallel()
+	b := &budget{limit: 100}
+	var taken atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for b.try(7) {
+				taken.Add(7)
+			}
+		})
+	}
+	all.Wait()
+	require.EqualValues(t, 98, taken.Load())
+	require.False(t, b.full())
+	b.add(3)
+	require.True(t, b.full())
+	b.close()
+	require.False(t, b.full())
+	b.wait()
+}
