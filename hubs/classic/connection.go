@@ -69,7 +69,8 @@ type listed struct {
 // source is a member of the bus and what its cursor belongs to.
 type source struct {
 	bridge.Member
-	hub    string
+	hub    string // "": it is the log
+	user   string
 	groups []string
 }
 
@@ -108,13 +109,7 @@ func newConnection(e *Endpoint, q *request) *connection {
 // use notes by what request the client receives. c.mu is locked, or nobody else
 // has c.
 func (c *connection) use(q *request) {
-	c.request, c.transport = settledRequest(q.r), q.transport
-	c.expires = time.Time{}
-	for _, h := range q.hubs {
-		if t := h.policy.Expires(q.r); !t.IsZero() && (c.expires.IsZero() || t.Before(c.expires)) {
-			c.expires = t
-		}
-	}
+	c.request, c.transport, c.expires = settledRequest(q.r), q.transport, q.expires
 }
 
 // lists reports whether the client has listed all of these hubs from the

@@ -3,7 +3,6 @@ package classic
 import (
 	"context"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/go-signalr/signalr/scaleout"
@@ -31,10 +30,12 @@ func (c *connection) attach(q *request, s *stream) (fits bool) {
 	if s.cursorText != "" && s.cursor.shape == shape && len(s.cursor.positions) == len(names) {
 		fits = true
 		for i, p := range s.cursor.positions {
-			if fits = fits && len(p) == streams(i); fits {
-				from[i] = p
-			}
+			from[i] = p
+			fits = fits && len(p) == streams(i)
 		}
+	}
+	if !fits {
+		clear(from)
 	}
 	c.shape = shape
 	c.proven = s.groups != nil
@@ -47,7 +48,7 @@ func (c *connection) attach(q *request, s *stream) (fits bool) {
 		}
 		groups := s.groups[h.name]
 		p := c.peer(h, c.request, c.ctx, q.transport)
-		c.sources = append(c.sources, source{h.hub.Attach(p, groups, from[i], c.turn.wake), h.name, groups})
+		c.sources = append(c.sources, source{h.hub.Attach(p, groups, from[i], c.turn.wake), h.name, h.user, groups})
 	}
 	c.unsure = false
 	c.written = ""
@@ -258,7 +259,7 @@ func (c *connection) gather(ctx context.Context, r *response, most, bytes int) (
 		for {
 			room := most - len(r.messages)
 			if room <= 0 || r.size >= bytes {
-				c.next = (c.next + i) % n
+				c.next = (c.next + i + 1) % n
 				return true, err
 			}
 			b, takeErr := src.Take(ctx, min(room, atOnce))
@@ -365,9 +366,9 @@ func (c *connection) groupsToken() string {
 		if c.sources[i].hub == "" {
 			continue
 		}
-		names, new := c.sources[i].Groups()
+		names, different := c.sources[i].Groups()
 		c.sources[i].groups = names
-		changed = changed || new
+		changed = changed || different
 	}
 	if !changed || !c.isStarted() {
 		c.proven = !changed
@@ -402,7 +403,7 @@ func sameHubs(sources []source, hubs []listed) bool {
 		if s.hub == "" {
 			continue
 		}
-		if i == len(hubs) || !strings.EqualFold(hubs[i].name, s.hub) {
+		if i == len(hubs) || hubs[i].name != s.hub || hubs[i].user != s.user {
 			return false
 		}
 		i++

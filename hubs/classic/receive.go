@@ -18,6 +18,11 @@ func (e *Endpoint) serveStream(q *request) error {
 	if err := e.resume(q, s); err != nil {
 		return err
 	}
+	for _, h := range q.hubs {
+		if t := h.policy.Expires(q.r); !t.IsZero() && (q.expires.IsZero() || t.Before(q.expires)) {
+			q.expires = t
+		}
+	}
 	switch q.transport {
 	case webSockets:
 		return e.serveSocket(q, s)

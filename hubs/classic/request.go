@@ -129,6 +129,7 @@ type request struct {
 	transport transport
 	id        string // of the connection
 	hubs      []listed
+	expires   time.Time // when the first of their authentications does; zero: never
 }
 
 func (q *request) isConnect() bool { return q.op == opConnect }
