@@ -104,7 +104,7 @@ func TestTopicStream(t *testing.T) {
 			require.Equal(t, int(h.Sum32()%uint32(n)), topic.Stream(n))
 		}
 	}
-	require.Zero(t, testing.AllocsPerRun(10, func() { scaleout.Topic{Name: "lobby"}.Stream(4) }))
+	require.Zero(t, testing.AllocsPerRun(10, func() { _ = scaleout.Topic{Name: "lobby"}.Stream(4) }))
 }
 
 func TestEnvelopeLeavesOutWhatTheBusSets(t *testing.T) {
