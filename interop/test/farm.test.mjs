@@ -247,8 +247,8 @@ for (const platform of ["node", "chromium"]) {
       await eventually(() => a.invoke("Count", "Group", ["g"]), 2);
       await eventually(() => a.invoke("Count", "User", ["ghost"]), 0);
       await eventually(async () => (await a.invoke("Nodes")).sort(), [1, 2, 2]);
-      // A heartbeat may be missing for 5 s, and is looked for each second.
-      ok(Date.now() - killed < 10_000, `the node was there for ${Date.now() - killed} ms`);
+      // A heartbeat may be missing for 5 s, and is looked for each second, or less often on a busy machine.
+      ok(Date.now() - killed < 15_000, `the node was there for ${Date.now() - killed} ms`);
       await victim.stop();
     });
 

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
-import { temporaryFolder } from "./server.mjs";
+import { killAtExit, temporaryFolder } from "./server.mjs";
 
 /** A port of the loopback address that is free at the moment. */
 export async function freePort() {
@@ -36,7 +36,7 @@ export async function startRedis({ durable = true } = {}) {
     );
     const started = child;
     ended = new Promise((resolve) => started.once("close", resolve));
-    process.once("exit", () => started.kill("SIGKILL"));
+    killAtExit(started);
     await answering(port, started);
   };
   await launch();

@@ -28,9 +28,14 @@ export function temporaryFolder() {
   return folder;
 }
 
-// The programs that this process has started, which must not outlive it.
 const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+
+/** Makes sure that a program does not outlive this process. */
+export function killAtExit(child) {
+  running.add(child);
+  child.once("close", () => running.delete(child));
+}
 
 let built;
 
@@ -49,7 +54,7 @@ export async function startServer(...flags) {
  */
 export async function start(program, args = []) {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
-  running.add(child);
+  killAtExit(child);
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
     log = (log + text).slice(-10_000);
@@ -59,10 +64,7 @@ export async function start(program, args = []) {
   });
   const ended = new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code, signal) => {
-      running.delete(child);
-      resolve(signal ?? code);
-    });
+    child.once("close", (code, signal) => resolve(signal ?? code));
   });
   const failure = (what) => new Error(`${what}; its log:\n${log}`);
   const line = await Promise.race([
