@@ -23,19 +23,18 @@ func (e *Endpoint) beat(end <-chan struct{}) {
 				c.beat(now, keepAlive && e.opts.keepAlive > 0)
 			}
 			clear(all)
-			e.forgetAborted(now)
+			e.forgetFarewells(now)
 		}
 	}
 }
 
-// forgetAborted forgets what clients that must not come back have given up by
-// now.
-func (e *Endpoint) forgetAborted(now time.Time) {
+// forgetFarewells forgets what clients that must not come back have given up by now.
+func (e *Endpoint) forgetFarewells(now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for id, f := range e.aborted {
+	for id, f := range e.farewells {
 		if now.After(f.until) {
-			delete(e.aborted, id)
+			delete(e.farewells, id)
 		}
 	}
 	e.endBeat()

@@ -79,9 +79,16 @@ var (
 	errRefused  = errors.New("classic: OnConnected has failed")
 	errNotBegun = errors.New("classic: the client has not started the connection in time")
 	errLeft     = errors.New("classic: the client is on another node")
-	errAborted  = errors.New("classic: the connection was aborted")
+	errAborted  = errors.New("classic: the application has ended the connection")
+	errStopped  = errors.New("classic: the client has stopped")
 	errShutdown = errors.New("classic: the server is shutting down")
 )
+
+// isNews reports whether an error of taking messages is one of those that end the
+// connection.
+func isNews(err error) bool {
+	return errors.Is(err, errAborted) || errors.Is(err, errStopped) || errors.Is(err, errLeft)
+}
 
 func newConnection(e *Endpoint, q *request) *connection {
 	c := &connection{
@@ -305,7 +312,7 @@ func (c *connection) end(cause error) {
 // retire does what is to be done when a connection ends.
 func (c *connection) retire(cause error) {
 	if errors.Is(cause, hubs.ErrClientTimeout) {
-		if news := c.news(); news != nil {
+		if news := c.news(); isNews(news) {
 			cause = news
 		}
 	}
@@ -328,7 +335,7 @@ func (c *connection) retire(cause error) {
 	var told error
 	silent := false
 	switch {
-	case errors.Is(cause, errAborted):
+	case errors.Is(cause, errAborted), errors.Is(cause, errStopped):
 	case errors.Is(cause, hubs.ErrClientTimeout):
 		told = cause
 	default:
@@ -342,8 +349,7 @@ func (c *connection) retire(cause error) {
 	close(c.gone)
 }
 
-// news looks in what nobody has taken for the end of the connection: [errLeft] or
-// [errAborted].
+// news looks in what nobody has taken for the end of the connection.
 func (c *connection) news() error {
 	ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
 	defer cancel()

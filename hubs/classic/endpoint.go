@@ -35,23 +35,38 @@ type Endpoint struct {
 
 	mu          sync.Mutex
 	connections map[string]*connection // by id
-	aborted     map[string]farewell    // by id, those of connections that must not come back
+	farewells   map[string]farewell    // by id, those of connections that must not come back
 	beatEnd     chan struct{}          // ends the beat; nil: none is running
 	stopped     bool                   // by Shutdown
+	stopping    chan struct{}          // closed then
 	live        sync.WaitGroup         // connections in the table, and the beat
 }
 
 // farewell is for a client that was ended and comes back nevertheless: it may poll,
 // or not know what it was told.
 type farewell struct {
+	cause error // errAborted or errStopped
 	until time.Time
 	last  []byte // a response that it has still to get; nil: none
 }
 
 // dismissed is the error of an attempt to come back.
-type dismissed struct{ last []byte }
+type dismissed struct{ farewell }
 
-func (*dismissed) Error() string { return errAborted.Error() }
+func (d *dismissed) Error() string { return d.cause.Error() }
+
+// text returns what the client still gets: at the end, that it need not come back.
+// Who has stopped by itself is told nothing.
+func (d *dismissed) text(cursor string) []byte {
+	if d.last != nil {
+		return d.last
+	}
+	r := response{cursor: cursor}
+	if d.cause == errAborted {
+		r.failure = textAborted
+	}
+	return r.append(nil)
+}
 
 // served is a hub, or the handler of raw connections, as the endpoint sees it.
 type served struct {
@@ -123,7 +138,8 @@ func newBareEndpoint(o *options) (*Endpoint, error) {
 		farm:        o.key != nil,
 		tokens:      t,
 		connections: make(map[string]*connection),
-		aborted:     make(map[string]farewell),
+		farewells:   make(map[string]farewell),
+		stopping:    make(chan struct{}),
 	}
 	e.webSockets.init()
 	e.sends.init(o.parallelCalls)
@@ -279,8 +295,11 @@ func (e *Endpoint) Stats() Stats { return e.stats.snapshot() }
 // is done first, its error is returned.
 func (e *Endpoint) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
-	e.stopped = true
-	clear(e.aborted)
+	if !e.stopped {
+		e.stopped = true
+		close(e.stopping)
+	}
+	clear(e.farewells)
 	e.endBeat()
 	e.mu.Unlock()
 	for _, c := range e.snapshot(nil) {
@@ -324,15 +343,15 @@ func (e *Endpoint) forget(c *connection, cause error) {
 	defer e.live.Done()
 	delete(e.connections, c.id)
 	e.stats.ended(cause)
-	if errors.Is(cause, errAborted) && !e.stopped {
-		e.aborted[c.id] = farewell{time.Now().Add(e.opts.disconnectTimeout), c.last}
+	if (cause == errAborted || cause == errStopped) && !e.stopped {
+		e.farewells[c.id] = farewell{cause, time.Now().Add(e.opts.disconnectTimeout), c.last}
 	}
 	e.endBeat()
 }
 
 // endBeat ends the beat if there is nothing for it to do. The table is locked.
 func (e *Endpoint) endBeat() {
-	if e.beatEnd != nil && len(e.connections) == 0 && len(e.aborted) == 0 {
+	if e.beatEnd != nil && len(e.connections) == 0 && len(e.farewells) == 0 {
 		close(e.beatEnd)
 		e.beatEnd = nil
 	}

@@ -211,6 +211,34 @@ func TestAbortByTheClient(t *testing.T) {
 	})
 }
 
+// TestAClientThatHasStoppedIsToldNothing: what it receives by ends plainly, and
+// when it asks again nevertheless, it waits.
+func TestAClientThatHasStoppedIsToldNothing(t *testing.T) {
+	t.Parallel()
+	for i := range 2 { // the stop reaches the connection's node, or the other
+		t.Run([]string{"here", "elsewhere"}[i], func(t *testing.T) {
+			t.Parallel()
+			a, b := newFarm(t)
+			c := newClient(t, a, "transport=longPolling")
+			c.connect()
+			c.requireStream()
+			polls := c.polls.Load()
+			status, _ := c.other([]*node{a, b}[i]).ask("/abort", url.Values{})
+			require.Equal(t, http.StatusOK, status)
+			a.chat.requireEvent(t, "disconnected "+c.id+" <nil>")
+			require.Eventually(t, func() bool { return c.polls.Load() > polls }, patience, time.Millisecond, "the poll ends, and another comes")
+			require.Never(t, func() bool { return c.polls.Load() > polls+1 }, 50*time.Millisecond, time.Millisecond)
+			c.close()
+			for r := range c.input {
+				require.Empty(t, r["E"])
+			}
+			require.Equal(t, map[string]uint64{"stopped": 1}, a.endpoint.Stats().Ended)
+			a.stop()
+			a.chat.requireNoEvent(t)
+		})
+	}
+}
+
 func TestAbortByTheApplication(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, transport string) {

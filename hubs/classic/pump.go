@@ -16,6 +16,7 @@ const takeTimeout = 10 * time.Second
 const (
 	commandMark    = '\x00'
 	commandStarted = "\x00started"
+	commandStopped = "\x00stopped" // by the client's wish
 )
 
 // attach makes the connection reachable on this node, by the groups and from the
@@ -213,8 +214,8 @@ func (c *connection) lose(s *stream) {
 // errUnread means that the broker does not tell what a client has missed.
 var errUnread = errors.New("classic: what a client has missed cannot be read")
 
-// stop handles what has stopped a flush: the client has to go (errAborted), is on
-// another node (errLeft), or the broker does not answer.
+// stop handles what has stopped a flush: news of the connection's end, or a broker
+// that does not answer.
 func (c *connection) stop(s *stream, err error) error {
 	switch {
 	case errors.Is(err, errAborted):
@@ -223,8 +224,8 @@ func (c *connection) stop(s *stream, err error) error {
 			_ = s.out.send(failure.append(nil)) // it has to go anyway
 		}
 		c.end(errAborted)
-	case errors.Is(err, errLeft):
-		c.end(errLeft)
+	case isNews(err):
+		c.end(err)
 	default:
 		c.retry.Store(true) // at the next beat
 		c.endpoint.logger.Warn("what a client has missed cannot be read", "connection", c.id, "error", err)
@@ -269,8 +270,10 @@ func (c *connection) gather(ctx context.Context, r *response, most, bytes int) (
 			case b.Left:
 				return false, errLeft
 			}
-			c.accept(r, b.Messages)
-			if b.Aborted {
+			switch stopped := c.accept(r, b.Messages); {
+			case stopped:
+				return false, errStopped
+			case b.Aborted:
 				return false, errAborted
 			}
 			if takeErr != nil || !b.More {
@@ -287,15 +290,20 @@ func (c *connection) gather(ctx context.Context, r *response, most, bytes int) (
 	return false, err
 }
 
-// accept adds messages, and obeys those that are not for the client.
-func (c *connection) accept(r *response, messages [][]byte) {
+// accept adds messages, and obeys those that are not for the client. It reports
+// whether one said that the client has stopped.
+func (c *connection) accept(r *response, messages [][]byte) (stopped bool) {
 	for _, m := range messages {
-		if len(m) == 0 || m[0] != commandMark {
+		switch {
+		case len(m) == 0 || m[0] != commandMark:
 			r.add(m)
-		} else if string(m) == commandStarted {
+		case string(m) == commandStarted:
 			c.noteStarted()
+		case string(m) == commandStopped:
+			stopped = true
 		}
 	}
+	return stopped
 }
 
 // lookAhead notices, while nothing can be written, what ends the connection. The
@@ -326,7 +334,7 @@ func (c *connection) lookAhead() {
 	} else {
 		err = c.discard(ctx)
 	}
-	if errors.Is(err, errAborted) || errors.Is(err, errLeft) {
+	if isNews(err) {
 		c.end(err)
 	}
 }

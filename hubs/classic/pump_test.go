@@ -65,7 +65,7 @@ func TestABrokerThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	hub, err := hubs.New(nil, hubs.WithName("Chat"), hubs.WithLogger(slog.New(slog.DiscardHandler)))
 	require.NoError(t, err)
-	e, err := New(hub, WithShortTimes(time.Millisecond, time.Minute, time.Minute, time.Minute))
+	e, err := New(hub, WithShortTimes(time.Millisecond, 0, time.Minute, time.Minute))
 	require.NoError(t, err)
 	out := &recorder{sent: make(chan string, 16)}
 	c, s := open(t, e, testID, out)

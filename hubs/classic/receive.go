@@ -80,11 +80,7 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	s.out = out
 	c, known, err := e.enter(q, s)
 	if d := (*dismissed)(nil); errors.As(err, &d) {
-		if out.begin() == nil {
-			_ = out.send(d.text(s)) // it has to go anyway
-		}
-		s.end(endClosed)
-		out.finish(endAnswered, nil)
+		e.dismiss(q, s, out, d)
 		return nil
 	}
 	if err != nil {
@@ -109,13 +105,24 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	return nil
 }
 
-// text returns what the client still gets: at the end, that it need not come back.
-func (d *dismissed) text(s *stream) []byte {
-	if d.last != nil {
-		return d.last
+// dismiss answers a client whose connection has ended. One that has stopped, and
+// asks nevertheless, is kept waiting so that it does not ask all the time.
+func (e *Endpoint) dismiss(q *request, s *stream, out httpOutlet, d *dismissed) {
+	begun := out.begin() == nil
+	if d.cause == errStopped {
+		timer := time.NewTimer(time.Until(d.until))
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-q.r.Context().Done():
+		case <-e.stopping:
+		}
 	}
-	r := response{cursor: s.cursorText, failure: textAborted}
-	return r.append(nil)
+	if begun {
+		_ = out.send(d.text(s.cursorText)) // it has to go anyway
+	}
+	s.end(endClosed)
+	out.finish(endAnswered, nil)
 }
 
 // events is the Server-Sent Events transport (classic reference 5).

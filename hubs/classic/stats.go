@@ -20,9 +20,9 @@ type Stats struct {
 	// Opened counts the requests to receive by that there ever were: each poll
 	// is one.
 	Opened map[string]uint64
-	// Ended counts the connections that ended here, by reason: "aborted" by the
-	// client or the application, "timeout", "refused" by OnConnected or never
-	// started, "moved" to another node, "app_shutdown".
+	// Ended counts the connections that ended here, by reason: "stopped" by the
+	// client, "aborted" by the application, "timeout", "refused" by OnConnected
+	// or never started, "moved" to another node, "app_shutdown".
 	Ended map[string]uint64
 }
 
@@ -72,6 +72,8 @@ func reason(cause error) string {
 	switch {
 	case errors.Is(cause, errAborted):
 		return "aborted"
+	case errors.Is(cause, errStopped):
+		return "stopped"
 	case errors.Is(cause, hubs.ErrClientTimeout):
 		return "timeout"
 	case errors.Is(cause, errLeft):

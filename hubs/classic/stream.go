@@ -125,9 +125,9 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 	if e.stopped {
 		return nil, false, nil, &refusal{http.StatusServiceUnavailable, "The server is shutting down."}
 	}
-	if f, ok := e.aborted[q.id]; ok {
-		e.aborted[q.id] = farewell{until: f.until}
-		return nil, false, nil, &dismissed{f.last}
+	if f, ok := e.farewells[q.id]; ok {
+		e.farewells[q.id] = farewell{cause: f.cause, until: f.until}
+		return nil, false, nil, &dismissed{f}
 	}
 	c, known = e.connections[q.id]
 	if !known {

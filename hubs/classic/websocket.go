@@ -72,7 +72,7 @@ func (e *Endpoint) serveSocket(q *request, s *stream) error {
 	conn.SetReadLimit(int64(e.opts.maxMessageSize))
 	t.start(conn)
 	if d != nil {
-		_ = t.send(d.text(s)) // it has to go anyway
+		_ = t.send(d.text(s.cursorText)) // it has to go anyway
 		s.end(endClosed)
 		t.wait()
 		return nil
