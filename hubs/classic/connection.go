@@ -316,7 +316,10 @@ func (c *connection) retire(cause error) {
 			cause = news
 		}
 	}
-	c.cancel(cause)
+	left := errors.Is(cause, errLeft)
+	if !left { // else the client waits for its calls elsewhere
+		c.cancel(cause)
+	}
 	c.mu.Lock()
 	s := c.stream
 	c.stream = nil
@@ -328,25 +331,51 @@ func (c *connection) retire(cause error) {
 	c.turn.take()
 	c.detach()
 	c.turn.give() // whoever gets it sees that it has ended
-	if begun {
-		<-c.started
-	}
-	c.calls.Wait()
-	var told error
-	silent := false
-	switch {
-	case errors.Is(cause, errAborted), errors.Is(cause, errStopped):
-	case errors.Is(cause, hubs.ErrClientTimeout):
-		told = cause
-	default:
-		silent = true
-	}
-	if !silent && begun && c.startErr == nil {
-		_ = forAll(c.hubs, func(h listed) error { c.disconnected(h, told); return nil }, nil)
+	if left {
+		c.endpoint.forget(c, cause)
+		close(c.gone)
+		c.endCalls(cause)
+	} else {
+		if begun {
+			<-c.started
+		}
+		c.calls.Wait()
+		if told, tell := farewellOf(cause); tell && begun && c.startErr == nil {
+			_ = forAll(c.hubs, func(h listed) error { c.disconnected(h, told); return nil }, nil)
+		}
+		c.endpoint.forget(c, cause)
+		close(c.gone)
 	}
 	c.endpoint.logger.Debug("client disconnected", "connection", c.id, "cause", cause)
-	c.endpoint.forget(c, cause)
-	close(c.gone)
+	c.endpoint.live.Done()
+}
+
+// farewellOf returns what OnDisconnected is told of a cause, and whether it runs.
+func farewellOf(cause error) (told error, tell bool) {
+	switch {
+	case errors.Is(cause, errAborted), errors.Is(cause, errStopped):
+		return nil, true
+	case errors.Is(cause, hubs.ErrClientTimeout):
+		return cause, true
+	default:
+		return nil, false
+	}
+}
+
+// endCalls waits for the calls of a client that has left. They go on, unless the
+// endpoint shuts down.
+func (c *connection) endCalls(cause error) {
+	done := make(chan struct{})
+	go func() {
+		c.calls.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-c.endpoint.stopping:
+	}
+	c.cancel(cause)
+	<-done
 }
 
 // news looks in what nobody has taken for the end of the connection.

@@ -340,7 +340,6 @@ func (e *Endpoint) add(c *connection) {
 func (e *Endpoint) forget(c *connection, cause error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	defer e.live.Done()
 	delete(e.connections, c.id)
 	e.stats.ended(cause)
 	if (cause == errAborted || cause == errStopped) && !e.stopped {

@@ -216,3 +216,33 @@ func TestPollsThatGoFromNodeToNode(t *testing.T) {
 	}, patience, time.Millisecond)
 	require.Equal(t, []string{"disconnected " + c.id + " " + hubs.ErrClientTimeout.Error()}, gone)
 }
+
+// TestCallsGoOnWhenTheirClientMoves: the answer goes the way of the request, not
+// of the stream.
+func TestCallsGoOnWhenTheirClientMoves(t *testing.T) {
+	t.Parallel()
+	a, b := newFarm(t)
+	c := newClient(t, a, "transport=serverSentEvents")
+	c.connect()
+	answers := make(chan string, 2)
+	call := func() {
+		_, body := c.other(a).ask("/send", url.Values{"data": {`{"H":"chat","M":"Block","I":1}`}})
+		answers <- body
+	}
+	go call()
+	go call()
+	a.chat.requireEvent(t, "blocked")
+	a.chat.requireEvent(t, "blocked")
+	c.close()
+	c.drain()
+	c.node = b
+	c.open("/reconnect")
+	b.chat.requireEvent(t, "reconnected "+c.id)
+	require.Eventually(t, func() bool { return a.endpoint.Stats().Ended["moved"] == 1 }, patience, time.Millisecond)
+	a.chat.block <- struct{}{}
+	require.JSONEq(t, `{"R":1,"I":"1"}`, <-answers)
+	a.chat.requireNoEvent(t)
+	a.stop() // ends the other
+	a.chat.requireEvent(t, "unblocked")
+	<-answers
+}
