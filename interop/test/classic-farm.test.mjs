@@ -23,9 +23,9 @@ after(() => browser?.close());
 const opened = [];
 after(() => Promise.all(opened.map((network) => network.stop())));
 
-/** A classic client in a page of its own, connected to a server by a network of its own. */
-async function classic(server, transport, user = "") {
-  const network = await startNetwork(server.httpUrl);
+/** A classic client in a page of its own, connected to a server, or to several in turn, by a network of its own. */
+async function classic(servers, transport, user = "") {
+  const network = await startNetwork(...[servers].flat().map(({ httpUrl }) => httpUrl));
   opened.push(network);
   const page = await (await browser.newContext()).newPage();
   await page.goto(`${network.url}/test/classic/farm.html${transport === "foreverFrame" ? "?frames" : ""}`);
@@ -193,6 +193,34 @@ describe("a farm of two nodes", { concurrency: false }, () => {
       await late.close();
       return count;
     }, 1);
+  });
+
+  test("a load balancer that sends each request to another node loses and doubles nothing", limit, async () => {
+    const watcher = await modern(nodes[0]);
+    const clients = await Promise.all(transports.map((transport) => classic(nodes, transport, "ada")));
+    for (const client of clients) {
+      await client.invoke("Join", client.id, "scattered");
+    }
+    const total = 200;
+    await Promise.all([
+      watcher.invoke("Number", "All", [], "all", 0, total),
+      watcher.invoke("Number", "Group", ["scattered"], "group", 0, total),
+      clients[0].invoke("Number", "User", ["ada"], "user", 0, total),
+      ...clients.map((client) => client.invoke("Number", "Caller", [], "caller", 0, total)),
+    ]);
+    for (const client of clients) {
+      await client.count(4 * total);
+      const texts = await client.heard();
+      for (const kind of ["all", "group", "user", "caller"]) {
+        equal(texts.filter((text) => text.startsWith(`${kind} `)), Array.from({ length: total }, (_, i) => `${kind} ${i}`));
+      }
+      equal(texts.length, 4 * total);
+      equal(await client.happened(), []);
+    }
+    await eventually(() => watcher.invoke("Count", "All", []), clients.length + 1);
+    await Promise.all(clients.map((client) => client.close()));
+    await eventually(() => watcher.invoke("Count", "All", []), 1);
+    await watcher.close();
   });
 
   test("a node with another key takes nobody over", limit, async () => {

@@ -4,10 +4,11 @@
 import { Agent, createServer, request } from "node:http";
 
 /**
- * Starts a network in front of an http:// URL. Resolves with
+ * Starts a network in front of a server, by its http:// URL, or in front of several, each of which gets a request in turn.
+ * Resolves with
  *
  *   url         what the page opens
- *   moveTo(url) leads what comes from now on to another server
+ *   moveTo(...urls) leads what comes from now on to other servers
  *   cut()       breaks everything that is under way: both sides see it
  *   lose()      breaks everything that is under way: the client sees it, the server does not until `found` or `stop`
  *   found()     lets the server see what was lost
@@ -17,7 +18,7 @@ import { Agent, createServer, request } from "node:http";
  *   requests    the method, URL and status of each request so far, the status 0 until there is an answer
  *   stop()
  */
-export async function startNetwork(target) {
+export async function startNetwork(...targets) {
   const agent = new Agent({ keepAlive: true });
   const exchanges = new Set(); // { client, server }: the sockets or streams of both sides
   const lost = new Set(); // the servers' sides
@@ -41,6 +42,8 @@ export async function startNetwork(target) {
     }
   };
   const forward = ({ method, url, headers }) => {
+    const [target] = targets;
+    targets.push(targets.shift());
     const { hostname, port } = new URL(target);
     return request({ agent, hostname, port, method, path: url, headers });
   };
@@ -122,7 +125,7 @@ export async function startNetwork(target) {
   const network = {
     url: `http://127.0.0.1:${front.address().port}`,
     requests,
-    moveTo: (url) => (target = url),
+    moveTo: (...urls) => (targets = urls),
     cut: () => breakAll(false),
     lose: () => breakAll(true),
     found() {
