@@ -131,6 +131,7 @@ func (e *Endpoint) target(from *caller, name string) (listed, error) {
 	}
 	h := e.find(name)
 	if h == nil {
+		//lint:ignore ST1005 it is the original server's text
 		return listed{}, fmt.Errorf("'%s' Hub could not be resolved.", name)
 	}
 	if h.policy.Authorize(from.request) != nil {
