@@ -34,13 +34,14 @@ type guest struct {
 	entry
 	guests *guests
 	wake   func()
+	start  []scaleout.Position // the cursor that it has come with
 
 	// Of the goroutine that takes.
-	cursor []scaleout.Position
-	ahead  [][]*scaleout.Envelope // by stream: read from the log, not yet taken
-	sample []scaleout.Position
-	joined map[string]struct{} // the groups, as of what was taken
-	names  []string            // joined, in order; nil: joined was changed
+	cursor  []scaleout.Position
+	ahead   [][]*scaleout.Envelope // by stream: read from the log, not yet taken
+	sample  []scaleout.Position
+	joined  map[string]struct{} // the groups, as of what was taken
+	changed bool                // joined was changed
 
 	left atomic.Bool // the guest is on another node
 
@@ -84,12 +85,12 @@ func (g *guests) Attach(p *bridge.Peer, groups []string, cursor []scaleout.Posit
 			m.behind[stream] = true
 		}
 	}
+	m.start = slices.Clone(m.cursor)
 	g.registry.add(m)
 	for _, group := range groups {
 		m.joined[group] = struct{}{}
 		g.registry.addToGroup(m.id, group)
 	}
-	m.names = m.sortedGroups()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.retarget()
@@ -130,6 +131,13 @@ func (m *guest) startAnew(stream int) {
 	m.put(guestItem{stream: stream, anew: true})
 }
 
+// precedes reports whether the guest was here before a node said that it has
+// moved. One that has come with a later cursor has left that node again since; its
+// word was only late.
+func (m *guest) precedes(e *scaleout.Envelope) bool {
+	return e.Position.Compare(m.start[e.Stream]) > 0
+}
+
 // leave notes that the guest is on another node.
 func (m *guest) leave() {
 	m.left.Store(true)
@@ -144,16 +152,11 @@ func (m *guest) Cursor() []scaleout.Position { return slices.Clone(m.cursor) }
 
 // Groups implements [bridge.Member].
 func (m *guest) Groups() (names []string, changed bool) {
-	if changed = m.names == nil; changed {
-		m.names = m.sortedGroups()
+	if !m.changed {
+		return nil, false
 	}
-	return slices.Clone(m.names), changed
-}
-
-func (m *guest) sortedGroups() []string {
-	names := slices.AppendSeq(make([]string, 0, len(m.joined)), maps.Keys(m.joined))
-	slices.Sort(names)
-	return names
+	m.changed = false
+	return slices.Sorted(maps.Keys(m.joined)), true
 }
 
 // Take implements [bridge.Member].
@@ -280,10 +283,10 @@ func (m *guest) changeGroup(change scaleout.Kind, group string) {
 	switch {
 	case change == scaleout.AddToGroup && !isMember:
 		m.joined[group] = struct{}{}
-		m.names = nil
+		m.changed = true
 	case change == scaleout.RemoveFromGroup && isMember:
 		delete(m.joined, group)
-		m.names = nil
+		m.changed = true
 	}
 }
 

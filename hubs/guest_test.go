@@ -164,11 +164,10 @@ func TestGuestsGroupsChangeFromAnyNode(t *testing.T) {
 	require.NoError(t, w.hubs[1].Clients().Group("new").Send(ctx, "say", "1"))
 	require.NoError(t, w.hubs[2].Groups().Remove(ctx, p.ConnectionID, "old"))
 	require.NoError(t, w.hubs[2].Clients().Group("old").Send(ctx, "say", "2"))
-	names, changed := v.Groups()
-	require.Equal(t, []string{"old"}, names, "as of what was taken")
-	require.False(t, changed)
+	_, changed := v.Groups()
+	require.False(t, changed, "as of what was taken")
 	v.requireTaken(said("1"))
-	names, changed = v.Groups()
+	names, changed := v.Groups()
 	require.Equal(t, []string{"new"}, names)
 	require.True(t, changed)
 	_, changed = v.Groups()
@@ -319,7 +318,9 @@ func TestGuestGetsEveryNumberOnce(t *testing.T) {
 			continue
 		}
 		cursor = v.Cursor()
-		groups, _ = v.Groups()
+		if names, changed := v.Groups(); changed {
+			groups = names
+		}
 		for _, text := range b.Messages {
 			var m struct {
 				M string

@@ -116,7 +116,8 @@ func (g *guests) deliver(e *scaleout.Envelope) {
 			m.put(i)
 		})
 	case scaleout.Moved:
-		if m := g.registry.find(e.Topic.Name); m != nil && e.Publisher != g.hub.farm.node.ID() {
+		if m := g.registry.find(e.Topic.Name); m != nil && e.Publisher != g.hub.farm.node.ID() && m.precedes(e) {
+			g.registry.remove(m)
 			m.leave()
 		}
 	}

@@ -425,6 +425,7 @@ func (c *client) take(input chan<- map[string]json.RawMessage, data []byte) map[
 // next waits for the next response that has something.
 func (c *client) next() map[string]json.RawMessage {
 	c.t.Helper()
+	late := time.After(patience)
 	for {
 		select {
 		case r, ok := <-c.input:
@@ -434,7 +435,7 @@ func (c *client) next() map[string]json.RawMessage {
 			if len(r) > 0 && (string(r["M"]) != "[]" || r["S"] != nil || r["E"] != nil || r["T"] != nil) {
 				return r
 			}
-		case <-time.After(patience):
+		case <-late:
 			require.Fail(c.t, "nothing came")
 		}
 	}

@@ -374,9 +374,10 @@ func (c *connection) groupsToken() string {
 		if c.sources[i].hub == "" {
 			continue
 		}
-		names, different := c.sources[i].Groups()
-		c.sources[i].groups = names
-		changed = changed || different
+		if names, others := c.sources[i].Groups(); others {
+			c.sources[i].groups = names
+			changed = true
+		}
 	}
 	if !changed || !c.isStarted() {
 		c.proven = !changed

@@ -42,7 +42,7 @@ func open(t testing.TB, e *Endpoint, id string, out outlet) (*connection, *strea
 	s.out, s.slots = out, make(chan struct{}, 1)
 	c, _, err := e.enter(q, s)
 	require.NoError(t, err)
-	c.open(q, s)
+	c.open(q, s, false)
 	return c, s
 }
 

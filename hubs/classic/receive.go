@@ -91,8 +91,8 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	if out.begin() != nil {
 		s.end(endLost)
 	} else {
-		attached := c.open(q, s)
-		c.greeted(q, s, known, attached)
+		c.open(q, s, known)
+		c.greeted(q, s)
 	}
 	select {
 	case <-q.r.Context().Done():

@@ -153,9 +153,11 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 	return c, known, nil, nil
 }
 
-// open makes a stream what the connection receives by. attached says that it was
-// made reachable here for it.
-func (c *connection) open(q *request, s *stream) (attached bool) {
+// open makes a stream what the connection receives by. The other nodes, on which
+// the client may have been in between, are told before it gets anything: else it
+// could be on another one before they are. known says that the connection was here
+// before.
+func (c *connection) open(q *request, s *stream, known bool) {
 	c.turn.take()
 	defer c.turn.give()
 	c.mu.Lock()
@@ -167,28 +169,31 @@ func (c *connection) open(q *request, s *stream) (attached bool) {
 	c.mu.Unlock()
 	if superseded {
 		s.end(endReplaced)
-		return false
+		return
 	}
-	if attached = !c.reusable(q, s); attached {
+	if !c.reusable(q, s) {
+		first := !known && q.isConnect() && q.transport == webSockets // which clients try before all others
+		if !first && c.log == nil && c.endpoint.farm {
+			c.moved(q)
+		}
 		fits := c.attach(q, s)
 		s.greet.Store(!fits || !q.isPoll()) // with a cursor of what comes next
 	}
 	if q.isConnect() && q.protocol.less(startVersion) {
 		if c.start(q.r, q.transport) != nil {
 			s.end(endFailed)
-			return attached
+			return
 		}
 	}
 	c.mu.Lock()
 	if c.ended {
 		c.mu.Unlock()
 		s.end(endClosed)
-		return attached
+		return
 	}
 	c.stream = s
 	c.mu.Unlock()
 	c.turn.wake()
-	return attached
 }
 
 // release takes a stream off the connection.
@@ -203,14 +208,9 @@ func (c *connection) release(s *stream) {
 	}
 }
 
-// greeted runs what a new stream asks for besides messages: other nodes are told,
-// on which the client may have been in between, and who comes back is greeted by
-// the application. known says that the connection was here before.
-func (c *connection) greeted(q *request, s *stream, known, attached bool) {
-	first := !known && q.isConnect() && q.transport == webSockets // which clients try before all others
-	if attached && !first && c.log == nil && c.endpoint.farm {
-		c.moved(q)
-	}
+// greeted runs what a new stream asks for besides messages: who comes back is
+// greeted by the application.
+func (c *connection) greeted(q *request, s *stream) {
 	switch {
 	case q.isConnect():
 	case s.groups == nil && !c.isBegun():
@@ -234,13 +234,16 @@ func (c *connection) isBegun() bool {
 	return c.begun
 }
 
+// moveTimeout limits how long a client waits until other nodes are told of it.
+const moveTimeout = 2 * time.Second
+
 // moved tells the other nodes that the client is here. The first hub does: a
 // connection is on one node for all its hubs.
 func (c *connection) moved(q *request) {
 	if len(q.hubs) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.ctx, takeTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, moveTimeout)
 	defer cancel()
 	if err := q.hubs[0].hub.Moved(ctx, c.id); err != nil {
 		c.endpoint.logger.Warn("other nodes cannot be told that a client has moved", "connection", c.id, "error", err)

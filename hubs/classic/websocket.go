@@ -89,8 +89,8 @@ func (e *Endpoint) serveSocket(q *request, s *stream) error {
 func (e *Endpoint) runSocket(q *request, s *stream, t *socket, c *connection, known bool) {
 	e.stats.opened(webSockets)
 	defer e.stats.closed(webSockets)
-	attached := c.open(q, s)
-	c.greeted(q, s, known, attached)
+	c.open(q, s, known)
+	c.greeted(q, s)
 	err := t.read(func(data []byte) { c.receive(q, s, data) })
 	if errors.Is(err, websocket.ErrReadLimit) {
 		e.logger.Warn("a client's message is too long", "connection", c.id, "limit", e.opts.maxMessageSize)

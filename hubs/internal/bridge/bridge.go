@@ -64,8 +64,8 @@ type Hub interface {
 	Push(ctx context.Context, connectionID string, message []byte) error
 	// Abort ends a guest of any node: its member there gets Aborted.
 	Abort(ctx context.Context, connectionID string) error
-	// Moved says that a guest is on this node now: members of other nodes get
-	// Left.
+	// Moved says that a guest is about to be on this node: members of other
+	// nodes get Left, but for those that come back with a cursor of this one.
 	Moved(ctx context.Context, connectionID string) error
 }
 
@@ -106,8 +106,8 @@ type Member interface {
 	// nothing yet.
 	Cursor() []scaleout.Position
 	// Groups returns the groups of the guest as of what Take has returned,
-	// ordered by name. changed tells whether they are others than when Groups
-	// was called last, or than those given to Attach.
+	// ordered by name, if they are others than when Groups was called last, or
+	// than those given to Attach.
 	Groups() (names []string, changed bool)
 	// Detach makes the guest unreachable on this node.
 	Detach()
