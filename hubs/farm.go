@@ -198,15 +198,12 @@ func (f *farm) eachID(e *scaleout.Envelope, do func(id string)) {
 // changeGroupHere changes the groups of connections of this node, and returns the
 // outcome to reply.
 func (f *farm) changeGroupHere(e *scaleout.Envelope) uint8 {
-	here := false
-	switch {
-	case e.Topic.Kind == scaleout.Group:
+	var here bool
+	if e.Topic.Kind == scaleout.Group {
 		g := f.hub.guests.Load()
 		here = g != nil && g.changeGroup(e)
-	case e.Kind == scaleout.AddToGroup:
-		here = f.hub.registry.addToGroup(e.Topic.Name, e.Group)
-	default:
-		here = f.hub.registry.removeFromGroup(e.Topic.Name, e.Group)
+	} else {
+		here = f.hub.registry.changeGroup(e.Kind, e.Topic.Name, e.Group)
 	}
 	if !here {
 		return outcomeUnknown

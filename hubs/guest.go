@@ -245,7 +245,7 @@ func (m *guest) takeOldest(b *bridge.Batch) {
 			m.changeGroup(e.Kind, e.Topic.Name)
 			// From now on messages of the group come by the queue, or not any
 			// more; those since the registration are still in the log.
-			m.guests.changeMembership(e.Kind, m.id, e.Topic.Name)
+			m.guests.registry.changeGroup(e.Kind, m.id, e.Topic.Name)
 			m.mu.Lock()
 			m.behind[oldest] = true
 			m.target[oldest] = m.guests.hub.farm.node.Last(oldest)

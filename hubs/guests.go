@@ -132,7 +132,7 @@ func (g *guests) deliver(e *scaleout.Envelope) {
 func (g *guests) changeGroup(e *scaleout.Envelope) bool {
 	here := false
 	for _, id := range e.Connections {
-		if g.changeMembership(e.Kind, id, e.Topic.Name) {
+		if g.registry.changeGroup(e.Kind, id, e.Topic.Name) {
 			here = true
 			if m := g.registry.find(id); m != nil {
 				m.put(guestItem{stream: e.Stream, at: e.Position, topic: e.Topic, change: e.Kind})
@@ -140,13 +140,6 @@ func (g *guests) changeGroup(e *scaleout.Envelope) bool {
 		}
 	}
 	return here
-}
-
-func (g *guests) changeMembership(kind scaleout.Kind, id, group string) bool {
-	if kind == scaleout.AddToGroup {
-		return g.registry.addToGroup(id, group)
-	}
-	return g.registry.removeFromGroup(id, group)
 }
 
 // snapshot writes the positions up to which everything was delivered.

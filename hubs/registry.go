@@ -89,6 +89,15 @@ func (r *registry[C]) remove(c C) bool {
 	return true
 }
 
+// changeGroup adds a connection to a group or removes it, as the kind says. It
+// reports whether there is one of that id.
+func (r *registry[C]) changeGroup(kind scaleout.Kind, id, group string) bool {
+	if kind == scaleout.AddToGroup {
+		return r.addToGroup(id, group)
+	}
+	return r.removeFromGroup(id, group)
+}
+
 // addToGroup adds a connection to a group. It reports whether there is one of
 // that id.
 func (r *registry[C]) addToGroup(id, group string) bool {
