@@ -37,7 +37,7 @@ func call[T any](ctx context.Context, n *node, limit time.Duration, exchange fun
 		return none, n.ctx.Err()
 	}
 	done := make(chan result, 1)
-	if !n.spawn(func() {
+	if !n.handOver(func() {
 		defer func() { <-n.calls }()
 		ctx, cancel := context.WithTimeout(n.ctx, limit)
 		defer cancel()
@@ -57,6 +57,32 @@ func call[T any](ctx context.Context, n *node, limit time.Duration, exchange fun
 	case <-n.ctx.Done():
 		return none, n.ctx.Err()
 	}
+}
+
+// handOver has work done by a goroutine that has done such work before, whose stack
+// has grown for it, or by a new one. It reports false if it is too late for that.
+func (n *node) handOver(work func()) bool {
+	select {
+	case n.work <- work:
+		return true
+	default:
+	}
+	return n.spawn(func() {
+		for {
+			work()
+			select {
+			case n.idle <- struct{}{}:
+			default:
+				return // enough others wait
+			}
+			select {
+			case work = <-n.work:
+				<-n.idle
+			case <-n.ctx.Done():
+				return
+			}
+		}
+	})
 }
 
 // Commands are not repeated by the client, so that what a failure means is

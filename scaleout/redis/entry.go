@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ type entry struct {
 	key      string
 	stream   *stream // the shared stream; nil for a node's own
 	size     int
+	ctx      context.Context // of who waits
 
 	sequence uint64 // its number; 0: none yet
 	gap      uint64 // how many numbers before its own were given up
@@ -50,11 +52,14 @@ func (e *entry) settle(err error) bool {
 // settled says that nobody waits for the entry any more.
 func (e *entry) settled() bool { return e.outcome.Load() != awaited }
 
-// expire ends the wait if it has been too long. What Redis has confirmed by then is
+// expire ends the wait if its context has ended, or it has been too long. What Redis has confirmed by then is
 // waited for as long again: this node will read it soon, and an error would make the
 // caller publish it again.
 func (e *entry) expire(now time.Time, timeout time.Duration) {
+	err := e.ctx.Err()
 	switch {
+	case err != nil:
+		e.settle(err)
 	case now.Before(e.deadline):
 	case e.appended.Load() && !e.late:
 		e.late = true

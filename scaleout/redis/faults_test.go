@@ -202,6 +202,19 @@ func TestRepeatedAppendIsDeliveredOnce(t *testing.T) {
 	require.NotZero(t, b.bus.Stats().Duplicates)
 }
 
+func TestCancelledPublishDoesNotWaitForRedis(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	n := join(t, server.client(), redis.WithPublishTimeout(time.Hour))
+	server.kill()
+	ctx, cancel := context.WithCancel(t.Context())
+	published := make(chan error)
+	go func() { published <- n.publish(ctx, "cancelled") }()
+	eventually(t, "something waiting", func() bool { return n.bus.Stats().Waiting > 0 })
+	cancel()
+	require.ErrorIs(t, <-published, context.Canceled)
+}
+
 func TestPublishWhileRedisIsAway(t *testing.T) {
 	t.Parallel()
 	server := startServer(t, durable...)

@@ -19,10 +19,12 @@ import (
 )
 
 // node is a member of a farm. Its goroutines are one for each follower, one for
-// the heartbeats, one that ends what waits for too long, one for each lane that has something to append, and one for
-// each call of Redis that is under way; Close waits for all of them.
+// the heartbeats, one that ends what waits for too long, one for each lane that has
+// something to append, and one for each call of Redis that is under way, of which a
+// few wait for the next; Close waits for all of them.
 //
-// Locks are not nested, but for lane.mu, under which spawn takes node.mu.
+// Locks are not nested, but for lane.mu, under which spawn takes node.mu, and that
+// contexts are asked under lane.mu and awaiting.mu whether they have ended.
 type node struct {
 	bus       *Bus
 	hub       string
@@ -34,8 +36,10 @@ type node struct {
 	followers []*follower
 	members   *members
 	health    *health
-	waiting   atomic.Int64 // bytes to be appended
-	calls     chan struct{}
+	waiting   atomic.Int64  // bytes to be appended
+	calls     chan struct{} // holds a token for each call under way
+	work      chan func()   // to the goroutines that wait for calls to do
+	idle      chan struct{} // holds a token for each of those
 	readers   chan struct{}
 
 	ctx     context.Context // ends when everything must
@@ -58,6 +62,8 @@ func newNode(b *Bus, hub string, receiver scaleout.Receiver) *node {
 		bus: b, hub: hub, receiver: receiver, block: block,
 		keys:    newKeys(b.options.prefix, hub),
 		calls:   make(chan struct{}, callsLimit),
+		work:    make(chan func()),
+		idle:    make(chan struct{}, idleCalls),
 		readers: make(chan struct{}, readers),
 		closing: make(chan struct{}),
 		lanes:   make(map[string]*lane),
@@ -248,24 +254,20 @@ func (n *node) isClosing() bool {
 }
 
 // append puts an entry into a lane and waits for the outcome. That it does not wait
-// for too long, or when the node is closed, is the work of expire.
+// for too long, or when ctx has ended or the node is closed, is the work of expire:
+// to wait for two things costs twice as much as for one, and for a channel that many
+// others wait for as well, as that of a context may be, even more.
 func (n *node) append(ctx context.Context, l *lane, e *entry) error {
 	if err := n.usable(ctx); err != nil {
 		return err
 	}
-	e.size, e.deadline = e.envelope.Size(), time.Now().Add(n.bus.options.publishTimeout)
+	e.ctx, e.size, e.deadline = ctx, e.envelope.Size(), time.Now().Add(n.bus.options.publishTimeout)
 	e.done = n.bus.channels.Get().(chan error)
 	defer n.bus.channels.Put(e.done) // it has got its value
 	if err := l.add(e); err != nil {
 		return err
 	}
-	select {
-	case err := <-e.done:
-		return err
-	case <-ctx.Done():
-		e.settle(ctx.Err()) // unless it came about just now
-		return <-e.done
-	}
+	return <-e.done
 }
 
 // expire ends the waits that have been too long, until the node is closed, which ends

@@ -34,7 +34,7 @@ const (
 	// each further one may take twice as long, as a slow network needs it.
 	appendTimeout = 2 * time.Second
 	// expireEvery is how often the waits for publishing are looked at, so that they
-	// may be that much longer.
+	// may be that much longer than their limit or their context.
 	expireEvery = 50 * time.Millisecond
 	// askTimeout is for questions with a small answer.
 	askTimeout = 2 * time.Second
@@ -67,6 +67,9 @@ const (
 	checkEvery = 250 * time.Millisecond
 	// callsLimit bounds the calls that are under way or were given up.
 	callsLimit = 64
+	// idleCalls is how many goroutines wait for calls to do: a lane's and a
+	// follower's mostly.
+	idleCalls = 2
 	// keyExpiry is when keys go that nobody uses any more.
 	keyExpiry = 24 * time.Hour
 )
