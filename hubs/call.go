@@ -14,28 +14,65 @@ import (
 type call struct {
 	Context
 	invoker
-	method  *method
-	session *session // nil: a guest's call, which has no streams
-	id      string   // empty: no answer wanted
-	cost    int      // bytes that count to the session's input buffer while it waits
+	method *method
+	id     string // empty: no answer wanted
+	cost   int    // bytes that count to the session's input buffer while it waits
+
+	slotGiven bool // under session.mu: it runs outside the limit since it waited for a client
+
+	uncommon *uncommon // nil: nothing of that
+}
+
+// uncommon is what most calls do not have: they are as small as can be, since their
+// number decides how often memory is collected.
+type uncommon struct {
 	uploads []*upload
-	bound   []any // see binder
+	bound   []any    // see binder
+	refused *refusal // the call does not run, only this is known of it
+	failure error    // under Context.mu: replaces the result of a method with uploads
+}
 
-	refused *refusal // not nil: the call does not run, only this is known of it
+// makeUncommon returns what is uncommon of a call, to be changed.
+func (c *call) makeUncommon() *uncommon {
+	if c.uncommon == nil {
+		c.uncommon = &uncommon{}
+	}
+	return c.uncommon
+}
 
-	slotGiven bool  // under session.mu: it runs outside the limit since it waited for a client
-	failure   error // under Context.mu: replaces the method's result
+// uploads returns the streams from the client.
+func (c *call) uploads() []*upload {
+	if c.uncommon == nil {
+		return nil
+	}
+	return c.uncommon.uploads
+}
+
+// refused returns why the call does not run, nil if it does.
+func (c *call) refused() *refusal {
+	if c.uncommon == nil {
+		return nil
+	}
+	return c.uncommon.refused
+}
+
+// session returns the session of the call, nil for that of a guest, which has no
+// streams.
+func (c *call) session() *session {
+	s, _ := c.conn.(*session)
+	return s
 }
 
 // inline reports whether the call counts to the parallel invocations of its
 // client (reference 6.6).
-func (c *call) inline() bool { return !c.method.streams && len(c.uploads) == 0 }
+func (c *call) inline() bool { return !c.method.streams && len(c.uploads()) == 0 }
 
-// fail ends the call with an error, whatever its method returns.
+// fail ends a call with streams from the client with an error, whatever its method
+// returns.
 func (c *call) fail(err error) {
 	c.mu.Lock()
-	if c.failure == nil {
-		c.failure = err
+	if c.uncommon.failure == nil {
+		c.uncommon.failure = err
 	}
 	c.mu.Unlock()
 	c.end(err)
@@ -47,7 +84,10 @@ func (c *call) finish() (failure error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endLocked(errReturned)
-	return c.failure
+	if c.uncommon == nil {
+		return nil
+	}
+	return c.uncommon.failure
 }
 
 // errReturned ends the context of a method that has returned.
@@ -59,7 +99,7 @@ var errCancelled = errors.New("hubs: the client has cancelled the call")
 // run runs a call and sends its answer, whatever the application's code does.
 // last reports whether nothing else is about to be sent by this goroutine.
 func (s *session) run(c *call, last func() bool) {
-	for _, u := range c.uploads {
+	for _, u := range c.uploads() {
 		if u.pump != nil {
 			s.running.Go(u.pump)
 		}
@@ -165,8 +205,11 @@ func (c *call) refusal(streamed bool, err error) *refusal {
 
 // arguments returns the decoded arguments.
 func (c *call) arguments() []any {
-	values := make([]any, len(c.bound))
-	for i, pointer := range c.bound {
+	if c.uncommon == nil {
+		return nil
+	}
+	values := make([]any, len(c.uncommon.bound))
+	for i, pointer := range c.uncommon.bound {
 		values[i] = reflect.ValueOf(pointer).Elem().Interface()
 	}
 	return values

@@ -20,9 +20,14 @@ type Context struct {
 	call *call // nil in OnConnected and OnDisconnected
 
 	mu      sync.Mutex
-	derived context.Context // made when somebody asks
-	stop    context.CancelCauseFunc
-	ended   error // why it is done, nil while it is not
+	derived *derivedContext // made when somebody asks
+	ended   error           // why it is done, nil while it is not
+}
+
+// derivedContext is what a Context hands out.
+type derivedContext struct {
+	context.Context
+	stop context.CancelCauseFunc
 }
 
 var _ context.Context = (*Context)(nil)
@@ -112,9 +117,10 @@ func (c *Context) context() context.Context {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.derived == nil {
-		c.derived, c.stop = context.WithCancelCause(c.conn.lifetime())
+		ctx, stop := context.WithCancelCause(c.conn.lifetime())
+		c.derived = &derivedContext{ctx, stop}
 		if c.ended != nil {
-			c.stop(c.ended)
+			stop(c.ended)
 		}
 	}
 	return c.derived
@@ -132,7 +138,7 @@ func (c *Context) endLocked(cause error) {
 		return
 	}
 	c.ended = cause
-	if c.stop != nil {
-		c.stop(cause)
+	if c.derived != nil {
+		c.derived.stop(cause)
 	}
 }

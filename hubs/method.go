@@ -125,10 +125,11 @@ func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
 	if err := m.checkCount(len(inv.Arguments)); err != nil {
 		return nil, refuseBinding(m, err)
 	}
-	c := &call{method: m, id: inv.InvocationID, session: s}
+	c := &call{method: m, id: inv.InvocationID}
 	c.Context.hub, c.Context.conn, c.Context.call = s.hub, s, c
 	for _, id := range inv.StreamIDs[:min(len(inv.StreamIDs), m.uploads)] {
-		c.uploads = append(c.uploads, newUpload(c, id))
+		u := c.makeUncommon()
+		u.uploads = append(u.uploads, newUpload(c, id))
 	}
 	if err := c.bindArguments(inv.Arguments, s.encoding); err != nil {
 		return nil, refuseBinding(m, err)
@@ -167,9 +168,11 @@ func (c *call) bindArguments(arguments []protocol.Raw, e *encoding) (err error) 
 		}
 	}()
 	b := c.hub.binders.Get().(*binder)
-	*b = binder{call: c, encoding: e, arguments: arguments, uploads: c.uploads}
+	*b = binder{call: c, encoding: e, arguments: arguments, uploads: c.uploads()}
 	c.invoker, err = c.method.bind(b)
-	c.bound = b.bound
+	if b.bound != nil {
+		c.makeUncommon().bound = b.bound
+	}
 	*b = binder{}
 	c.hub.binders.Put(b)
 	return err

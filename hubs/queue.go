@@ -84,7 +84,7 @@ func (s *session) invocation(inv *protocol.Invocation, size int) {
 		if refused.err != nil {
 			s.hub.logger.Debug("invocation refused", "connection", s.conn.ID(), "method", inv.Target, "error", refused.err)
 		}
-		s.refuseCall(&call{id: inv.InvocationID, cost: size, refused: refused})
+		s.refuseCall(&call{id: inv.InvocationID, cost: size, uncommon: &uncommon{refused: refused}})
 	}
 }
 
@@ -98,7 +98,7 @@ func (s *session) refuseCall(c *call) {
 	}
 	s.mu.Unlock()
 	if !waits {
-		s.refuse(c.id, c.refused, s.answerFromReader)
+		s.refuse(c.id, c.refused(), s.answerFromReader)
 	}
 }
 
@@ -117,8 +117,8 @@ func (s *session) accept(c *call) *refusal {
 		if c.method.streams && s.streams[c.id] != nil {
 			return &refusal{"Invocation ID '" + c.id + "' is already in use.", nil}
 		}
-		for i, u := range c.uploads {
-			if s.uploads[u.id] != nil || hasUpload(c.uploads[:i], u.id) {
+		for i, u := range c.uploads() {
+			if s.uploads[u.id] != nil || hasUpload(c.uploads()[:i], u.id) {
 				return &refusal{c.method.failedText(), Errorf("Stream ID '%s' is already in use.", u.id)}
 			}
 		}
@@ -131,7 +131,7 @@ func (s *session) accept(c *call) *refusal {
 		if c.method.streams {
 			s.streams[c.id] = c
 		}
-		for _, u := range c.uploads {
+		for _, u := range c.uploads() {
 			s.uploads[u.id] = u
 		}
 	}
@@ -157,8 +157,8 @@ func hasUpload(uploads []*upload, id string) bool {
 // client's may overlap. The session is locked.
 func (s *session) admit(c *call, receiving bool) {
 	switch {
-	case c.refused != nil:
-		s.refuse(c.id, c.refused, s.send)
+	case c.refused() != nil:
+		s.refuse(c.id, c.refused(), s.send)
 	case !c.inline():
 		s.running.Add(1)
 		go func() {
@@ -273,13 +273,13 @@ func (s *session) release(c *call) {
 	if s.streams[c.id] == c {
 		delete(s.streams, c.id)
 	}
-	for _, u := range c.uploads {
+	for _, u := range c.uploads() {
 		if s.uploads[u.id] == u { // or the id is in use again
 			delete(s.uploads, u.id)
 		}
 	}
 	s.mu.Unlock()
-	for _, u := range c.uploads {
+	for _, u := range c.uploads() {
 		u.discard()
 	}
 }

@@ -43,7 +43,7 @@ func (u *upload) push(item protocol.Raw) {
 	if u.err != nil {
 		return // late items of a stream that ended are ignored
 	}
-	s := u.call.session
+	s := u.call.session()
 	i := uploadItem{raw: slices.Clone(item)}
 	if i.ahead = len(u.items) < s.hub.config.streamCapacity && s.ahead.try(i.cost()); !i.ahead {
 		s.input.add(i.cost())
@@ -76,9 +76,9 @@ func (u *upload) discard() {
 
 func (u *upload) uncount(i uploadItem) {
 	if i.ahead {
-		u.call.session.ahead.add(-i.cost())
+		u.call.session().ahead.add(-i.cost())
 	} else {
-		u.call.session.input.add(-i.cost())
+		u.call.session().input.add(-i.cost())
 	}
 }
 
@@ -123,7 +123,7 @@ func (u *upload) next(ctx context.Context) (protocol.Raw, error) {
 // stream.
 func (u *upload) decode(item protocol.Raw, of reflect.Type) (reflect.Value, error) {
 	v := reflect.New(of)
-	s := u.call.session
+	s := u.call.session()
 	err := s.protect(u.call.method.name, func() error { // with the application's own unmarshalers
 		return s.encoding.protocol.Unmarshal(item, v.Interface())
 	})
