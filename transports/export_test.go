@@ -11,6 +11,14 @@ func WithSweepInterval(d time.Duration) Option {
 // AppendEvent is what writes Server-Sent Events.
 func AppendEvent(dst []byte, messages [][]byte) []byte { return appendEvent(dst, messages) }
 
+// Later applies the timeouts as if d had passed, so that what a test does before that
+// takes no part in it.
+func (e *Endpoint) Later(d time.Duration) {
+	for _, c := range e.snapshot(nil) {
+		c.sweep(time.Now().Add(d), e.disconnectTimeout())
+	}
+}
+
 // Records returns how many connections the endpoint knows.
 func (e *Endpoint) Records() int {
 	e.mu.RLock()

@@ -134,7 +134,7 @@ func TestUnusedConnectionsAreDisposed(t *testing.T) {
 func TestUsedConnectionsAreNotDisposed(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	s := serve(t, a, transports.WithDisconnectTimeout(20*time.Millisecond))
+	s := serve(t, a)
 	unused := s.negotiate()
 	c := s.dial("")
 	p := a.next()
@@ -142,8 +142,9 @@ func TestUsedConnectionsAreNotDisposed(t *testing.T) {
 	events := a.next()
 	poll := s.poll(s.firstPoll(), nil)
 	poller := a.next()
-	// Time passes at least until the connection nobody uses is gone.
-	require.Eventually(t, func() bool { return s.do("POST", unused, "").status == http.StatusNotFound }, patience, sweep)
+	s.Later(transports.DefaultDisconnectTimeout + time.Second)
+	require.Eventually(t, func() bool { return s.do("POST", unused, "").status == http.StatusNotFound }, patience, sweep,
+		"the connection nobody uses is gone")
 	p.send("x")
 	c.expect("x")
 	poller.send("y")

@@ -166,7 +166,7 @@ func TestAbortedPollKeepsTheData(t *testing.T) {
 func TestAbortedPollDoesNotHideTheNext(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	s := serve(t, a, transports.WithDisconnectTimeout(50*time.Millisecond))
+	s := serve(t, a)
 	id := s.firstPoll()
 	p := a.next()
 	old := s.poll(id, holdAnswer)
@@ -175,10 +175,10 @@ func TestAbortedPollDoesNotHideTheNext(t *testing.T) {
 	old.cancel()
 	old.answers.open()
 	recv(t, old.served)
-	// Longer than a connection without a poll would live; another such
-	// connection shows that the time has passed.
 	unused := s.negotiate()
-	require.Eventually(t, func() bool { return s.do("POST", unused, "").status == http.StatusNotFound }, patience, sweep)
+	s.Later(transports.DefaultDisconnectTimeout + time.Second)
+	require.Eventually(t, func() bool { return s.do("POST", unused, "").status == http.StatusNotFound }, patience, sweep,
+		"a connection without a poll is gone")
 	p.send("x")
 	next.expect(http.StatusOK, "x")
 }
@@ -203,9 +203,14 @@ func TestPollAbandonedWhileItWaitsForAnother(t *testing.T) {
 func TestPollsTooFarApart(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	s := serve(t, a, transports.WithDisconnectTimeout(10*time.Millisecond))
+	s := serve(t, a)
 	id := s.firstPoll()
 	p := a.next()
+	s.Later(transports.DefaultDisconnectTimeout - time.Second)
+	post := s.start("POST", id, "in time", nil)
+	p.expect("in time")
+	post.expect(http.StatusOK, "")
+	s.Later(transports.DefaultDisconnectTimeout + time.Second)
 	p.expectClosed(transports.ErrInactive)
 	recv(t, s.Empty())
 	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
@@ -219,8 +224,10 @@ func TestRequestsWhileAConnectionIsDisposed(t *testing.T) {
 	a := newApp(t)
 	leaving := newGate()
 	a.onClose = func(*peer) { leaving.pass() }
-	s := serve(t, a, transports.WithDisconnectTimeout(10*time.Millisecond))
+	s := serve(t, a)
 	id := s.firstPoll()
+	a.next()
+	s.Later(transports.DefaultDisconnectTimeout + time.Second)
 	recv(t, leaving.reached)
 	requireOutcome(t, outcome{status: 404, contentType: "text/plain", noCache: true}, s.do("GET", id, ""))
 	requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, s.do("POST", id, "x"))

@@ -243,9 +243,10 @@ func TestServerTimeoutsDoNotEndATransport(t *testing.T) {
 // the moment when the request becomes its transport.
 func TestDisposedWhileARequestComes(t *testing.T) {
 	t.Parallel()
-	s := serve(t, newApp(t), transports.WithDisconnectTimeout(10*time.Millisecond))
+	s := serve(t, newApp(t))
 	p := s.start("GET", s.negotiate(), "", holdBind)
 	recv(t, p.binds.reached)
+	s.Later(transports.DefaultDisconnectTimeout + time.Second)
 	recv(t, s.Empty())
 	p.binds.open()
 	requireOutcome(t, outcome{status: 404, contentType: "text/plain", noCache: true}, recv(t, p.answer))
