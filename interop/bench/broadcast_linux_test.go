@@ -39,7 +39,7 @@ const (
 func TestClients(t *testing.T) {
 	addr := os.Getenv(clientsOf)
 	if addr == "" {
-		t.Skip("only for BenchmarkBroadcast")
+		t.Skip("only for the benchmarks of broadcasts")
 	}
 	connections, err := strconv.Atoi(os.Getenv(clientsNum))
 	require.NoError(t, err)
@@ -124,6 +124,40 @@ func processorTime(b *testing.B) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// serveClients serves a hub and starts its clients, as startClients does.
+func serveClients(b *testing.B, connections, messages int, opts ...hubs.Option) (hub *hubs.Hub, received func()) {
+	opts = append(opts, hubs.WithKeepAliveInterval(time.Hour), hubs.WithClientTimeout(2*time.Hour),
+		hubs.WithEndpoint(transports.WithOutboxLimit(64<<20)))
+	hub, err := hubs.New(nil, opts...)
+	require.NoError(b, err)
+	server := httptest.NewServer(hub)
+	b.Cleanup(func() {
+		require.NoError(b, hub.Shutdown(context.Background()))
+		server.Close()
+	})
+	return hub, startClients(b, strings.TrimPrefix(server.URL, "http://"), connections, messages)
+}
+
+// BenchmarkReceivers sends to 10,000 connections, one message after the other. The
+// package hubs has the same for fewer, whose clients are in its own process.
+func BenchmarkReceivers(b *testing.B) {
+	const connections = 10_000
+	raiseFileLimit(b, connections+100)
+	for _, size := range []int{32, 1024} {
+		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
+			hub, received := serveClients(b, connections, 1)
+			text := strings.Repeat("x", size)
+			b.ReportAllocs()
+			before := processorTime(b)
+			for b.Loop() {
+				require.NoError(b, hub.Clients().All().Send(b.Context(), "m", text))
+				received()
+			}
+			b.ReportMetric(float64(processorTime(b)-before)/float64(b.N)/connections, "cpu-ns/receiver")
+		})
+	}
+}
+
 // BenchmarkBroadcast compares what a message to all costs the process of a node that
 // has 10 connections: alone, on a bus over Redis, and, in turns with both, a bare XADD
 // in pipelines of 128 by the same client library. "ratio" is the cost on the bus as a
@@ -133,16 +167,7 @@ func BenchmarkBroadcast(b *testing.B) {
 	client := startRedis(b)
 	text := strings.Repeat("x", 32)
 	serve := func(opts ...hubs.Option) (broadcast func()) {
-		opts = append(opts, hubs.WithKeepAliveInterval(time.Hour), hubs.WithClientTimeout(2*time.Hour),
-			hubs.WithEndpoint(transports.WithOutboxLimit(64<<20)))
-		hub, err := hubs.New(nil, opts...)
-		require.NoError(b, err)
-		server := httptest.NewServer(hub)
-		b.Cleanup(func() {
-			require.NoError(b, hub.Shutdown(context.Background()))
-			server.Close()
-		})
-		received := startClients(b, strings.TrimPrefix(server.URL, "http://"), connections, messages)
+		hub, received := serveClients(b, connections, messages, opts...)
 		return func() {
 			var wg sync.WaitGroup
 			for range goroutines {
