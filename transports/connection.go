@@ -417,20 +417,20 @@ func (c *Connection) remove() {
 }
 
 // sweep applies the timeouts. A connection without transport is disposed of after
-// the time given.
-func (c *Connection) sweep(now time.Time, disconnectTimeout time.Duration) {
+// the time given, for the cause given.
+func (c *Connection) sweep(now time.Time, limit time.Duration, inactive error) {
 	if since := c.writingSince.Load(); since != 0 && now.UnixNano()-since > int64(c.endpoint.opts.sendTimeout) {
 		c.end(ErrWriteTimeout)
 		return
 	}
 	c.mu.Lock()
-	idle := c.transport == nil && !c.disposed && now.Sub(c.idleSince) > disconnectTimeout
+	idle := c.transport == nil && !c.disposed && now.Sub(c.idleSince) > limit
 	receiver := c.receiver
 	c.mu.Unlock()
 	expires := c.expires.Load()
 	switch {
 	case idle:
-		go c.dispose(ErrInactive)
+		go c.dispose(inactive)
 	case expires != 0 && now.UnixNano() > expires && receiver != nil:
 		c.expires.Store(0)
 		go c.close(ErrExpired)

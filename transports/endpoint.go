@@ -197,15 +197,16 @@ func (e *Endpoint) snapshot(into []*Connection) []*Connection {
 	return into
 }
 
-// disconnectTimeout is how long a connection may have no transport. A client that
-// lives polls again at once, so that a shutdown need not wait for others.
-func (e *Endpoint) disconnectTimeout() time.Duration {
+// disconnectTimeout is how long a connection may have no transport, and the cause of
+// the end of one that has none for longer. A client that lives polls again at once,
+// so that a shutdown need not wait for others.
+func (e *Endpoint) disconnectTimeout() (limit time.Duration, cause error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if e.stopped {
-		return min(e.opts.disconnectTimeout, e.opts.sweepInterval)
+		return min(e.opts.disconnectTimeout, e.opts.sweepInterval), ErrShutdown
 	}
-	return e.opts.disconnectTimeout
+	return e.opts.disconnectTimeout, ErrInactive
 }
 
 // sweep runs the timeouts of all connections (reference 2.2).
@@ -220,9 +221,9 @@ func (e *Endpoint) sweep(end <-chan struct{}) {
 			return
 		case now := <-ticker.C:
 			all = e.snapshot(all[:0])
-			timeout := e.disconnectTimeout()
+			limit, cause := e.disconnectTimeout()
 			for _, c := range all {
-				c.sweep(now, timeout)
+				c.sweep(now, limit, cause)
 			}
 			clear(all)
 		}

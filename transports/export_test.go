@@ -14,8 +14,9 @@ func AppendEvent(dst []byte, messages [][]byte) []byte { return appendEvent(dst,
 // Later applies the timeouts as if d had passed, so that what a test does before that
 // takes no part in it.
 func (e *Endpoint) Later(d time.Duration) {
+	limit, cause := e.disconnectTimeout()
 	for _, c := range e.snapshot(nil) {
-		c.sweep(time.Now().Add(d), e.disconnectTimeout())
+		c.sweep(time.Now().Add(d), limit, cause)
 	}
 }
 
