@@ -194,6 +194,7 @@ func (c *traveller) refused(status int) {
 	c.world.t.Helper()
 	got, _ := c.attempt()
 	require.Equal(c.world.t, status, got)
+	synctest.Wait() // a connection that has just ended is then counted
 }
 
 // lose breaks the WebSocket, which the server has noticed when it returns.

@@ -39,7 +39,7 @@ func TestWriteTimeout(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
-			s := serve(t, a, transports.WithSendTimeout(20*time.Millisecond))
+			s := serve(t, a, transports.WithSendTimeout(500*time.Millisecond)) // the first writes take less
 			stalled := make(chan *peer, 1)
 			go func() {
 				p := a.next()

@@ -175,6 +175,7 @@ func TestAbortedPollDoesNotHideTheNext(t *testing.T) {
 	old.cancel()
 	old.answers.open()
 	recv(t, old.served)
+	recv(t, next.waits) // no longer for the old one
 	unused := s.negotiate()
 	s.Later(transports.DefaultDisconnectTimeout + time.Second)
 	require.Eventually(t, func() bool { return s.do("POST", unused, "").status == http.StatusNotFound }, patience, sweep,

@@ -255,7 +255,7 @@ func TestWebSocketCloseByTheClient(t *testing.T) {
 func TestWebSocketClientNeverAnswersTheClose(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	s := serve(t, a, transports.WithCloseTimeout(20*time.Millisecond))
+	s := serve(t, a, transports.WithCloseTimeout(500*time.Millisecond))
 	c := s.dial("")
 	c.SetCloseHandler(func(int, string) error { return nil })
 	p := a.next()
