@@ -32,8 +32,7 @@ type socket struct {
 	readErr error
 	fill    func(fd uintptr) bool
 
-	mu       sync.Mutex // held while a write is under way
-	deadline bool       // a write deadline is set
+	mu sync.Mutex // held while a write is under way
 }
 
 // libraryBuffer is the size of the buffer that the library reads frames by. It
@@ -139,23 +138,14 @@ func (s *socket) hasFrame() bool {
 	}
 }
 
-// SetWriteDeadline leaves out the calls that change nothing.
-func (s *socket) SetWriteDeadline(t time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.setWriteDeadline(t)
-}
-
-func (s *socket) setWriteDeadline(t time.Time) error {
-	if t.IsZero() && !s.deadline {
-		return nil
-	}
-	s.deadline = !t.IsZero()
-	return s.Conn.SetWriteDeadline(t)
-}
+// SetWriteDeadline does nothing: the sweep ends writes that hang. The library wants
+// an answer to a ping to leave within a second, although it may have to wait behind
+// a message for a slow client; it would write no control frame ever after.
+func (s *socket) SetWriteDeadline(time.Time) error { return nil }
 
 // Write writes a control frame, or the answer to the request: all of it, some
-// perhaps after it has returned, since the reader answers pings and must not wait.
+// perhaps after it has returned, since the reader answers pings. It waits only for
+// the frame that is being written.
 func (s *socket) Write(data []byte) (int, error) {
 	s.mu.Lock()
 	if s.raw == nil {
@@ -230,9 +220,6 @@ func appendHeader(dst []byte, opcode byte, size int) []byte {
 // writeFrame writes messages as one frame, waiting for the client. The socket is
 // locked.
 func (s *socket) writeFrame(opcode byte, messages [][]byte) error {
-	if err := s.setWriteDeadline(time.Time{}); err != nil { // of a control frame
-		return err
-	}
 	if len(messages) == 1 && len(messages[0]) > frameSize { // not copied
 		s.t.c.writing()
 		defer s.t.c.written()
@@ -249,9 +236,6 @@ func (s *socket) writeFrame(opcode byte, messages [][]byte) error {
 // tryFrame is writeFrame as far as the kernel takes the frame at once. What it
 // does not take is returned.
 func (s *socket) tryFrame(opcode byte, messages [][]byte) (rest []byte, err error) {
-	if err := s.setWriteDeadline(time.Time{}); err != nil {
-		return nil, err
-	}
 	f := s.frame(opcode, messages)
 	defer s.t.shared.frames.Put(f)
 	return s.try(f)

@@ -339,6 +339,41 @@ func TestWebSocketPing(t *testing.T) {
 	require.Equal(t, "still there?", recv(t, pongs))
 }
 
+// A ping that a slow client has sent is answered behind the message that it is slow
+// to read, and so is the end: the library gave up after a second, and then wrote no
+// control frame any more.
+func TestWebSocketPingOfASlowClientIsAnswered(t *testing.T) {
+	t.Parallel()
+	for name, start := range map[string]func(*httptest.Server){
+		"TCP": (*httptest.Server).Start,
+		"TLS": (*httptest.Server).StartTLS,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			s := serveBy(t, a, start, transports.WithSendTimeout(patience))
+			c := s.dial("")
+			p := a.next()
+			pongs := make(chan string, 1)
+			c.SetPongHandler(func(data string) error {
+				pongs <- data
+				return nil
+			})
+			long := strings.Repeat("x", 16<<20)
+			p.send(long)
+			require.NoError(t, c.WriteControl(websocket.PingMessage, []byte("still there?"), time.Now().Add(patience)))
+			time.Sleep(1200 * time.Millisecond) // the library's limit is 1 s
+			c.expect(long)
+			p.send("down")
+			c.expect("down")
+			p.Finish(nil)
+			c.expectClosed(websocket.CloseNormalClosure)
+			require.Equal(t, "still there?", recv(t, pongs))
+			p.expectClosed(nil)
+		})
+	}
+}
+
 func TestWebSocketOrigins(t *testing.T) {
 	t.Parallel()
 	allow := func(origins ...string) []transports.Option {
