@@ -96,6 +96,10 @@ var errReturned = errors.New("hubs: the hub method has returned")
 // errCancelled ends the context of a call that the client has cancelled.
 var errCancelled = errors.New("hubs: the client has cancelled the call")
 
+// errNoReturn is the failure of code that has ended its goroutine instead of
+// returning, as a failing test does.
+var errNoReturn = errors.New("hubs: the application's code has ended its goroutine")
+
 // run runs a call and sends its answer, whatever the application's code does.
 // last reports whether nothing else is about to be sent by this goroutine.
 func (s *session) run(c *call, last func() bool) {
@@ -104,7 +108,14 @@ func (s *session) run(c *call, last func() bool) {
 			s.running.Go(u.pump)
 		}
 	}
-	result, streamed, err := s.invoke(c)
+	var result any
+	streamed, err := false, errNoReturn
+	defer func() { s.conclude(c, result, streamed, err, last) }()
+	result, streamed, err = s.invoke(c)
+}
+
+// conclude ends a call that has run, and sends its answer.
+func (s *session) conclude(c *call, result any, streamed bool, err error, last func() bool) {
 	if failure := c.finish(); failure != nil {
 		err = failure
 	}
@@ -173,6 +184,14 @@ func (c *call) call() (any, error) {
 // protect runs code of the application and turns a panic into an error.
 func (s *session) protect(method string, code func() error) error {
 	return s.hub.protect(s.conn.ID(), method, code)
+}
+
+// protectThen is protect, and gives the outcome to then, also if the code does not
+// return.
+func (s *session) protectThen(method string, code func() error, then func(error)) {
+	err := errNoReturn
+	defer func() { then(err) }()
+	err = s.protect(method, code)
 }
 
 func (h *Hub) protect(connectionID, method string, code func() error) (err error) {

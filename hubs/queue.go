@@ -37,8 +37,14 @@ func (s *session) connect(resumable bool) {
 func (s *session) connected() {
 	defer s.running.Done()
 	c := &Context{hub: s.hub, conn: s}
-	err := s.protect(onConnectedName, func() error { return s.hub.config.connect(c) })
-	c.end(errReturned)
+	s.protectThen(onConnectedName, func() error { return s.hub.config.connect(c) }, func(err error) {
+		c.end(errReturned)
+		s.admitClient(err)
+	})
+}
+
+// admitClient is the outcome of OnConnected.
+func (s *session) admitClient(err error) {
 	if err != nil {
 		s.logFailure(onConnectedName, err)
 		s.end(&protocol.Close{Error: textClosed + detail(err, s.hub.config.detailedErrors)}, err)
@@ -198,6 +204,15 @@ func (s *session) Work() {
 // calls have no goroutine beside the one that runs it.
 func (s *session) work(c *call, last func() bool) {
 	defer s.running.Done()
+	defer func() {
+		if c == nil {
+			return
+		}
+		if c = s.next(c); c != nil { // the last call has ended this goroutine
+			s.running.Add(1)
+			go s.work(c, s.noneWaiting)
+		}
+	}()
 	for c != nil {
 		s.run(c, last)
 		c = s.next(c)

@@ -204,21 +204,22 @@ func (s *session) endLocked(cause error) {
 		s.delist()
 		s.hub.results.drop(s)
 		s.running.Wait()
-		s.conn.Finish(s.disconnected(cause))
+		s.disconnected(cause, s.conn.Finish)
 	}()
 }
 
-// disconnected runs OnDisconnected if OnConnected has succeeded. A panic in it
-// fails the transport.
-func (s *session) disconnected(cause error) error {
+// disconnected runs OnDisconnected if OnConnected has succeeded, and then finish. A
+// panic in it fails the transport.
+func (s *session) disconnected(cause error, finish func(error)) {
 	if !s.wasConnected() {
-		return nil
+		finish(nil)
+		return
 	}
 	s.hub.logger.Debug("client disconnected", "connection", s.conn.ID(), "cause", cause)
-	return s.protect(onDisconnectedName, func() error {
+	s.protectThen(onDisconnectedName, func() error {
 		s.hub.config.disconnect(&Context{hub: s.hub, conn: s}, cause)
 		return nil
-	})
+	}, finish)
 }
 
 // send queues a frame without waiting. A connection that has ended drops it
