@@ -161,7 +161,10 @@ func (m *guest) Groups() (names []string, changed bool) {
 
 // Take implements [bridge.Member].
 func (m *guest) Take(ctx context.Context, most int) (bridge.Batch, error) {
-	b := bridge.Batch{Left: m.left.Load()}
+	if m.left.Load() {
+		return bridge.Batch{Left: true}, nil // what follows is the other node's to send
+	}
+	var b bridge.Batch
 	for len(b.Messages) < most && !b.Aborted {
 		more, err := m.readOn(ctx)
 		if err != nil && len(b.Messages) == 0 {

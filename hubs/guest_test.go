@@ -209,6 +209,30 @@ func TestGuestsCountAndAreEnded(t *testing.T) {
 	require.True(t, last.Left)
 }
 
+// What comes with the news that a guest has left would be lost: the cursor was
+// behind it, and who writes the one writes the other to the client, which may be
+// here still when a late request of it has come to the other node.
+func TestGuestThatHasLeftTakesNothing(t *testing.T) {
+	t.Parallel()
+	w := newGuestWorld(t, 2)
+	ctx := t.Context()
+	p := newPeer("ann")
+	v := w.visit(0, p, nil, nil)
+	for i := range 3 {
+		require.NoError(t, w.hubs[0].Clients().User("ann").Send(ctx, "say", fmt.Sprint(i)))
+	}
+	b, err := v.Take(ctx, 1)
+	require.NoError(t, err)
+	require.Equal(t, [][]byte{[]byte(said("0"))}, b.Messages)
+	cursor := v.Cursor()
+	require.NoError(t, w.nodes[1].Moved(ctx, p.ConnectionID))
+	b, err = v.Take(ctx, 1)
+	require.NoError(t, err)
+	require.Equal(t, bridge.Batch{Left: true}, b)
+	require.Equal(t, cursor, v.Cursor())
+	w.visit(1, p, nil, cursor).requireTaken(said("1"), said("2"))
+}
+
 func TestGuestMissesNothingBetweenNodes(t *testing.T) {
 	t.Parallel()
 	w := newGuestWorld(t, 2)

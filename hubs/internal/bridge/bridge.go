@@ -125,7 +125,7 @@ type Batch struct {
 	// connection, after Messages.
 	Aborted bool
 	// Left means that the guest is on another node now, which sends it
-	// everything from the cursor on.
+	// everything from the cursor on: nothing was taken.
 	Left bool
 }
 
