@@ -224,6 +224,7 @@ func TestRequestsWhileAConnectionIsDisposed(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	leaving := newGate()
+	defer leaving.open() // also if the test fails before
 	a.onClose = func(*peer) { leaving.pass() }
 	s := serve(t, a)
 	id := s.firstPoll()
@@ -254,6 +255,7 @@ func TestDeleteDoesNotWaitForTheApplication(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	leaving := newGate()
+	defer leaving.open() // also if the test fails before
 	a.onClose = func(*peer) { leaving.pass() }
 	s := serve(t, a)
 	id := s.firstPoll()
@@ -341,7 +343,7 @@ func TestPollsNeedNoFlusher(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	s := serve(t, a)
-	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(bare{w}, r) })
+	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(bare{w}, r) })
 	id := s.firstPoll()
 	p := a.next()
 	for range 2 {

@@ -155,6 +155,7 @@ func TestDeleteWhileTheConnectionIsOpened(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
 	opening := newGate()
+	defer opening.open() // also if the test fails before
 	s := serve(t, slowConnect{a, opening})
 	id := s.negotiate()
 	poll := s.start(http.MethodGet, id, "", nil)
@@ -255,11 +256,12 @@ func TestAbortAfterTheAnswerSparesTheNetworkConnection(t *testing.T) {
 	a := newApp(t)
 	s := serve(t, a)
 	flushed := newGate()
+	defer flushed.open() // also if the test fails before
 	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Hold") != "" {
 			w = flushedWriter{w, flushed}
 		}
-		s.ServeHTTP(w, r)
+		s.serve(w, r)
 	})
 	s.client.Transport.(*http.Transport).MaxConnsPerHost = 1
 	id, other := s.firstPoll(), s.firstPoll()

@@ -108,9 +108,15 @@ type watch struct {
 }
 
 // gate holds up whoever comes to it. A nil gate is open.
-type gate struct{ reached, opened chan struct{} }
+type gate struct {
+	reached, opened chan struct{}
+	open            func() // once or more often
+}
 
-func newGate() *gate { return &gate{make(chan struct{}, 1), make(chan struct{})} }
+func newGate() *gate {
+	opened := make(chan struct{})
+	return &gate{make(chan struct{}, 1), opened, sync.OnceFunc(func() { close(opened) })}
+}
 
 func (g *gate) pass() {
 	if g != nil {
@@ -118,8 +124,6 @@ func (g *gate) pass() {
 		<-g.opened
 	}
 }
-
-func (g *gate) open() { close(g.opened) }
 
 // pending is a request under way.
 type pending struct {
@@ -153,6 +157,17 @@ func (s *server) poll(id string, change func(*watch)) *pending {
 	p := s.start(http.MethodGet, id, "", change)
 	recv(s.t, p.waits)
 	return p
+}
+
+// firstPoll opens a connection over long polling. The endpoint has finished with the
+// poll, so that time that passes for it (Later) finds no answer still being written.
+func (s *server) firstPoll() (id string) {
+	s.t.Helper()
+	id = s.negotiate()
+	p := s.start(http.MethodGet, id, "", nil)
+	p.expect(http.StatusOK, "")
+	recv(s.t, p.served)
+	return id
 }
 
 func holdAnswer(w *watch) { w.answers = newGate() }

@@ -90,6 +90,7 @@ func TestShutdownGivesUp(t *testing.T) {
 	overEach(t, func(t *testing.T, kind transports.Kind) {
 		a := newApp(t)
 		leaving := newGate()
+		defer leaving.open() // also if the test fails before
 		a.onClose = func(*peer) { leaving.pass() }
 		s := serve(t, a)
 		s.connect(kind)

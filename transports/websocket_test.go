@@ -133,6 +133,7 @@ func TestWebSocketBatches(t *testing.T) {
 	c := s.dial("")
 	p := a.next()
 	hold := newGate()
+	defer hold.open() // also if the test fails before
 	l.hold.Store(hold)
 	p.send("first")
 	recv(t, hold.reached)
