@@ -366,6 +366,7 @@ func (f *farm) changeGuestsGroup(ctx context.Context, kind scaleout.Kind, connec
 		}
 	}})
 	defer f.forget(number)
+	waiting := f.node.Nodes() // before: one that joins after the change never hears of it
 	err := f.node.Publish(ctx, &scaleout.Envelope{
 		Kind:        kind,
 		Topic:       scaleout.Topic{Kind: scaleout.Group, Name: group},
@@ -376,7 +377,6 @@ func (f *farm) changeGuestsGroup(ctx context.Context, kind scaleout.Kind, connec
 	if err != nil {
 		return err
 	}
-	waiting := f.node.Nodes()
 	for len(waiting) > 0 {
 		select {
 		case <-news:

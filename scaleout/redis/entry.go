@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,9 +53,9 @@ func (e *entry) settle(err error) bool {
 // settled says that nobody waits for the entry any more.
 func (e *entry) settled() bool { return e.outcome.Load() != awaited }
 
-// expire ends the wait if its context has ended, or it has been too long. What Redis has confirmed by then is
-// waited for as long again: this node will read it soon, and an error would make the
-// caller publish it again.
+// expire ends the wait if its context has ended, or it has been too long. What Redis
+// has confirmed by then is waited for as long again: this node will read it soon, and
+// an error would make the caller publish it again.
 func (e *entry) expire(now time.Time, timeout time.Duration) {
 	err := e.ctx.Err()
 	switch {
@@ -92,13 +93,15 @@ func (a *awaiting) takeBack(e *entry) {
 	}
 }
 
-// each calls do for every entry.
+// each calls do for every entry, and lets go of those that nobody waits for any more:
+// while Redis is silent, none is delivered that would take them along.
 func (a *awaiting) each(do func(e *entry)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, e := range a.entries {
 		do(e)
 	}
+	a.entries = slices.DeleteFunc(a.entries, (*entry).settled)
 }
 
 // delivered settles the entries with these numbers, which rise, and those before the
