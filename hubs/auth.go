@@ -22,8 +22,10 @@ func WithUserID(userID func(*http.Request) string) Option {
 }
 
 // WithAuthorization checks every HTTP request of the hub's clients: an error
-// refuses it with status 403, or 401 if it is [transports.ErrUnauthenticated].
-// The default leaves the check to the application's own middleware.
+// refuses it with status 403, or 401 if it is [transports.ErrUnauthenticated]:
+// clients then ask for a fresh token and try once more. The default leaves the
+// check to the application's own middleware, which can also put values into the
+// request's context for [Context.Value].
 func WithAuthorization(check func(*http.Request) error) Option {
 	return WithEndpoint(transports.WithAuthorization(check))
 }

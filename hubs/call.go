@@ -249,8 +249,11 @@ func (s *session) refuse(id string, r *refusal, send func([]byte)) {
 }
 
 // logFailure logs an error of the application's. Errors meant for the client are
-// part of normal work.
+// part of normal work; a panic has been logged where it was caught.
 func (s *session) logFailure(method string, err error) {
+	if _, panicked := err.(*panicError); panicked {
+		return
+	}
 	level := slog.LevelWarn
 	if isForClient(err) {
 		level = slog.LevelDebug

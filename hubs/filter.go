@@ -11,13 +11,16 @@ import (
 
 // Filter is middleware around what a hub runs for its clients: calls, and the
 // coming and going of clients. A function that is nil lets everything pass. Each
-// function runs what it is wrapped around by calling next, at most once.
+// function runs what it is wrapped around by calling next, at most once. A panic
+// of the application passes through: what must run all the same is deferred.
 //
 // To use a filter for several hubs, give it to each.
 type Filter struct {
 	// Call wraps the calls of hub methods: [Context.Method] and
 	// [Context.Arguments] tell which. The result may be replaced; that of a
-	// streaming method is an iter.Seq2[any, error].
+	// streaming method is an iter.Seq2[any, error], which is read after the
+	// filters have returned. Calls of methods that do not exist, or with
+	// arguments that do not fit, come to no filter.
 	Call func(c *Context, next func() (any, error)) (any, error)
 	// Connected wraps OnConnected, also if the hub has none. An error refuses
 	// the client.
@@ -42,7 +45,7 @@ var errUnauthorized = bridge.ErrUnauthorized
 
 // WithMethodAuthorization checks each call of the methods named, or of all
 // methods if none is named: an error refuses the call, which the client is told
-// without the reason. It is a filter among the others.
+// without the reason. It is a filter among the others, in the order of the options.
 func WithMethodAuthorization(check func(*Context) error, methods ...string) Option {
 	return func(c *config) error {
 		if check == nil {

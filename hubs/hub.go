@@ -170,6 +170,9 @@ func (h *Hub) Groups() Groups { return Groups{h} }
 // all calls and OnDisconnected have returned and the connections are gone, and
 // leaves the bus. When ctx is done first, the connections left are aborted and
 // ctx's error is returned.
+//
+// Call it before [http.Server.Shutdown], which knows nothing of WebSockets and
+// would wait for event streams and polls.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	return errors.Join(h.endpoint.Shutdown(ctx), h.farm.close())
 }

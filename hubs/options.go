@@ -93,7 +93,8 @@ func WithName(name string) Option {
 }
 
 // WithLogger sets where the hub and its transports log. The default is
-// [slog.Default]. Payloads and tokens are never logged.
+// [slog.Default]. The level Debug tells why requests and calls were refused.
+// Payloads and tokens are never logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(c *config) error {
 		if logger == nil {
@@ -145,7 +146,8 @@ func WithClientTimeout(d time.Duration) Option {
 }
 
 // WithMaximumReceiveMessageSize limits a message from a client, in bytes with
-// its framing (reference 6.8). 0 means no limit: a client can then make the
+// its framing (reference 6.8). A longer one ends the connection; OnDisconnected
+// then has a [*protocol.SizeError]. 0 means no limit: a client can then make the
 // server hold as much memory as it likes. The default is
 // [DefaultMaximumReceiveMessageSize].
 func WithMaximumReceiveMessageSize(n int) Option {

@@ -17,6 +17,8 @@ var ErrUnauthenticated = errors.New("transports: the request is not authenticate
 // ErrExpired ends a connection whose authentication has expired.
 var ErrExpired = errors.New("transports: the authentication of the connection has expired")
 
+var errUserChanged = errors.New("transports: the request is of another user than the connection")
+
 const textUserChanged = "The user associated with this connection changed."
 
 // WithAuthorization checks every request of the endpoint's clients, also those
@@ -52,6 +54,7 @@ func (e *Endpoint) authorized(w http.ResponseWriter, r *http.Request) bool {
 	if errors.Is(err, ErrUnauthenticated) {
 		status = http.StatusUnauthorized
 	}
+	e.logRefusal(r, status, err)
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(status)
 	return false
@@ -65,6 +68,7 @@ func (e *Endpoint) identify(w http.ResponseWriter, r *http.Request, c *Connectio
 	if !bound || identity == e.opts.identity(r) {
 		return true
 	}
+	e.logRefusal(r, http.StatusForbidden, errUserChanged)
 	refuse(w, http.StatusForbidden, textUserChanged)
 	return false
 }

@@ -121,7 +121,8 @@ func (e *Endpoint) Stats() Stats { return e.stats.snapshot() }
 // Shutdown ends all connections, giving the application the chance to say
 // good-bye on each, and waits until they are gone. New ones are refused with
 // status 503. When ctx is done first, the connections left are aborted and
-// ctx's error is returned.
+// ctx's error is returned. Call it before [http.Server.Shutdown], which knows
+// nothing of WebSockets and would wait for event streams and polls.
 func (e *Endpoint) Shutdown(ctx context.Context) error {
 	e.mu.Lock()
 	e.stopped = true

@@ -1,6 +1,7 @@
 package transports
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -23,6 +24,21 @@ func refuse(w http.ResponseWriter, status int, body string) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body)) // a client that went away needs no answer
+}
+
+// logRefusal tells who runs the server why a client was refused, which the client
+// is not told. The query is left out: it may hold a token.
+func (e *Endpoint) logRefusal(r *http.Request, status int, err error) {
+	e.opts.logger.Debug("request refused", "method", r.Method, "path", r.URL.Path, "status", status, "error", err)
+}
+
+// logUnfit tells who runs the server that a transport cannot work beneath the
+// program's middleware. Clients see no more than a connection that fails.
+func (c *Connection) logUnfit(kind Kind, err error) {
+	if errors.Is(err, http.ErrNotSupported) {
+		c.logger.Warn("a transport needs more of the http.ResponseWriter: does all middleware implement Unwrap?",
+			"connection", c.ID(), "transport", kind.String(), "error", err)
+	}
 }
 
 // noCache marks the answer of a poll (reference 2.3).

@@ -112,8 +112,12 @@ func WithTransports(enabled ...Kind) Option {
 // whose pages may connect: their browsers get the CORS headers they ask for, and
 // their WebSockets are accepted. "*" allows every origin: then any web page can
 // connect with its visitor's cookies. The default is none but the origin of the
-// endpoint itself; WebSockets of others get 403. Requests without an Origin
-// header do not come from other pages and are always allowed.
+// endpoint itself; WebSockets of others get 403, and clients then quietly take
+// another transport. Requests without an Origin header do not come from other
+// pages and are always allowed.
+//
+// The own origin is known by the request's Host. Behind a proxy that changes it,
+// list the origin that browsers see.
 func WithAllowedOrigins(origins ...string) Option {
 	return func(o *options) error {
 		allowed := make(map[string]bool, len(origins))
@@ -235,7 +239,8 @@ func WithRedirect(redirect func(*http.Request) (*negotiate.Redirect, error)) Opt
 	}
 }
 
-// WithLogger sets where the endpoint logs. The default is [slog.Default].
+// WithLogger sets where the endpoint logs. The default is [slog.Default]. The
+// level Debug tells why requests were refused.
 func WithLogger(logger *slog.Logger) Option {
 	return func(o *options) error {
 		if logger == nil {

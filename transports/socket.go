@@ -47,11 +47,13 @@ const longestHeader = 14
 type hijacker struct {
 	http.ResponseWriter
 	socket *socket
+	err    error // why it did not have it; the library keeps the text alone
 }
 
-func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
+		h.err = err
 		return nil, nil, err
 	}
 	s := h.socket

@@ -47,6 +47,8 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		c.open()
 		err = t.run(c, r)
+	} else {
+		c.logUnfit(ServerSentEvents, err)
 	}
 	c.out.kill()
 	c.close(err)

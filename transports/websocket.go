@@ -3,6 +3,7 @@ package transports
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -76,6 +77,7 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !e.opts.checkOrigin(r) {
+		e.logRefusal(r, http.StatusForbidden, fmt.Errorf("transports: the origin %q is not allowed at the host %q", r.Header.Get("Origin"), r.Host))
 		refuse(w, http.StatusForbidden, "")
 		return
 	}
@@ -106,8 +108,10 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	if name := e.opts.subProtocol(websocket.Subprotocols(r)); name != "" {
 		header = http.Header{"Sec-Websocket-Protocol": {name}}
 	}
-	ws, err := e.webSockets.upgrader.Upgrade(hijacker{w, &t.conn}, r, header)
+	h := &hijacker{ResponseWriter: w, socket: &t.conn}
+	ws, err := e.webSockets.upgrader.Upgrade(h, r, header)
 	if err != nil { // it has answered the request
+		c.logUnfit(WebSockets, h.err)
 		t.leave(err)
 		return
 	}
