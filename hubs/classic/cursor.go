@@ -16,8 +16,8 @@ var errCursor = errors.New("classic: not a cursor")
 
 // cursor is what a client has received: for each of its hubs the position in each
 // stream of the bus. Its text is the same on every node. It is opaque to clients
-// and need not be signed: whoever makes one up can only have messages again that
-// are for him anyway.
+// and need not be signed: whoever makes one up can only have messages that are for
+// the user and the groups that the client's tokens say.
 type cursor struct {
 	shape     uint32 // of what hubs and how many streams
 	positions [][]scaleout.Position

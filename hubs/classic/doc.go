@@ -29,6 +29,11 @@
 // runs at all. So it does not guard a hub's methods here. What does are
 // [hubs.WithAuthorization], [hubs.WithMethodAuthorization] and filters.
 //
+// A groups token does not expire, as clients get another one only when their groups
+// change. So a client that keeps an old one, and gives a later cursor with it, is back
+// in the groups that it was in then. [WithTokenLifetime] limits for how long, and
+// authorization, which every request needs, keeps users out for good.
+//
 // OnDisconnected runs with nil when the client has stopped or the application has
 // ended it, and with [hubs.ErrClientTimeout] when it did not come back in time. It
 // does not run when the client has gone on to another process, nor after

@@ -137,10 +137,17 @@ func (t events) begin() error {
 	return t.write([]byte("data: initialized\n\n"))
 }
 
+// send writes a response as one line: JSON that the application passes on as it is
+// may have line breaks between its values.
 func (t events) send(response []byte) error {
 	event := make([]byte, 0, len(response)+8)
-	event = append(append(append(event, "data: "...), response...), "\n\n"...)
-	return t.write(event)
+	event = append(append(event, "data: "...), response...)
+	for i, c := range event {
+		if c == '\n' || c == '\r' {
+			event[i] = ' '
+		}
+	}
+	return t.write(append(event, "\n\n"...))
 }
 
 func (t events) keepAlive() error { return t.write([]byte("data: {}\n\n")) }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -110,6 +111,15 @@ func TestOperations(t *testing.T) {
 func TestEscapeScript(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, `{"a":"\u003c/script\u003e"}`, string(escapeScript([]byte(`{"a":"</script>"}`))))
+}
+
+// What a client has sent, and a method passes on as a protocol.Raw, is as it came.
+func TestEventsAreOneLine(t *testing.T) {
+	t.Parallel()
+	recorder := httptest.NewRecorder()
+	q := &request{w: recorder}
+	require.NoError(t, newEvents(q, time.Second).send([]byte("{\"M\":[1,\r\n\n\t2]}")))
+	require.Equal(t, "data: {\"M\":[1,   \t2]}\n\n", recorder.Body.String())
 }
 
 func FuzzInvocation(f *testing.F) {

@@ -99,7 +99,8 @@ func WithPrefix(prefix string) Option {
 
 // WithStreams sets how many streams the topics of a hub are spread over, 1 at
 // least; [DefaultStreams], or in a Cluster [DefaultClusterStreams], if it is not
-// given. All nodes of a farm must have the same number: [Bus.Join] fails otherwise.
+// given. All nodes of a farm must have the same number: [Bus.Join] fails otherwise, and
+// does so until a day after the last of another number has gone.
 // In a Cluster more streams use more of its servers; with a single server they only
 // cost more.
 func WithStreams(n int) Option {
