@@ -202,7 +202,9 @@ func WithBus(bus scaleout.Bus) Option {
 // WithStatefulReconnect lets clients that ask for it keep their connection, with
 // its groups, calls and streams, when its WebSocket is lost and they come back
 // within the disconnect timeout ([transports.WithDisconnectTimeout]). Neither
-// side loses or repeats a message (reference 7).
+// side loses or repeats a message (reference 7). A write that takes longer than the
+// send timeout ([transports.WithSendTimeout]) ends the connection for good, as it
+// does without.
 func WithStatefulReconnect() Option { return WithEndpoint(transports.WithStatefulReconnect()) }
 
 // WithStatefulReconnectBufferSize sets how many bytes of messages that a client

@@ -70,6 +70,7 @@ func (n *node) handOver(work func()) bool {
 	return n.spawn(func() {
 		for {
 			work()
+			work = nil // what it has appended is not kept until the next
 			select {
 			case n.idle <- struct{}{}:
 			default:
