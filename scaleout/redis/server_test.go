@@ -3,13 +3,17 @@ package redis_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +25,21 @@ import (
 
 func TestMain(m *testing.M) {
 	goredis.SetLogger(silence{})
+	waitTogether()
 	goleak.VerifyTestMain(m)
+}
+
+// waitTogether lets more tests run at a time than there are processors, unless a
+// flag says how many: nearly all of their time passes with waiting for servers and
+// timeouts.
+func waitTogether() {
+	const most = 12
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		_ = flag.Set("test.parallel", strconv.Itoa(most))
+	}
 }
 
 // silence keeps the client from writing about every connection that the tests
@@ -41,7 +59,7 @@ func eventually(t testing.TB, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond) // nothing tells what happens in another process
 	}
 }
 
@@ -73,15 +91,27 @@ func startServer(t testing.TB, args ...string) *server {
 // durable makes a redis-server confirm only what is on the disk.
 var durable = []string{"--appendonly", "yes", "--appendfsync", "always"}
 
+// Servers have ports below those that the system gives to connections: else one of
+// another test could take the port of a server that is down for a while. The port
+// of a Cluster's own bus is clusterBus above.
+const (
+	firstPort  = 10_000
+	clusterBus = 10_000
+)
+
+// ports counts those that were tried, beginning anywhere, so that no two tests get
+// the same one.
+var ports = func() *atomic.Uint32 {
+	n := new(atomic.Uint32)
+	n.Store(rand.Uint32N(clusterBus))
+	return n
+}()
+
 func freePort(t testing.TB) int {
 	t.Helper()
-	// The port of a Cluster's own bus is 10000 above.
 	for range 100 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		port := l.Addr().(*net.TCPAddr).Port
-		require.NoError(t, l.Close())
-		if port < 55535 {
+		port := firstPort + int(ports.Add(1)%clusterBus)
+		if isFree(port) && isFree(port+clusterBus) {
 			return port
 		}
 	}
@@ -89,7 +119,14 @@ func freePort(t testing.TB) int {
 	return 0
 }
 
-func (s *server) addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func isFree(port int) bool {
+	l, err := net.Listen("tcp", loopback(port))
+	return err == nil && l.Close() == nil
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+func (s *server) addr() string { return loopback(s.port) }
 
 // start starts the server, with the data that is in its directory.
 func (s *server) start() {
@@ -107,11 +144,16 @@ func (s *server) launch(name string, args ...string) {
 	s.process = exec.Command(name, args...)
 	s.process.Stdout, s.process.Stderr = s.output, s.output
 	require.NoError(s.t, s.process.Start())
+	pid := fmt.Sprintf("process_id:%d\r\n", s.process.Process.Pid)
 	s.mu.Unlock()
 	client := goredis.NewClient(&goredis.Options{Addr: s.addr(), MaxRetries: -1})
 	defer client.Close()
 	eventually(s.t, fmt.Sprintf("%s %v", name, args), func() bool {
-		return client.Ping(s.t.Context()).Err() == nil
+		if client.Ping(s.t.Context()).Err() != nil {
+			return false
+		}
+		info, err := client.Info(s.t.Context(), "server").Result()
+		return err == nil && strings.Contains(info, pid) // and no other server
 	})
 }
 
