@@ -126,3 +126,15 @@ func TestUserIDThatPanicsEndsItsRequestOnly(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, s.connect().call("Echo", `"x"`))
 }
+
+// A panic was logged twice: where it was caught, and as a failure of its method.
+func TestPanicIsLoggedOnce(t *testing.T) {
+	t.Parallel()
+	logged := make(chan string, 100)
+	s := serve(t, nil, hubs.WithLogger(slog.New(liveLog{func(text string) { logged <- text }})),
+		hubs.HandleVoid0("panic", func(*hubs.Context) error { panic("of the test") }))
+	require.Contains(t, s.connect().call("panic"), "An unexpected error")
+	require.Equal(t, "client connected", recv(t, logged))
+	require.Equal(t, "the application panicked", recv(t, logged))
+	require.Empty(t, logged, "the answer comes after what is logged")
+}
