@@ -284,8 +284,9 @@ func (f *farm) reply(question, answer *scaleout.Envelope) {
 // exist, or leaves before it has answered, gives scaleout.ErrNoNode.
 func (f *farm) ask(ctx context.Context, to scaleout.NodeID, question *scaleout.Envelope) (*scaleout.Envelope, error) {
 	number, answers := f.expectFrom(to)
+	defer f.forget(number)
 	question.Request, question.ReplyTo = number, f.node.ID()
-	return f.await(ctx, to, number, answers, question)
+	return f.await(ctx, to, answers, question)
 }
 
 // expect enters a question into the books.
@@ -303,15 +304,15 @@ func (f *farm) forget(number uint64) {
 	delete(f.pending, number)
 }
 
-// expectFrom expects one answer, of one node.
+// expectFrom expects one answer, of one node, until forget is called.
 func (f *farm) expectFrom(to scaleout.NodeID) (number uint64, answers <-chan *scaleout.Envelope) {
 	answer := make(chan *scaleout.Envelope, 1)
 	return f.expect(&request{to, func(_ scaleout.NodeID, e *scaleout.Envelope) { answer <- e }}), answer
 }
 
-func (f *farm) await(ctx context.Context, to scaleout.NodeID, number uint64, answers <-chan *scaleout.Envelope,
+// await sends a question and waits for the answer that was expected.
+func (f *farm) await(ctx context.Context, to scaleout.NodeID, answers <-chan *scaleout.Envelope,
 	question *scaleout.Envelope) (*scaleout.Envelope, error) {
-	defer f.forget(number)
 	if err := f.node.Send(ctx, to, question); err != nil {
 		return nil, err
 	}
@@ -435,6 +436,7 @@ func remoteResultID(e *scaleout.Envelope) string {
 // invokeThere asks a client of another node.
 func (f *farm) invokeThere(ctx context.Context, owner scaleout.NodeID, connectionID, method string, args []any) (*clientAnswer, error) {
 	number, answers := f.expectFrom(owner)
+	defer f.forget(number)
 	question := &scaleout.Envelope{
 		Kind:    scaleout.Invoke,
 		Topic:   scaleout.Topic{Kind: scaleout.Connection, Name: connectionID},
@@ -449,7 +451,7 @@ func (f *farm) invokeThere(ctx context.Context, owner scaleout.NodeID, connectio
 		}
 		question.Bodies = append(question.Bodies, scaleout.Body{Protocol: e.protocol.Name(), Data: frame})
 	}
-	answer, err := f.await(ctx, owner, number, answers, question)
+	answer, err := f.await(ctx, owner, answers, question)
 	switch {
 	case errors.Is(err, scaleout.ErrNoNode):
 		return &clientAnswer{outcome: outcomeUnknown}, nil

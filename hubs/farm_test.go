@@ -166,6 +166,13 @@ func TestClientResultsOverNodes(t *testing.T) {
 	_, err := hubs.Invoke[int](ctx, to(0), "ask")
 	require.EqualError(t, err, "Connection '"+ms[0].id+"' does not exist.")
 
+	// What cannot be asked, or not of that client, is forgotten at once.
+	_, err = hubs.Invoke[int](ctx, to(1), "ask", make(chan int))
+	require.ErrorContains(t, err, "chan int")
+	_, err = hubs.Invoke[int](ctx, nodes[0].Clients().Client("nobody"), "ask")
+	require.EqualError(t, err, "Connection 'nobody' does not exist.")
+	require.Zero(t, nodes[0].Stats().Bus.Pending)
+
 	// The owner leaves.
 	last := crowd(t, nodes[1], "")[0]
 	_, outcome = ask(t, ctx, nodes[0].Clients().Client(last.id), last.client)

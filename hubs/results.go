@@ -75,9 +75,12 @@ func (t Target) invoke(ctx context.Context, method string, args []any, result an
 	}
 	var answer *clientAnswer
 	var err error
-	if owner := ownerOf(id); owner == t.hub.farm.node.ID() {
+	switch owner := ownerOf(id); owner {
+	case 0: // no node has made that id
+		answer = &clientAnswer{outcome: outcomeUnknown}
+	case t.hub.farm.node.ID():
 		answer, err = t.hub.invokeHere(ctx, id, method, args)
-	} else {
+	default:
 		answer, err = t.hub.farm.invokeThere(ctx, owner, id, method, args)
 	}
 	switch {
