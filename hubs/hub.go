@@ -54,7 +54,8 @@ type Hub struct {
 // New returns a hub. Clients can call exactly the exported methods of impl whose
 // first parameter is a *[Context], and the functions registered with [Handle1]
 // and its like; impl may be nil if there are only those. impl is shared by all
-// calls, which run concurrently.
+// calls, which run concurrently. Clients need not mind the case of names; a
+// function takes the place of a method of the same name.
 //
 // A method returns nothing, an error, a value, or a value and an error. A value
 // of type iter.Seq2[T, error] or <-chan T is a stream to the client, and a

@@ -114,8 +114,8 @@ func WithDetailedErrors() Option {
 	}
 }
 
-// WithProtocols sets the hub protocols that clients may choose from. The
-// default is JSON.
+// WithProtocols sets the hub protocols that clients may choose from, such as
+// [protocol.NewJSON] and [protocol.NewMessagePack]. The default is JSON alone.
 func WithProtocols(protocols ...protocol.Protocol) Option {
 	return func(c *config) error {
 		if len(protocols) == 0 || slices.Contains(protocols, nil) {
@@ -215,7 +215,8 @@ func WithStatefulReconnectBufferSize(n int) Option {
 	return func(c *config) error { return positive("the stateful reconnect buffer size", n, &c.reconnectBuffer) }
 }
 
-// WithEndpoint passes options to the transports beneath the hub.
+// WithEndpoint passes options to the transports beneath the hub: which are enabled,
+// how many connections there may be, how long they wait.
 func WithEndpoint(opts ...transports.Option) Option {
 	return func(c *config) error {
 		c.endpoint = append(c.endpoint, opts...)
