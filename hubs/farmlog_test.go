@@ -43,7 +43,7 @@ func TestLogHandlerMayUseTheHubWhileAMessageIsDelivered(t *testing.T) {
 	go func() { _ = jsonOnly.Clients().All().Send(context.Background(), "m") }()
 	select {
 	case <-logged:
-	case <-time.After(3 * time.Second):
+	case <-time.After(patience): // the shutdown would wait for ever
 		panic("deadlock")
 	}
 }

@@ -41,7 +41,7 @@ func TestMemoryKnowsPositionsOfEarlierProcesses(t *testing.T) {
 		require.Equal(t, 4, earlier.Streams())
 		start := earlier.Last(stream)
 		publish(earlier, 10)
-		time.Sleep(time.Millisecond)
+		time.Sleep(time.Millisecond) // of the bubble's time: farms begin with the time of day
 		now := joinMemory(t)
 		publish(now, 20)
 		for _, cursor := range []scaleout.Position{start, earlier.Last(stream)} {

@@ -313,8 +313,7 @@ func TestReadAcrossTheHoleOfASlowNode(t *testing.T) {
 	start := node.Last(0)
 	fast.publishNumbers(t, 1, 400)
 	require.NoError(t, server.client().XTrimMaxLen(t.Context(), "signalr:{hub/0}", 10).Err())
-	lagging := time.Now()
-	eventually(t, "the follower to be slow", func() bool { return time.Since(lagging) > time.Second })
+	time.Sleep(time.Second) // the follower is slow: the passing of time is what is tested
 	close(release)
 	eventually(t, "the end", func() bool { return node.has("x 400") })
 	require.Equal(t, []scaleout.Loss{
