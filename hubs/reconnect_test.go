@@ -455,6 +455,7 @@ func TestWriteThatTakesTooLongIsFinal(t *testing.T) {
 		after := seconds(func() { require.Contains(t, recv(t, w.diary), transports.ErrWriteTimeout.Error()) })
 		require.InDelta(t, transports.DefaultSendTimeout.Seconds(), after, 1.5)
 		c.refused(http.StatusNotFound)
+		synctest.Wait()
 		require.Equal(t, map[string]uint64{"write_timeout": 1}, w.Stats().Ended)
 	})
 }
