@@ -457,7 +457,9 @@ func (f *farm) invokeThere(ctx context.Context, owner scaleout.NodeID, connectio
 		return &clientAnswer{outcome: outcomeUnknown}, nil
 	case err != nil && ctx.Err() != nil:
 		forget := &scaleout.Envelope{Kind: scaleout.Forget, Topic: question.Topic, Request: number, ReplyTo: f.node.ID()}
-		_ = f.node.Send(context.WithoutCancel(ctx), owner, forget) // or the owner remembers until the client leaves
+		f.later(func() { // the owner remembers until the client leaves, if this fails
+			_ = f.node.Send(context.WithoutCancel(ctx), owner, forget)
+		})
 		return nil, err
 	case err != nil:
 		return nil, err

@@ -17,8 +17,7 @@ var errOverdue = errors.New("redis: no answer in time")
 // that is overdue is abandoned; it goes on until the client's ReadTimeout, but
 // its result reaches nobody, and what it writes late does no harm, as appended
 // envelopes are numbered. So is one whose ctx has ended, which is the node's own or
-// that of who waits. Calls under way are bounded by callsLimit, and Close waits for
-// them.
+// that of who waits. Calls under way are bounded, and Close waits for them.
 func call[T any](ctx context.Context, n *node, limit time.Duration, exchange func(ctx context.Context) (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -83,7 +83,7 @@ func (a *awaiting) add(e *entry) {
 	a.entries = append(a.entries, e)
 }
 
-// takeBack removes the entry added last.
+// takeBack removes the entry added last, unless it was let go of.
 func (a *awaiting) takeBack(e *entry) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -141,6 +141,7 @@ type numbering struct {
 	batch []*entry // those that are being appended at once
 
 	newest    scaleout.Position // the last that Redis has told
+	full      time.Time         // since when Redis has no memory for more; zero: it has
 	untrimmed int               // envelopes since the stream was trimmed
 	trimmed   time.Time
 	density   density

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -467,4 +468,44 @@ func TestBatchesAreSingleEntries(t *testing.T) {
 	entries, err := server.client().XLen(t.Context(), "signalr:{hub/0}").Result()
 	require.NoError(t, err)
 	require.Less(t, entries, int64(count/4))
+}
+
+// What is too old is trimmed also while Redis refuses everything new for want of
+// memory, so that it has room again.
+func TestFullRedisRecovers(t *testing.T) {
+	t.Parallel()
+	server := startServer(t, "--maxmemory", "24mb", "--maxmemory-policy", "noeviction")
+	a := join(t, server.client(), redis.WithRetention(2*time.Second), redis.WithPublishTimeout(200*time.Millisecond))
+	big := message("a topic", "big")
+	big.Bodies[0].Data = make([]byte, 256<<10)
+	publish := func() error {
+		e := *big
+		return a.Publish(t.Context(), &e)
+	}
+	var err error
+	for i := 0; i < 1000 && err == nil; i++ {
+		err = publish()
+	}
+	require.ErrorIs(t, err, scaleout.ErrDown)
+	eventually(t, "room for more", func() bool { return publish() == nil })
+}
+
+// Who is told of the health may ask for it.
+func TestHealthCanBeAskedForWhenItIsTold(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	var node atomic.Pointer[joined]
+	told := make(chan scaleout.Health, 100)
+	node.Store(join(t, server.client(), redis.WithHealth(func(scaleout.NodeID, scaleout.Health) {
+		if n := node.Load(); n != nil {
+			told <- n.Health()
+		}
+	})))
+	server.kill()
+	select {
+	case health := <-told:
+		require.NotEqual(t, scaleout.Connected, health)
+	case <-time.After(10 * time.Second):
+		require.Fail(t, "asking for the health blocks")
+	}
 }

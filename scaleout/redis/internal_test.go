@@ -287,6 +287,56 @@ func TestPositions(t *testing.T) {
 	}
 	require.Equal(t, "4000", before(scaleout.Position{Major: 5000, Minor: 1}, time.Second))
 	require.Equal(t, "0", before(scaleout.Position{Major: 500}, time.Second))
+	require.Equal(t, "6000", before(scaleout.Position{Major: 5000, Minor: 1}, -time.Second))
+}
+
+// What nobody waits for any more must not pile up while Redis tells nothing.
+func TestGivenUpEnvelopesAreLetGo(t *testing.T) {
+	t.Parallel()
+	n := newTestNode(t)
+	s := n.streams[0]
+	batch := entries(n, s.key, s.key, s.key)
+	for _, e := range batch {
+		e.ctx, e.stream, e.deadline = t.Context(), s, time.Now().Add(time.Hour)
+	}
+	s.lane.number(batch)
+	batch[0].settle(scaleout.ErrDown)
+	batch[2].settle(context.Canceled)
+	n.eachAwaited(func(e *entry) { e.expire(time.Now(), time.Hour) })
+	require.Equal(t, batch[1:2], s.awaiting.entries)
+
+	s.lane.takeBackNumbers(batch)
+	require.Empty(t, s.awaiting.entries)
+}
+
+// Reads that wait take no call away from those that publish, however many streams a
+// Cluster is given.
+func TestFollowersLeaveCallsForOthers(t *testing.T) {
+	t.Parallel()
+	client := goredis.NewClusterClient(&goredis.ClusterOptions{})
+	t.Cleanup(func() { _ = client.Close() })
+	n := newNode(New(client, WithStreams(2*callsLimit)), "hub", nil)
+	t.Cleanup(n.stop)
+	reading := make(chan struct{})
+	for range n.followers {
+		go func() {
+			_, _ = call(n.ctx, n, time.Hour, func(ctx context.Context) (any, error) {
+				reading <- struct{}{}
+				<-ctx.Done()
+				return nil, ctx.Err()
+			})
+		}()
+	}
+	for range n.followers {
+		select {
+		case <-reading:
+		case <-time.After(10 * time.Second):
+			require.Fail(t, "a follower cannot read")
+		}
+	}
+	got, err := call(n.ctx, n, 10*time.Second, func(context.Context) (string, error) { return "appended", nil })
+	require.NoError(t, err)
+	require.Equal(t, "appended", got)
 }
 
 // A Redis that takes everything and never answers lets no envelope be delivered, so

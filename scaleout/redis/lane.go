@@ -237,6 +237,9 @@ func (l *lane) attempt(batch []*entry, limit time.Duration) (left []*entry, inDo
 		default:
 			left, err = append(left, of.batch...), cmp.Or(partly, failure)
 			inDoubt = inDoubt || !notCarriedOut(err)
+			if of.full.IsZero() && goredis.IsOOMError(partly) {
+				of.full = time.Now()
+			}
 		}
 		clear(of.batch)
 		of.batch = of.batch[:0]
@@ -258,6 +261,7 @@ func (l *lane) divide(batch []*entry) (keys []string) {
 
 // appended notes that Redis has confirmed a batch, which is one entry of the stream.
 func (l *lane) appended(of *numbering, id string) {
+	of.full = time.Time{}
 	of.untrimmed += len(of.batch)
 	of.density.add(1, len(of.batch))
 	if at, err := parsePosition(id); err == nil {
@@ -306,7 +310,11 @@ func (l *lane) exchange(keys []string) func(context.Context) ([]once, error) {
 			if stream != nil {
 				most = cmp.Or(stream.longest.Load(), most)
 			}
-			trims = append(trims, trimming{key, before(of.newest, options.retention), most})
+			age := options.retention
+			if !of.full.IsZero() { // no new entry tells how old the others have become
+				age -= time.Since(of.full)
+			}
+			trims = append(trims, trimming{key, before(of.newest, age), most})
 		}
 	}
 	return func(ctx context.Context) ([]once, error) {

@@ -61,7 +61,7 @@ func newNode(b *Bus, hub string, receiver scaleout.Receiver) *node {
 	n := &node{
 		bus: b, hub: hub, receiver: receiver, block: block,
 		keys:    newKeys(b.options.prefix, hub),
-		calls:   make(chan struct{}, callsLimit),
+		calls:   make(chan struct{}, callsLimit+b.options.streams), // each stream may have a follower that waits
 		work:    make(chan func()),
 		idle:    make(chan struct{}, idleCalls),
 		readers: make(chan struct{}, readers),

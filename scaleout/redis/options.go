@@ -65,7 +65,8 @@ const (
 	lookBackBytes = 1 << 20
 	// checkEvery is how often a node that lags looks how far behind it is.
 	checkEvery = 250 * time.Millisecond
-	// callsLimit bounds the calls that are under way or were given up.
+	// callsLimit bounds the calls that are under way or were given up, beside one for
+	// each stream.
 	callsLimit = 64
 	// idleCalls is how many goroutines wait for calls to do: a lane's and a
 	// follower's mostly.

@@ -51,9 +51,12 @@ func inEntry(end scaleout.Position, index int) scaleout.Position {
 	return end
 }
 
-// before returns the id that is a time before p by the clock of Redis, which
-// has made p; no clock of ours matters.
+// before returns the id that is a time before p, or after it if d is negative, by the
+// clock of Redis, which has made p; no clock of ours matters.
 func before(p scaleout.Position, d time.Duration) string {
-	ms := uint64(max(d.Milliseconds(), 0))
-	return strconv.FormatUint(p.Major-min(p.Major, ms), 10)
+	ms := d.Milliseconds()
+	if ms < 0 {
+		return strconv.FormatUint(p.Major+uint64(-ms), 10)
+	}
+	return strconv.FormatUint(p.Major-min(p.Major, uint64(ms)), 10)
 }
