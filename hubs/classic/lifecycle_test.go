@@ -16,9 +16,9 @@ import (
 )
 
 // short are timings for tests of timeouts: a client that is lost is gone after
-// 400 ms, and a poll ends after 100 ms.
+// 2 s, so that one that lives has time to show it, and a poll ends after 100 ms.
 func short() classic.Option {
-	return classic.WithShortTimes(5*time.Millisecond, 10*time.Millisecond, 400*time.Millisecond, 100*time.Millisecond)
+	return classic.WithShortTimes(5*time.Millisecond, 10*time.Millisecond, 2*time.Second, 100*time.Millisecond)
 }
 
 // TestOnConnectedRunsOnceWhateverTheFallback: a first transport is given up, and
