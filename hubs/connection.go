@@ -55,7 +55,7 @@ func (s *session) sendBack(ctx context.Context, b *broadcast) error {
 func (s *session) beforeQuestion(c *call) error {
 	switch {
 	case c != nil:
-		s.giveSlot(c)
+		return s.giveSlot(c)
 	case !s.wasConnected():
 		return ErrInOnConnected
 	}

@@ -176,52 +176,6 @@ func TestGuestsGroupsChangeFromAnyNode(t *testing.T) {
 	require.NoError(t, w.hubs[0].Groups().Add(ctx, bridge.NewConnectionID(), "new"), "nobody has that id: answered at once")
 }
 
-// joiningBus is a bus to which a node joins after each change of a group.
-type joiningBus struct {
-	scaleout.Bus
-	joined func(scaleout.Node)
-}
-
-type joiningNode struct {
-	scaleout.Node
-	bus *joiningBus
-	hub string
-}
-
-// silence is a receiver that hears nothing and so answers nothing.
-type silence struct{}
-
-func (silence) Deliver(*scaleout.Envelope) {}
-func (silence) NodeDown(scaleout.NodeID)   {}
-func (silence) Lost(scaleout.Loss)         {}
-
-func (b *joiningBus) Join(hub string, receiver scaleout.Receiver) (scaleout.Node, error) {
-	node, err := b.Bus.Join(hub, receiver)
-	return &joiningNode{node, b, hub}, err
-}
-
-func (n *joiningNode) Publish(ctx context.Context, e *scaleout.Envelope) error {
-	if err := n.Node.Publish(ctx, e); err != nil || e.Kind != scaleout.AddToGroup {
-		return err
-	}
-	node, err := n.bus.Bus.Join(n.hub, silence{})
-	n.bus.joined(node)
-	return err
-}
-
-// A node that joins while the groups of a guest change has not heard the question,
-// so that its answer must not be waited for.
-func TestGuestsGroupsChangeWhileANodeJoins(t *testing.T) {
-	t.Parallel()
-	bus := &joiningBus{scaleout.NewMemory(), func(n scaleout.Node) { t.Cleanup(func() { require.NoError(t, n.Close()) }) }}
-	h, err := hubs.New(&guestHub{}, hubs.WithName("Chat"), hubs.WithBus(bus))
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, h.Shutdown(context.Background())) })
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	require.NoError(t, h.Groups().Add(ctx, bridge.NewConnectionID(), "lobby"))
-}
-
 func TestGuestsCountAndAreEnded(t *testing.T) {
 	t.Parallel()
 	w := newGuestWorld(t, 2)

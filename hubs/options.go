@@ -176,7 +176,9 @@ func WithStreamBufferCapacity(n int) Option {
 }
 
 // WithMaximumStreams limits the calls with streams, in either direction, that one
-// client has at once. More are refused. The default is [DefaultMaximumStreams].
+// client has at once, and likewise those that run outside the limit on parallel
+// invocations since they have asked a client ([Invoke]). More are refused, and more
+// questions fail. The default is [DefaultMaximumStreams].
 func WithMaximumStreams(n int) Option {
 	return func(c *config) error { return positive("the number of streams", n, &c.maxStreams) }
 }

@@ -262,20 +262,26 @@ func (s *session) startWaiting() *call {
 }
 
 // giveSlot lets the calls behind c run while c waits for a client; c does not get
-// the slot back (reference 6.6).
-func (s *session) giveSlot(c *call) {
+// the slot back (reference 6.6). A client that never answers must not have any number
+// of calls by that: it is an error when there are too many.
+func (s *session) giveSlot(c *call) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if c.slotGiven || !c.inline() {
-		return
+		return nil
+	}
+	withoutSlot := len(s.active) - (s.hub.config.parallelCalls - s.slots)
+	if most := s.hub.config.maxStreams; withoutSlot >= most {
+		return Errorf("There are too many calls that wait for clients: %d at most.", most)
 	}
 	c.slotGiven = true
 	if len(s.waiting) == 0 || s.phase == phaseEnding {
 		s.slots++
-		return
+		return nil
 	}
 	s.running.Add(1)
 	go s.work(s.startWaiting(), s.noneWaiting)
+	return nil
 }
 
 // release takes the streams of a call that has returned off the books.

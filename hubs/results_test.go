@@ -3,6 +3,7 @@ package hubs_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -143,6 +144,41 @@ func TestClientResultsInsideCalls(t *testing.T) {
 	}
 	// The slots are as before: calls run one at a time again.
 	require.Equal(t, `{"type":3,"invocationId":"call","result":"y"}`, c.call("Echo", `"y"`))
+}
+
+// A client that answers nothing has no more calls at once by that than streams.
+func TestTooManyCallsThatWaitForClients(t *testing.T) {
+	t.Parallel()
+	s := serve(t, callHub{}, hubs.WithMaximumStreams(2), hubs.Handle0("question", func(c *hubs.Context) (int, error) {
+		return hubs.Invoke[int](c, c.Clients().Caller(), "ask")
+	}))
+	c := s.connect()
+	question := func(id string) string {
+		return `{"type":1,"invocationId":"` + id + `","target":"question","arguments":[]}`
+	}
+	refused := func(id string) string {
+		return `{"type":3,"invocationId":"` + id + `","error":"An unexpected error occurred invoking 'question' on the server. ` +
+			`HubException: There are too many calls that wait for clients: 2 at most."}`
+	}
+	c.send(question("1"), question("2"))
+	var ids []string
+	for range 2 {
+		record, err := c.next()
+		require.NoError(t, err)
+		ids = append(ids, strings.Split(record, `"`)[5])
+	}
+	c.send(question("3"))
+	c.expect(refused("3"))
+	require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, c.call("Echo", `"x"`))
+	c.send(question("4"))
+	c.expect(refused("4"))
+	c.send(`{"type":3,"invocationId":"` + ids[0] + `","result":7}`)
+	c.expect(`{"type":3,"invocationId":"1","result":7}`)
+	require.Equal(t, `{"type":3,"invocationId":"call","result":"y"}`, c.call("Echo", `"y"`))
+	c.send(question("5"))
+	record, err := c.next()
+	require.NoError(t, err)
+	require.Contains(t, record, `"target":"ask"`)
 }
 
 func TestClientResultsInOnConnectedAreRefused(t *testing.T) {

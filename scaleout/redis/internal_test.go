@@ -338,25 +338,3 @@ func TestFollowersLeaveCallsForOthers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "appended", got)
 }
-
-// A Redis that takes everything and never answers lets no envelope be delivered, so
-// that those that were given up could pile up behind each other.
-func TestNothingIsKeptOfWhatNobodyWaitsFor(t *testing.T) {
-	t.Parallel()
-	hole, err := net.Listen("tcp", "127.0.0.1:0") // connections are taken by the system
-	require.NoError(t, err)
-	defer hole.Close()
-	client := goredis.NewClient(&goredis.Options{Addr: hole.Addr().String(), ReadTimeout: 100 * time.Millisecond})
-	defer client.Close()
-	n := newNode(New(client, WithPublishTimeout(time.Millisecond)), "hub", nil)
-	defer n.stop()
-	defer close(n.closing)
-	require.True(t, n.spawn(n.expire))
-	require.ErrorIs(t, n.Publish(t.Context(), &scaleout.Envelope{Kind: scaleout.Message}), scaleout.ErrDown)
-	require.Eventually(t, func() bool {
-		awaiting := &n.streams[0].awaiting
-		awaiting.mu.Lock()
-		defer awaiting.mu.Unlock()
-		return len(awaiting.entries) == 0
-	}, 10*time.Second, time.Millisecond)
-}
