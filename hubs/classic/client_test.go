@@ -520,12 +520,18 @@ func (c *client) other(n *node) *client {
 	return &client{t: c.t, node: n, http: c.http, query: c.query, prefix: c.prefix, id: c.id, token: c.token}
 }
 
-// connect starts a connection.
-func (c *client) connect() {
+// begin opens a connection, which is not started yet.
+func (c *client) begin() {
 	c.t.Helper()
 	c.negotiate()
 	c.open("/connect")
 	c.requireInit()
+}
+
+// connect starts a connection.
+func (c *client) connect() {
+	c.t.Helper()
+	c.begin()
 	c.start()
 	c.node.chat.requireEvent(c.t, "connected "+c.id)
 	require.Eventually(c.t, func() bool { return c.resume().Has("groupsToken") }, patience, time.Millisecond, "what shows that it was accepted")

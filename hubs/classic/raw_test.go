@@ -28,9 +28,7 @@ func newRawNode(t *testing.T, handler classic.RawHandler, opts ...classic.Option
 // startRaw starts a raw connection.
 func (c *client) startRaw() {
 	c.t.Helper()
-	c.negotiate()
-	c.open("/connect")
-	c.requireInit()
+	c.begin()
 	c.start()
 }
 
