@@ -210,9 +210,10 @@ func WithBus(bus scaleout.Bus) Option {
 func WithStatefulReconnect() Option { return WithEndpoint(transports.WithStatefulReconnect()) }
 
 // WithStatefulReconnectBufferSize sets how many bytes of messages that a client
-// has not acknowledged are kept for it. Above that, senders that can wait do so;
-// after 5 s the client is disconnected. The default is
-// [DefaultStatefulReconnectBufferSize].
+// has not acknowledged are kept for it. Above that, senders that can wait do so, and
+// the client is disconnected if it acknowledges nothing for 5 s. That time begins
+// when it has been sent everything, and begins anew with each WebSocket. The default
+// is [DefaultStatefulReconnectBufferSize].
 func WithStatefulReconnectBufferSize(n int) Option {
 	return func(c *config) error { return positive("the stateful reconnect buffer size", n, &c.reconnectBuffer) }
 }

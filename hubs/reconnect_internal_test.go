@@ -52,6 +52,8 @@ func (c *restless) SendLast(frame []byte) error { return c.Send(frame) }
 
 func (c *restless) Queued() int { return 0 }
 
+func (c *restless) Flushed() bool { return true }
+
 func (c *restless) dial() *websocket.Conn {
 	socket, response, err := websocket.DefaultDialer.Dial(c.url, nil)
 	if err != nil {
@@ -146,7 +148,7 @@ func (c *restless) acknowledge() {
 			return
 		case <-ticker.C:
 		}
-		if number, _ := c.relay.tick(time.Now()); number > 0 {
+		if number, _ := c.relay.tick(); number > 0 {
 			frame, err := c.encoding.message(&protocol.Ack{SequenceID: number})
 			if err != nil {
 				c.t.Error(err)

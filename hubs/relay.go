@@ -11,9 +11,11 @@ import (
 	"github.com/go-signalr/signalr/transports"
 )
 
-// maxBufferWait is how long the buffer of stateful reconnect may be over its
-// limit (reference 7.5).
-const maxBufferWait = 5 * time.Second
+// maxSilence is the number of ticks, about a second apart, for which the buffer may
+// stay over its limit while the client acknowledges nothing, although it could
+// (reference 7.5). Ticks are counted rather than time measured: a server that did
+// not run has read no acknowledgements either.
+const maxSilence = 5
 
 // maxOverrun is how many bytes more than its limit the buffer holds for senders
 // that cannot wait for acknowledgements.
@@ -39,18 +41,19 @@ type relay struct {
 	conn  wire
 	limit int // bytes, above which senders wait
 
-	mu        sync.Mutex
-	counts    bool      // the client counts what it receives
-	deaf      bool      // nothing is read from the client, and so no acknowledgement
-	sent      int64     // number of the newest message sent
-	taken     int64     // highest number that the client has acknowledged
-	replayed  int64     // what sent was when messages were last sent again
-	doubtful  int64     // how many of the acknowledged messages a replay has to repeat
-	queue     [][]byte  // the messages that are not acknowledged; the last one is number sent
-	size      int       // bytes in queue
-	overSince time.Time // since when size is over the limit, the client could acknowledge, and has not; zero: it is not
-	room      chan struct{}
-	ended     bool
+	mu       sync.Mutex
+	counts   bool     // the client counts what it receives
+	deaf     bool     // nothing is read from the client, and so no acknowledgement
+	detached bool     // there is no transport
+	silent   int      // ticks since the client could first acknowledge, and has not, with size over the limit
+	sent     int64    // number of the newest message sent
+	taken    int64    // highest number that the client has acknowledged
+	replayed int64    // what sent was when messages were last sent again
+	doubtful int64    // how many of the acknowledged messages a replay has to repeat
+	queue    [][]byte // the messages that are not acknowledged; the last one is number sent
+	size     int      // bytes in queue
+	room     chan struct{}
+	ended    bool
 
 	next  int64 // number of the next message to be received
 	high  int64 // highest number received
@@ -62,6 +65,7 @@ type wire interface {
 	Send(msg []byte) error
 	SendLast(msg []byte) error
 	Queued() int
+	Flushed() bool
 }
 
 func newRelay(conn wire, limit int) *relay {
@@ -86,9 +90,6 @@ func (r *relay) sendLocked(frame []byte) {
 	r.sent++
 	r.queue = append(r.queue, frame)
 	r.size += len(frame)
-	if r.size > r.limit && r.overSince.IsZero() {
-		r.overSince = time.Now()
-	}
 	if r.counts {
 		_ = r.conn.Send(frame) // what does not arrive is sent again
 	}
@@ -113,15 +114,15 @@ func (r *relay) setDeaf(deaf bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.deaf = deaf
-	r.excuse()
+	r.silent = 0
 	r.wake()
 }
 
-// excuse lets the wait for acknowledgements begin anew, since none could come.
-func (r *relay) excuse() {
-	if !r.overSince.IsZero() {
-		r.overSince = time.Now()
-	}
+// detach notes that the transport is lost.
+func (r *relay) detach() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.detached = true
 }
 
 // sendWait is send for senders that can wait: until the client has acknowledged
@@ -195,6 +196,7 @@ func (r *relay) replay(e *encoding, attach func()) error {
 		frame = append(frame, bytes.Repeat(e.empty, int(r.doubtful))...)
 	}
 	attach()
+	r.detached, r.silent = false, 0
 	r.counts = true
 	r.replayed = r.sent
 	for _, f := range append([][]byte{frame}, r.queue...) {
@@ -267,18 +269,14 @@ func (r *relay) ack(number int64) error {
 	} else if r.doubtful += n; r.doubtful > maxDoubtful {
 		r.doubtful = 0 // rather a client that begins anew than a replay without end
 	}
-	if r.size > r.limit {
-		r.overSince = time.Now()
-	} else {
-		r.overSince = time.Time{}
-	}
+	r.silent = 0
 	r.wake()
 	return nil
 }
 
 // tick returns the number to acknowledge to the client, 0 if there is none, and
-// whether the buffer has been over its limit for too long.
-func (r *relay) tick(now time.Time) (ack int64, stuck bool) {
+// whether the client has been silent for too long. It is called once a second.
+func (r *relay) tick() (ack int64, stuck bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.start()
@@ -286,10 +284,21 @@ func (r *relay) tick(now time.Time) (ack int64, stuck bool) {
 		r.acked = r.high
 		ack = r.high
 	}
-	if r.deaf && r.size-maxOverrun <= r.limit { // else those who wait for room are what makes it deaf
-		r.excuse()
+	if r.size <= r.limit || r.excused() {
+		r.silent = 0
+	} else {
+		r.silent++
 	}
-	return ack, !r.overSince.IsZero() && now.Sub(r.overSince) > maxBufferWait
+	return ack, r.silent > maxSilence
+}
+
+// excused reports whether the client cannot acknowledge anything at the moment: it
+// has no transport, has not been sent everything (the official client acknowledges
+// nothing while messages that it has already are repeated), or is not read from. A
+// client that does not read what it is sent runs into the send timeout instead.
+func (r *relay) excused() bool {
+	deaf := r.deaf && r.size-maxOverrun <= r.limit // else those who wait for room are what makes it deaf
+	return r.detached || deaf || !r.conn.Flushed()
 }
 
 func (r *relay) wake() {
@@ -310,7 +319,10 @@ func counted(m protocol.Message) bool {
 }
 
 // Detached implements [transports.Resumer].
-func (s *session) Detached() { s.away.Store(true) }
+func (s *session) Detached() {
+	s.relay.detach()
+	s.away.Store(true)
+}
 
 // Resumed implements [transports.Resumer]. What was received of a message when
 // the transport was lost comes again as a whole.

@@ -21,7 +21,8 @@ import (
 type link struct {
 	frames [][]byte
 	closed bool
-	queued int // what it says
+	queued int  // what it says
+	busy   bool // not flushed, it says
 }
 
 func (l *link) Send(frame []byte) error {
@@ -35,6 +36,8 @@ func (l *link) Send(frame []byte) error {
 func (l *link) SendLast(frame []byte) error { return l.Send(frame) }
 
 func (l *link) Queued() int { return l.queued }
+
+func (l *link) Flushed() bool { return !l.busy }
 
 // take removes what was sent.
 func (l *link) take() []string {
@@ -174,7 +177,7 @@ func TestRelayDropsRepetitions(t *testing.T) {
 	t.Parallel()
 	r, _ := startedRelay(1000)
 	item := &protocol.StreamItem{}
-	ack := func() int64 { n, _ := r.tick(time.Now()); return n }
+	ack := func() int64 { n, _ := r.tick(); return n }
 	require.Zero(t, ack())
 	for range 3 {
 		require.True(t, r.receive(item))
@@ -201,7 +204,7 @@ func TestRelayHoldsBackUntilTheClientCounts(t *testing.T) {
 	t.Parallel()
 	for name, begin := range map[string]func(*relay){
 		"by its first message": func(r *relay) { r.receive(&protocol.Ping{}) },
-		"by a tick":            func(r *relay) { r.tick(time.Now()) },
+		"by a tick":            func(r *relay) { r.tick() },
 		"by the end":           func(r *relay) { r.sendLast(letter('x')) },
 	} {
 		l := &link{}
@@ -277,53 +280,74 @@ func TestRelayHasAnEndOfItsMemory(t *testing.T) {
 	})
 }
 
-func TestRelayNoticesClientsThatDoNotAcknowledge(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := startedRelay(9)
-		stuck := func() bool { _, stuck := r.tick(time.Now()); return stuck }
-		r.send(letter('a'))
-		time.Sleep(time.Hour)
-		require.False(t, stuck(), "within the limit")
-		r.send(letter('b'))
-		time.Sleep(maxBufferWait)
-		require.False(t, stuck())
-		r.send(letter('c'))
-		time.Sleep(time.Nanosecond)
-		require.True(t, stuck())
-
-		require.NoError(t, r.ack(1))
-		require.False(t, stuck(), "it is slow, but does something")
-		time.Sleep(maxBufferWait + 1)
-		require.NoError(t, r.ack(1))
-		require.True(t, stuck(), "what is acknowledged already")
-		require.NoError(t, r.ack(2))
-		time.Sleep(time.Hour)
-		require.False(t, stuck())
-	})
+// ticks lets a relay tick n times and reports whether it finds its client stuck.
+func ticks(r *relay, n int) (stuck bool) {
+	for range n {
+		_, now := r.tick()
+		stuck = stuck || now
+	}
+	return stuck
 }
 
-func TestRelayExcusesClientsThatAreNotRead(t *testing.T) {
+func TestRelayNoticesClientsThatDoNotAcknowledge(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		r, _ := startedRelay(9)
-		stuck := func() bool { _, stuck := r.tick(time.Now()); return stuck }
-		r.send(make([]byte, 10))
-		time.Sleep(maxBufferWait)
-		r.setDeaf(true)
-		time.Sleep(time.Hour)
-		require.False(t, stuck())
-		r.setDeaf(false)
-		time.Sleep(maxBufferWait)
-		require.False(t, stuck(), "it can acknowledge only from now on")
-		time.Sleep(time.Nanosecond)
-		require.True(t, stuck())
+	r, _ := startedRelay(9)
+	r.send(letter('a'))
+	require.False(t, ticks(r, 100), "within the limit")
+	r.send(letter('b'))
+	require.False(t, ticks(r, maxSilence-1))
+	r.send(letter('c'))
+	require.False(t, ticks(r, 1))
+	require.True(t, ticks(r, 1))
 
-		r.setDeaf(true)
-		require.NoError(t, r.sendWait(context.Background(), make([]byte, maxOverrun)))
-		time.Sleep(maxBufferWait + 1)
-		require.True(t, stuck(), "those who cannot send make it deaf")
-	})
+	require.NoError(t, r.ack(1))
+	require.False(t, ticks(r, maxSilence), "slow, but making progress")
+	require.NoError(t, r.ack(1))
+	require.True(t, ticks(r, 1), "acknowledged already")
+	require.NoError(t, r.ack(2))
+	require.False(t, ticks(r, 100))
+}
+
+// What a client could not have acknowledged is not held against it, and it has the
+// full time afterwards.
+func TestRelayExcusesClientsThatCannotAcknowledge(t *testing.T) {
+	t.Parallel()
+	e := jsonEncoding(t)
+	for name, tt := range map[string]struct{ begin, end func(*relay, *link) }{
+		"not read": {
+			func(r *relay, _ *link) { r.setDeaf(true) },
+			func(r *relay, _ *link) { r.setDeaf(false) },
+		},
+		"without a transport": {
+			func(r *relay, _ *link) { r.detach() },
+			func(r *relay, _ *link) { require.NoError(t, r.replay(e, func() {})) },
+		},
+		"not yet sent everything": {
+			func(_ *relay, l *link) { l.busy = true },
+			func(_ *relay, l *link) { l.busy = false },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, l := startedRelay(9)
+			r.send(make([]byte, 10))
+			require.False(t, ticks(r, maxSilence))
+			tt.begin(r, l)
+			require.False(t, ticks(r, 100))
+			tt.end(r, l)
+			require.False(t, ticks(r, maxSilence))
+			require.True(t, ticks(r, 1))
+		})
+	}
+}
+
+func TestRelayDoesNotExcuseSendersThatMakeItDeaf(t *testing.T) {
+	t.Parallel()
+	r, _ := startedRelay(9)
+	r.send(make([]byte, 10))
+	r.setDeaf(true)
+	require.NoError(t, r.sendWait(context.Background(), make([]byte, maxOverrun)))
+	require.True(t, ticks(r, maxSilence+1))
 }
 
 // peer is one end of a connection whose transports are lost again and again.
@@ -378,7 +402,7 @@ func wander(t *testing.T, random *rand.Rand, steps int) {
 		}
 	}
 	tick := func(p *peer) {
-		if number, _ := p.tick(time.Now()); number > 0 {
+		if number, _ := p.tick(); number > 0 {
 			frame, err := e.message(&protocol.Ack{SequenceID: number})
 			require.NoError(t, err)
 			p.sendUncounted(frame)
@@ -479,6 +503,7 @@ type discard struct{}
 func (discard) Send([]byte) error     { return nil }
 func (discard) SendLast([]byte) error { return nil }
 func (discard) Queued() int           { return 0 }
+func (discard) Flushed() bool         { return true }
 
 // BenchmarkRelay numbers messages and keeps them until they are acknowledged, a
 // hundred at a time.

@@ -108,7 +108,7 @@ func (s *session) Tick(now time.Time) {
 	if s.conn.Transport() == transports.LongPolling {
 		return // the polls themselves show that both sides live
 	}
-	if s.relay != nil && s.tickRelay(now) || s.away.Load() {
+	if s.relay != nil && s.tickRelay() || s.away.Load() {
 		return
 	}
 	if s.received.Swap(false) { // a clock that is read once a second will do
@@ -126,8 +126,8 @@ func (s *session) Tick(now time.Time) {
 
 // tickRelay acknowledges what has come, and reports whether it has ended the
 // session.
-func (s *session) tickRelay(now time.Time) bool {
-	ack, stuck := s.relay.tick(now)
+func (s *session) tickRelay() bool {
+	ack, stuck := s.relay.tick()
 	if stuck {
 		s.fail(errUnacknowledged)
 		return true

@@ -192,6 +192,10 @@ func (c *Connection) Write(ctx context.Context, msg []byte) error {
 // being written do not count.
 func (c *Connection) Queued() int { return c.out.queued() }
 
+// Flushed reports whether every message sent has been written to the network, or
+// dropped for lack of a transport.
+func (c *Connection) Flushed() bool { return c.out.flushed() }
+
 // Finish says that the application sends nothing more: what is queued is
 // delivered, then the transport ends, as failed if err is not nil.
 func (c *Connection) Finish(err error) {

@@ -156,6 +156,13 @@ func (o *outbox) queued() int {
 	return o.size
 }
 
+// flushed reports whether the writer has nothing left to write.
+func (o *outbox) flushed() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return !o.awake
+}
+
 // detach empties the outbox of a transport that is lost.
 func (o *outbox) detach() {
 	o.mu.Lock()
