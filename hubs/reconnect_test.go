@@ -3,6 +3,7 @@ package hubs_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -543,5 +544,27 @@ func TestMessagesWaitForTheClientToCount(t *testing.T) {
 				c.expect(event("welcome", 1), event("welcome", 2), `{"type":7,"error":"Connection closed with an error. HubException: no users"}`)
 			}))
 		})
+	})
+}
+
+// The log shows what became of a connection and why a client was refused, without
+// the token.
+func TestChangesOfTheWebSocketAreLogged(t *testing.T) {
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	inWorld(t, []hubs.Option{hubs.WithLogger(logger)}, func(t *testing.T, w *world) {
+		c := w.arrive("")
+		c.lose()
+		require.Regexp(t, `msg="WebSocket lost" hub=travelHub connection=`+c.id()+` error=`, log.String())
+		c.open()
+		c.expect(sequence(1))
+		require.Contains(t, log.String(), `msg="WebSocket replaced" hub=travelHub connection=`+c.id())
+		require.NoError(t, w.Clients().Client(c.id()).Abort(context.Background()))
+		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+		c.drop()
+		synctest.Wait()
+		c.refused(http.StatusNotFound)
+		require.Contains(t, log.String(), `msg="request refused"`)
+		require.NotContains(t, log.String(), c.grant.ConnectionToken)
 	})
 }

@@ -282,6 +282,11 @@ const (
 	boundCancelled       // the client went away meanwhile
 )
 
+// String names the outcome for logs.
+func (b bound) String() string {
+	return [...]string{"ok", "other transport", "already connected", "ended", "canceled"}[b]
+}
+
 // bind makes t the connection's transport, once.
 func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
 	identity, expires := c.endpoint.opts.identity(r), expiry(c.endpoint.opts.expires(r))

@@ -26,6 +26,9 @@ var ErrClosed = errors.New("transports: the connection is closed")
 // errFull refuses a negotiation because of the limit on connections.
 var errFull = errors.New("transports: too many connections")
 
+// errUnknownID refuses a request that names no connection, or one that has ended.
+var errUnknownID = errors.New("transports: no connection with that id")
+
 // reason names the end of a connection for logs and statistics. The first three
 // are the reference server's (reference 11).
 func reason(cause error) string {

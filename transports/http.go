@@ -58,6 +58,7 @@ func (e *Endpoint) lookup(w http.ResponseWriter, r *http.Request) *Connection {
 	}
 	c := e.find(token)
 	if c == nil {
+		e.logRefusal(r, http.StatusNotFound, errUnknownID)
 		refuse(w, http.StatusNotFound, textUnknownID)
 		return nil
 	}
@@ -68,7 +69,8 @@ func (e *Endpoint) lookup(w http.ResponseWriter, r *http.Request) *Connection {
 }
 
 // refuseBound answers a transport request whose connection is not to be had.
-func refuseBound(w http.ResponseWriter, b bound) {
+func (c *Connection) refuseBound(w http.ResponseWriter, kind Kind, b bound) {
+	c.logger.Debug("transport refused", "connection", c.ID(), "transport", kind.String(), "reason", b.String())
 	switch b {
 	case boundOther:
 		refuse(w, http.StatusBadRequest, textOther)

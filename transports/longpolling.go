@@ -25,7 +25,7 @@ func (e *Endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
 	case boundCancelled:
 		return
 	default:
-		refuseBound(w, b)
+		c.refuseBound(w, LongPolling, b)
 		return
 	}
 	last := p.answer(c, r, e.opts.pollTimeout)

@@ -64,13 +64,14 @@ func (c *Connection) endsWith(t *webSocket) bool {
 
 // detach takes a lost WebSocket off the connection, if another may take its
 // place. The disconnect timeout counts from now.
-func (c *Connection) detach(t *webSocket) bool {
+func (c *Connection) detach(t *webSocket, cause error) bool {
 	c.mu.Lock()
 	resumable := c.resumable()
 	c.mu.Unlock()
 	if !resumable {
 		return false
 	}
+	c.logger.Debug("WebSocket lost", "connection", c.ID(), "error", cause)
 	c.out.detach()
 	t.abort()
 	c.receiver.(Resumer).Detached() // set before AllowResume was called
@@ -128,6 +129,7 @@ func (c *Connection) rebind(t *webSocket, r *http.Request) bound {
 // resume goes on with the connection on a new WebSocket.
 func (c *Connection) resume(t *webSocket) Receiver {
 	receiver := c.receiver.(Resumer) // set before AllowResume was called
+	c.logger.Debug("WebSocket replaced", "connection", c.ID())
 	c.endpoint.stats.resumed()
 	receiver.Resumed(func() {
 		if c.out.attach() {

@@ -34,7 +34,7 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	t := &events{response: newResponse(w)}
 	if b := c.bind(ServerSentEvents, t, r); b != boundOK {
-		refuseBound(w, b)
+		c.refuseBound(w, ServerSentEvents, b)
 		return
 	}
 	h := w.Header()

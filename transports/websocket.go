@@ -63,6 +63,7 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	var c *Connection
 	if token, _ := negotiate.QueryValue(r, "id"); token != "" {
 		if c = e.find(token); c == nil {
+			e.logRefusal(r, http.StatusNotFound, errUnknownID)
 			w.Header()["Content-Type"] = nil
 			w.WriteHeader(http.StatusNotFound)
 			_, _ = w.Write([]byte(textUnknownID))
@@ -101,7 +102,7 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	case boundCancelled:
 		return
 	default:
-		refuseBound(w, b)
+		c.refuseBound(w, WebSockets, b)
 		return
 	}
 	var header http.Header
@@ -275,7 +276,7 @@ func (t *webSocket) readOn(r *reader) {
 // leave takes the WebSocket, which the client has closed properly (nil) or which
 // is lost, off its connection.
 func (t *webSocket) leave(cause error) {
-	if cause != nil && t.c.detach(t) {
+	if cause != nil && t.c.detach(t, cause) {
 		return // until the client comes back
 	}
 	defer close(t.detached)
