@@ -43,7 +43,8 @@ func main() {
 
 // run serves until ctx ends or a listener fails.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	level := new(slog.LevelVar)
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
 	flags := flag.NewFlagSet("server", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	httpAddress := flags.String("http", "127.0.0.1:0", "`address` of the HTTP listener")
@@ -52,6 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	redisAddress := flags.String("redis", "", "`address` of the Redis that joins this server with others; empty joins none")
 	redisPrefix := flags.String("redis-prefix", redis.DefaultPrefix, "`name` of the application in that Redis")
 	contested := flags.Bool("classic", false, "give the paths that both contracts claim to the classic one")
+	flags.TextVar(level, "log", level, "`level` of the log: DEBUG, INFO, WARN or ERROR")
 	key := flags.String("key", "", "`text` that the servers of a farm sign the tokens of classic clients with; empty signs with a random one")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

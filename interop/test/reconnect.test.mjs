@@ -3,6 +3,7 @@
 //
 // CUTS=1000 sets how often, in each of the cases, and SEED=number repeats a run, as far as time allows.
 
+import { availableParallelism } from "node:os";
 import { after, before, describe, test } from "node:test";
 import { layCable } from "./support/cable.mjs";
 import { launch } from "./support/chromium.mjs";
@@ -16,6 +17,7 @@ import { interop, startServer } from "./support/server.mjs";
 const cuts = Number(process.env.CUTS ?? 25);
 const all = process.env.CUTS !== undefined; // else two nodes are tried with half of the combinations
 const limit = { timeout: 40_000 + cuts * 4_000 };
+const least = 20 * cuts; // numbers of each kind: fewer than there are on an idle machine
 // What half a second carries.
 const bytes = { json: 6000, messagepack: 2500 };
 
@@ -26,8 +28,8 @@ let browser;
 before(async () => {
   [redis, browser] = await Promise.all([startRedis({ durable: false }), launch()]);
   servers = await Promise.all([
-    startServer("-static", interop),
-    startServer("-redis", redis.address),
+    startServer("-log", "DEBUG", "-static", interop),
+    startServer("-log", "DEBUG", "-redis", redis.address),
     startServer("-redis", redis.address),
   ]);
 });
@@ -57,17 +59,27 @@ const platforms = {
 async function throughProxy(t, server, { run, protocol, far }) {
   const proxy = await startProxy(server.httpUrl, { cuts, bytes: bytes[protocol] });
   try {
-    const counts = await run({ url: `${proxy.url}/flowhub`, far: far && `${far.httpUrl}/flowhub`, protocol, finished: proxy.finished });
+    const counts = await run({
+      url: `${proxy.url}/flowhub`,
+      far: far && `${far.httpUrl}/flowhub`,
+      protocol,
+      least,
+      limit: limit.timeout - 10_000, // to fail with an explanation
+      finished: proxy.finished,
+    });
     t.diagnostic(`${t.name}: ${cuts} cuts with ${JSON.stringify({ ...counts, ...proxy.counts })}`);
   } catch (error) {
     const done = Object.values(proxy.counts).reduce((sum, count) => sum + count);
-    throw new Error(`after ${done} cuts with SEED=${proxy.seed}: ${error.message}`, { cause: error });
+    const [, id] = /connection (\S{22}):/.exec(error.message) ?? [];
+    const logs = `The proxy's log:\n${proxy.log}\nThe server's log of the connection:\n${id && server.logOf(id)}`;
+    throw new Error(`after ${done} cuts with SEED=${proxy.seed}: ${error.message}\n${logs}`, { cause: error });
   } finally {
     await proxy.stop();
   }
 }
 
-describe("every number arrives once and in order", { concurrency: true }, () => {
+// No more at a time than the machine has cores: pages that are held up longer than the server waits prove nothing.
+describe("every number arrives once and in order", { concurrency: availableParallelism() }, () => {
   for (const [platform, run] of Object.entries(platforms)) {
     for (const protocol in bytes) {
       test(`${platform}, ${protocol}`, limit, (t) => throughProxy(t, servers[0], { run, protocol }));

@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { connect, createServer } from "node:net";
+import { journal } from "./journal.mjs";
 
 // How often a WebSocket is broken early: after few bytes, often before all has come that is sent again at its beginning.
 // It must not always be so: nothing new would ever arrive. The others live for a while, however much that carries.
@@ -52,8 +53,8 @@ function random(seed) {
  * many `bytes` in one direction, the others so many bytes after some time. Everything else passes, and so does the HTTP
  * exchange that opens a WebSocket: the official client does not try a second time when that fails.
  *
- * Resolves with { url, seed, finished, counts, stop }: finished is a promise for the last break, counts says how often
- * each way was used.
+ * Resolves with { url, seed, finished, counts, log, stop }: finished is a promise for the last break, counts says how
+ * often each way was used.
  */
 export async function startProxy(target, { cuts, bytes, seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32)) }) {
   const { hostname, port } = new URL(target);
@@ -64,6 +65,7 @@ export async function startProxy(target, { cuts, bytes, seed = Number(process.en
   const counts = Object.fromEntries(Object.keys(ways).map((name) => [name, 0]));
   let left = cuts;
   let opened = 0;
+  const log = journal();
   let finish;
   const finished = new Promise((resolve) => (finish = resolve));
 
@@ -86,6 +88,7 @@ export async function startProxy(target, { cuts, bytes, seed = Number(process.en
       done: false,
     };
     let upgrading = false;
+    let number; // of the WebSocket, from 1
     // Nothing breaks before the client has spoken on an open WebSocket, the first time more than its handshake: what is
     // lost earlier the official client does not try again.
     let spoken = 0;
@@ -118,7 +121,11 @@ export async function startProxy(target, { cuts, bytes, seed = Number(process.en
           }
           if (up && /^upgrade: websocket\r$/im.test(head)) {
             upgrading = true;
-            enough = opened++ === 0 ? handshakeSize : 1;
+            enough = opened === 0 ? handshakeSize : 1;
+            number = ++opened;
+          }
+          if (!up && upgrading) {
+            log.add(`WebSocket ${number}: ${head.slice(0, head.indexOf("\r\n"))}`);
           }
           const rest = head.length - end - 4;
           head = undefined;
@@ -136,6 +143,7 @@ export async function startProxy(target, { cuts, bytes, seed = Number(process.en
         }
         plan.done = true;
         counts[plan.way]++;
+        log.add(`WebSocket ${number}: ${plan.way} ${up ? "up" : "down"} after ${spoken} bytes up`);
         if (--left === 0) {
           finish();
         }
@@ -155,6 +163,7 @@ export async function startProxy(target, { cuts, bytes, seed = Number(process.en
     seed,
     counts,
     finished,
+    log,
     async stop() {
       const closed = new Promise((resolve) => listener.close(resolve));
       timers.forEach(clearTimeout);

@@ -28,6 +28,8 @@ export function temporaryFolder() {
   return folder;
 }
 
+const longestLog = 1_000_000; // characters that are kept
+
 const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
@@ -39,12 +41,16 @@ export function killAtExit(child) {
 
 let built;
 
-/** Starts the test server with further flags. Resolves with { httpUrl, httpsUrl, stop, kill } when it is ready. */
+/**
+ * Starts the test server with further flags. Resolves with { httpUrl, httpsUrl, logOf, stop, kill } when it is ready: logOf
+ * returns the newest lines of its log that contain a text.
+ */
 export async function startServer(...flags) {
   built ??= process.env[builtServer] ?? build("./interop/server", temporaryFolder());
-  const { line, stop, kill } = await start(await built, flags);
+  const { line, log, stop, kill } = await start(await built, flags);
   const [httpsUrl, httpUrl] = line.replace(/^SERVER_URL=/, "").split(";");
-  return { httpsUrl, httpUrl, stop, kill };
+  const logOf = (text) => log().split("\n").filter((line) => line.includes(text)).slice(-50).join("\n");
+  return { httpsUrl, httpUrl, logOf, stop, kill };
 }
 
 /**
@@ -57,7 +63,7 @@ export async function start(program, args = []) {
   killAtExit(child);
   let log = "";
   child.stderr.setEncoding("utf8").on("data", (text) => {
-    log = (log + text).slice(-10_000);
+    log = (log + text).slice(-longestLog);
     if (process.env.SERVER_LOG) {
       process.stderr.write(text);
     }
@@ -66,13 +72,14 @@ export async function start(program, args = []) {
     child.once("error", reject);
     child.once("close", (code, signal) => resolve(signal ?? code));
   });
-  const failure = (what) => new Error(`${what}; its log:\n${log}`);
+  const failure = (what) => new Error(`${what}; its log:\n${log.slice(-10_000)}`);
   const line = await Promise.race([
     new Promise((resolve) => createInterface(child.stdout).once("line", resolve)),
     ended.then((code) => Promise.reject(failure(`the server ended with ${code} before it was ready`))),
   ]);
   return {
     line,
+    log: () => log,
     kill: () => child.kill("SIGKILL"),
     async stop() {
       child.kill("SIGTERM");
