@@ -42,6 +42,11 @@ type Log struct {
 	// floor is where the log reaches back to: all that the stream has had after
 	// it is in the ring.
 	floor Position
+	// Between holeStart and holeEnd there may be positions of other nodes that do
+	// not lead to what this log has; see Reset. The hole is open until the next
+	// Append.
+	holeStart, holeEnd Position
+	holeOpen           bool
 	// ring has the entries first to first+count-1, numbered without end, at
 	// their number modulo its length, a power of two.
 	ring  []logEntry
@@ -86,6 +91,9 @@ func (l *Log) Append(e *Envelope) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last = e.Position
+	if l.holeOpen {
+		l.holeEnd, l.holeOpen = e.Position, false
+	}
 	if !l.keep {
 		l.floor = e.Position
 		return
@@ -113,9 +121,10 @@ func (l *Log) Append(e *Envelope) {
 	l.trim()
 }
 
-// Reset empties the log because what follows does not continue what it has: no
-// position that was given out until now, the last included, is one of it any
-// more.
+// Reset empties the log because the next envelope does not continue its contents.
+// No position returned before is valid any more, the last one included. The same
+// holds for positions that other nodes, which may have read further, returned up to
+// the next envelope. Only what Last returns from now on leads to that.
 func (l *Log) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -124,6 +133,7 @@ func (l *Log) Reset() {
 	}
 	l.last.Minor++ // the number of nothing: a broker's are far from their limit
 	l.floor = l.last
+	l.holeStart, l.holeOpen = l.last, true
 }
 
 // Read returns up to most envelopes that follow a position, oldest first. It
@@ -133,7 +143,8 @@ func (l *Log) Read(after Position, most int) (envelopes []*Envelope, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.trim()
-	if after.Compare(l.floor) < 0 || after.Compare(l.last) > 0 {
+	inHole := after.Compare(l.holeStart) > 0 && after.Compare(l.holeEnd) < 0
+	if inHole || after.Compare(l.floor) < 0 || after.Compare(l.last) > 0 {
 		return nil, false
 	}
 	next := sort.Search(l.count, func(i int) bool { return l.entry(i).envelope.Position.Compare(after) > 0 })

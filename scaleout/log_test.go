@@ -209,6 +209,26 @@ func TestLogReset(t *testing.T) {
 	require.False(t, ok)
 }
 
+// A node that was behind at a Reset has never seen the last positions before it, but
+// clients may have them from other nodes.
+func TestLogResetWhileBehind(t *testing.T) {
+	t.Parallel()
+	log := newKeptLog(scaleout.LogLimits{})
+	log.Append(numbered(11))
+	log.Reset()
+	_, ok := read(log, at(20))
+	require.False(t, ok)
+	log.Append(numbered(30))
+	log.Append(numbered(31))
+	for n := uint64(13); n < 30; n++ {
+		_, ok = read(log, at(n))
+		require.False(t, ok, "%d does not lead to 30", n)
+	}
+	numbers, ok := read(log, at(30))
+	require.True(t, ok)
+	require.Equal(t, []uint64{31}, numbers)
+}
+
 // Whatever is done to a log, it has the last envelopes, without a hole.
 func TestLogAgainstModel(t *testing.T) {
 	t.Parallel()

@@ -124,6 +124,9 @@ func (f *follower) check() error {
 	if replaced {
 		f.epoch.Store(&found.epoch)
 		f.node.bus.stats.epochs.Add(1)
+		for _, s := range f.streams {
+			s.broken() // before the receiver is notified, which may call Last or Read
+		}
 		f.lost(f.streams[0], scaleout.Loss{Reason: "epoch"})
 	}
 	for i, s := range f.streams {
@@ -132,9 +135,6 @@ func (f *follower) check() error {
 			if err := f.node.createStream(); err != nil {
 				return err
 			}
-		}
-		if replaced {
-			s.broken()
 		}
 		f.reconcile(s, l, replaced)
 	}

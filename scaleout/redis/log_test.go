@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -274,6 +276,43 @@ func TestReadAfterRestartEmpty(t *testing.T) {
 	}
 }
 
+// A node that was behind when Redis lost its data has never seen the last positions of
+// the old data. It reports a gap all the same to a client that has one from another node.
+func TestReadAfterRestartEmptyWhileBehind(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), one, quick, patient)
+	slow := newRecorder()
+	gate := make(chan struct{})
+	release := sync.OnceFunc(func() { close(gate) })
+	var held atomic.Bool
+	slow.received = func() {
+		held.Store(true)
+		<-gate
+	}
+	behind := joinWith(t, slow, server.client(), one, quick)
+	t.Cleanup(release) // a failed test must not block Close
+	behind.Keep()
+	a.publishNumbers(t, 1, 1)
+	eventually(t, "the follower to block", held.Load)
+	a.publishNumbers(t, 2, 9)
+	middle := a.Last(0)
+	a.publishNumbers(t, 10, 10)
+	server.kill()
+	server.wipe()
+	server.start()
+	release()
+	for _, node := range []*joined{a, behind} {
+		eventually(t, "the epoch", func() bool { return len(node.losses()) > 0 })
+	}
+	require.False(t, behind.has("x 9"))
+	a.publishNumbers(t, 11, 20)
+	eventually(t, "live traffic", func() bool { return behind.has("x 20") })
+	targets, gap := behind.read(t, middle, 4)
+	require.True(t, gap, "x 10 is lost")
+	require.Equal(t, numbers(11, 20), targets)
+}
+
 // While Redis is away, what is in memory is read, and for the rest there is an
 // error.
 func TestReadWhileRedisIsAway(t *testing.T) {
@@ -311,7 +350,9 @@ func TestReadAcrossTheHoleOfASlowNode(t *testing.T) {
 	node := joinWith(t, slow, server.client(), one, quick)
 	node.Keep()
 	start := node.Last(0)
-	fast.publishNumbers(t, 1, 400)
+	fast.publishNumbers(t, 1, 200)
+	middle := fast.Last(0)
+	fast.publishNumbers(t, 201, 400)
 	require.NoError(t, server.client().XTrimMaxLen(t.Context(), "signalr:{hub/0}", 10).Err())
 	time.Sleep(time.Second) // the follower is slow: the passing of time is what is tested
 	close(release)
@@ -319,7 +360,9 @@ func TestReadAcrossTheHoleOfASlowNode(t *testing.T) {
 	require.Equal(t, []scaleout.Loss{
 		{Reason: "gap"}, {Reason: "sequence", Publisher: fast.ID(), Count: uint64(400 - node.delivered())},
 	}, node.losses())
-	targets, gap := node.read(t, start, 100)
-	require.True(t, gap)
-	require.Equal(t, numbers(391, 400), targets)
+	for _, after := range []scaleout.Position{start, middle} {
+		targets, gap := node.read(t, after, 100)
+		require.True(t, gap)
+		require.Equal(t, numbers(391, 400), targets)
+	}
 }
