@@ -40,18 +40,20 @@ func (e *Endpoint) forgetFarewells(now time.Time) {
 	e.endBeat()
 }
 
-// beat runs the timeouts of one connection. It does not wait for the client.
+// beat runs the timeouts of one connection. It does not wait for the client. It
+// ends an expired connection before it releases the lock: a poll that arrives in
+// between must either prolong the connection or find that it has ended.
 func (c *connection) beat(now time.Time, keepAlive bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if cause := c.check(now, keepAlive); cause != nil {
-		c.end(cause)
+		c.endLocked(cause)
 	}
 }
 
-// check returns why the connection has to end, nil if it has not.
+// check returns why the connection has to end, nil if it has not. c.mu is locked.
 func (c *connection) check(now time.Time, keepAlive bool) error {
 	o := c.endpoint.opts
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	s := c.stream
 	if s == nil {
 		allowed := o.disconnectTimeout + o.threshold

@@ -302,6 +302,11 @@ func (c *connection) enterCall() bool {
 func (c *connection) end(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.endLocked(cause)
+}
+
+// endLocked is end with c.mu locked.
+func (c *connection) endLocked(cause error) {
 	if c.ended {
 		return
 	}
