@@ -18,7 +18,7 @@ type body struct {
 	writes sync.Mutex // held during a write
 
 	mu       sync.Mutex
-	underway bool
+	underway bool // a write that stop makes fail
 	stopped  bool
 }
 
@@ -32,7 +32,14 @@ func newBody(w http.ResponseWriter, timeout time.Duration) *body {
 }
 
 // write sends data to the client at once.
-func (b *body) write(data []byte) error {
+func (b *body) write(data []byte) error { return b.writeBreakable(data, true) }
+
+// writeFirst is write for the header and the first data. stop does not make it fail:
+// no other goroutine waits for it, and a poll that is replaced right then still
+// needs a response.
+func (b *body) writeFirst(data []byte) error { return b.writeBreakable(data, false) }
+
+func (b *body) writeBreakable(data []byte, breakable bool) error {
 	b.writes.Lock()
 	defer b.writes.Unlock()
 	b.mu.Lock()
@@ -40,7 +47,7 @@ func (b *body) write(data []byte) error {
 		b.mu.Unlock()
 		return errEnded
 	}
-	b.underway = true
+	b.underway = breakable
 	_ = b.control.SetWriteDeadline(time.Now().Add(b.timeout))
 	b.mu.Unlock()
 	err := b.push(data)

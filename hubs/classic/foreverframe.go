@@ -32,7 +32,7 @@ if (ff) { ff.started(c); }
 func (t frame) begin() error {
 	t.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	t.w.Header().Set("X-Accel-Buffering", "no")
-	return t.write(fmt.Appendf(nil, prologue, t.id))
+	return t.writeFirst(fmt.Appendf(nil, prologue, t.id))
 }
 
 func (t frame) send(response []byte) error {

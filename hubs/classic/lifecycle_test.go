@@ -2,10 +2,13 @@ package classic_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -326,6 +329,7 @@ func TestANewerPollEndsTheOlder(t *testing.T) {
 	n := newNode(t, nil)
 	c := newClient(t, n, "transport=longPolling")
 	c.begin()
+	c.requireStream() // else the server may get to the client's own poll last
 	c.close()
 	c.drain()
 	answers := make(chan string, 2)
@@ -342,6 +346,81 @@ func TestANewerPollEndsTheOlder(t *testing.T) {
 	require.NotEmpty(t, r["C"])
 	require.NoError(t, n.hub.Clients().All().Send(t.Context(), "say", "hi"))
 	require.Contains(t, <-answers, said("hi"))
+}
+
+// TestPollReplacedWhileItsHeaderIsWritten: the older poll still gets a response.
+func TestPollReplacedWhileItsHeaderIsWritten(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, nil)
+	var hold atomic.Bool
+	held, gate := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(release)
+	n.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hold.CompareAndSwap(true, false) {
+			w = &heldWriter{w, held, gate}
+		}
+		n.endpoint.ServeHTTP(w, r)
+	})
+	c := newClient(t, n, "transport=longPolling")
+	c.negotiate()
+	_, body := c.ask("/connect", url.Values{})
+	c.take(make(chan map[string]json.RawMessage, 1), []byte(body))
+	poll := func() <-chan string {
+		result := make(chan string, 1)
+		go func() {
+			resp, err := c.http.PostForm(c.url("/poll", nil), c.resume())
+			if err != nil {
+				result <- err.Error()
+				return
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			result <- fmt.Sprint(string(body), err)
+		}()
+		return result
+	}
+	wait := func(result <-chan string, want string) {
+		t.Helper()
+		select {
+		case got := <-result:
+			require.Equal(t, want, got)
+		case <-time.After(patience):
+			require.FailNow(t, "timed out waiting for a response", want)
+		}
+	}
+	hold.Store(true)
+	older := poll()
+	select {
+	case <-held:
+	case <-time.After(patience):
+		require.FailNow(t, "timed out waiting for the older poll")
+	}
+	newer := poll()
+	require.Eventually(t, func() bool { return n.endpoint.Stats().Opened["longPolling"] == 3 }, patience, time.Millisecond)
+	release()
+	wait(older, fmt.Sprintf(`{"C":%q,"M":[]}<nil>`, c.resume().Get("messageId")))
+	status, _ := c.ask("/abort", url.Values{})
+	require.Equal(t, http.StatusOK, status)
+	wait(newer, fmt.Sprintf(`{"C":%q,"M":[]}<nil>`, c.resume().Get("messageId")))
+}
+
+// heldWriter holds up flushes at a gate.
+type heldWriter struct {
+	http.ResponseWriter
+	held chan<- struct{}
+	gate <-chan struct{}
+}
+
+func (w *heldWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *heldWriter) FlushError() error {
+	select {
+	case w.held <- struct{}{}:
+		<-w.gate
+	case <-w.gate:
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
 func TestLongPollDelay(t *testing.T) {

@@ -13,7 +13,7 @@ func newPoll(q *request, timeout time.Duration) poll { return poll{newBody(q.w, 
 func (t poll) begin() error {
 	t.w.Header().Set("Content-Type", t.q.contentType())
 	t.w.Header().Set("X-Accel-Buffering", "no")
-	return t.write(nil) // the header alone
+	return t.writeFirst(nil) // the header alone
 }
 
 func (t poll) send(response []byte) error { return t.write(t.q.wrap(response)) }

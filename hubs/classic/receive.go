@@ -134,7 +134,7 @@ func (t events) begin() error {
 	h := t.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // asks nginx not to hold events back
-	return t.write([]byte("data: initialized\n\n"))
+	return t.writeFirst([]byte("data: initialized\n\n"))
 }
 
 // send writes a response as one line: JSON that the application passes on as it is
