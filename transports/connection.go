@@ -48,7 +48,6 @@ type Connection struct {
 	webSocket    atomic.Pointer[webSocket] // the transport, if it is one
 	binary       atomic.Bool
 	writingSince atomic.Int64 // Unix nanoseconds; 0: no write is under way
-	expires      atomic.Int64 // Unix nanoseconds; 0: never
 
 	closeOnce sync.Once // calls Receiver.Close
 	faulted   atomic.Bool
@@ -64,6 +63,7 @@ type Connection struct {
 	receiver  Receiver
 	request   *http.Request
 	identity  string // of the request
+	expires   int64  // Unix nanoseconds; 0: never
 
 	resumes bool // a WebSocket that is lost may be replaced (resume.go)
 	rebinds bool // a WebSocket waits for another to end
@@ -303,7 +303,7 @@ func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
 	c.kind = kind
 	c.transport = t
 	c.identity = identity
-	c.expires.Store(expires)
+	c.expires = expires
 	if t, ok := t.(*webSocket); ok {
 		c.webSocket.Store(t)
 		c.early = nil // what came by POST was for another transport
@@ -366,18 +366,22 @@ func (c *Connection) shutDown() {
 }
 
 // dispose removes the connection if it has no transport.
-func (c *Connection) dispose(cause error) bool {
+func (c *Connection) dispose(cause error) {
 	c.mu.Lock()
 	if c.transport != nil || c.disposed {
 		c.mu.Unlock()
-		return false
+		return
 	}
 	c.disposed = true
 	c.mu.Unlock()
+	c.discard(cause)
+}
+
+// discard removes the connection, which is disposed.
+func (c *Connection) discard(cause error) {
 	c.out.kill()
 	c.close(cause)
 	c.remove()
-	return true
 }
 
 // terminate ends the connection because the client wishes it, without waiting.
@@ -426,7 +430,9 @@ func (c *Connection) remove() {
 }
 
 // sweep applies the timeouts. A connection without transport is disposed of after
-// the time given, for the cause given.
+// the time given, for the cause given. Each decision takes effect before the lock is
+// released: a request that arrives in between must either prolong the connection or
+// find that it has ended.
 func (c *Connection) sweep(now time.Time, limit time.Duration, inactive error) {
 	if since := c.writingSince.Load(); since != 0 && now.UnixNano()-since > int64(c.endpoint.opts.sendTimeout) {
 		c.end(ErrWriteTimeout)
@@ -434,14 +440,17 @@ func (c *Connection) sweep(now time.Time, limit time.Duration, inactive error) {
 	}
 	c.mu.Lock()
 	idle := c.transport == nil && !c.disposed && now.Sub(c.idleSince) > limit
+	c.disposed = c.disposed || idle
 	receiver := c.receiver
+	expired := receiver != nil && !idle && c.expires != 0 && now.UnixNano() > c.expires
+	if expired {
+		c.expires = 0
+	}
 	c.mu.Unlock()
-	expires := c.expires.Load()
 	switch {
 	case idle:
-		go c.dispose(inactive)
-	case expires != 0 && now.UnixNano() > expires && receiver != nil:
-		c.expires.Store(0)
+		go c.discard(inactive)
+	case expired:
 		go c.close(ErrExpired)
 	case receiver != nil:
 		receiver.Tick(now)

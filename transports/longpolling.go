@@ -88,7 +88,7 @@ func (c *Connection) bindPoll(p *poll, r *http.Request) bound {
 		return boundDisposed
 	}
 	c.transport = p
-	c.expires.Store(expires)
+	c.expires = expires
 	return boundOK
 }
 

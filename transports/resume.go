@@ -122,7 +122,7 @@ func (c *Connection) rebind(t *webSocket, r *http.Request) bound {
 	t.writer = c.out.nextWriter()
 	c.transport = t
 	c.webSocket.Store(t)
-	c.expires.Store(expires)
+	c.expires = expires
 	return boundOK
 }
 
