@@ -17,6 +17,7 @@ type app struct {
 	t       testing.TB
 	arrived chan *peer
 	onClose func(*peer) // what the application does before it finishes
+	onTaken func()      // what it does in Receive after it has taken the bytes
 	discard bool        // what clients send
 
 	mu    sync.Mutex
@@ -84,6 +85,9 @@ func (p *peer) Receive(data []byte) {
 	p.receiving <- struct{}{}
 	select {
 	case p.received <- string(data):
+		if p.app.onTaken != nil {
+			p.app.onTaken()
+		}
 	case <-p.over:
 	}
 }

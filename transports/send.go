@@ -9,8 +9,9 @@ import (
 )
 
 // serveSend takes bytes from a client whose transport has no way up (reference
-// 2.6). The answer comes when the application has taken them, which holds the
-// client back.
+// 2.6). The response is sent when the application has taken them, which holds the
+// client back. If the connection ends in between, the response is 200 as soon as any
+// of them were taken: the client must not take them for lost.
 func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 	c := e.lookup(w, r)
 	if c == nil {
@@ -27,6 +28,7 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	buffer := e.webSockets.readBuffers.Get().(*[readSize]byte)
 	defer e.webSockets.readBuffers.Put(buffer)
+	ended := http.StatusNotFound // the status if the connection ends meanwhile
 	for {
 		// A client that trickles holds up its own sends, and not for ever.
 		_ = control.SetReadDeadline(time.Now().Add(e.opts.sendTimeout))
@@ -36,10 +38,12 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 		}
 		if n > 0 {
 			switch deliverErr := c.deliver(r.Context(), buffer[:n]); {
+			case deliverErr == nil:
+				ended = http.StatusOK
 			case errors.Is(deliverErr, ErrClosed):
-				refuse(w, http.StatusNotFound, "")
+				refuse(w, ended, "")
 				return
-			case deliverErr != nil:
+			default:
 				return // the client is gone
 			}
 		}
@@ -73,7 +77,8 @@ func (c *Connection) lockInput(ctx context.Context) error {
 func (c *Connection) unlockInput() { <-c.input }
 
 // deliver hands bytes to the application. What comes before the first transport
-// request waits for it, up to the buffer size. The input is locked.
+// request waits for it, up to the buffer size. The error is nil once the bytes were
+// taken, even if the connection has ended since. The input is locked.
 func (c *Connection) deliver(ctx context.Context, data []byte) error {
 	for {
 		c.mu.Lock()
@@ -92,9 +97,6 @@ func (c *Connection) deliver(ctx context.Context, data []byte) error {
 				receiver.Receive(data)
 			}
 			c.StartDeferred()
-			if c.isDisposed() { // it may not have been taken
-				return ErrClosed
-			}
 			return nil
 		}
 		if len(c.early)+len(data) <= c.endpoint.opts.bufferSize {
@@ -113,12 +115,6 @@ func (c *Connection) deliver(ctx context.Context, data []byte) error {
 			return ctx.Err()
 		}
 	}
-}
-
-func (c *Connection) isDisposed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.disposed
 }
 
 // deliverEarly hands over what came before the connection was opened.

@@ -121,8 +121,8 @@ func TestPostLatencyHoldsTheClientBack(t *testing.T) {
 	post.expect(http.StatusOK, "")
 }
 
-// TestPostWhileItsConnectionEnds: bytes that nobody has taken are not
-// acknowledged.
+// TestPostWhileItsConnectionEnds: a POST of which the application was given nothing is
+// not acknowledged.
 func TestPostWhileItsConnectionEnds(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"short", strings.Repeat("long", 10_000)} {
@@ -137,10 +137,45 @@ func TestPostWhileItsConnectionEnds(t *testing.T) {
 			waiting := s.start("POST", id, body, nil)
 			recv(t, waiting.waits)
 			s.expect("DELETE", id, "", http.StatusAccepted, "")
-			for _, post := range []*pending{writing, waiting} {
-				requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, recv(t, post.answer))
-			}
+			requireOutcome(t, outcome{status: 200, contentType: "text/plain"}, recv(t, writing.answer))
+			requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, recv(t, waiting.answer))
 		})
+	}
+}
+
+// TestPostTakenBeforeItsConnectionEnds: the response is 200 once the application has
+// taken any of the bytes, since they may already have had an effect.
+func TestPostTakenBeforeItsConnectionEnds(t *testing.T) {
+	t.Parallel()
+	for name, open := range map[string]func(s *server) (id string, end func()){
+		"ServerSentEvents": func(s *server) (string, func()) {
+			id := s.negotiate()
+			return id, s.events(id).drop
+		},
+		"LongPolling": func(s *server) (string, func()) {
+			id := s.firstPoll()
+			return id, func() { s.expect("DELETE", id, "", http.StatusAccepted, "") }
+		},
+	} {
+		for _, body := range []string{"short", strings.Repeat("long", 10_000)} {
+			t.Run(name+"/"+body[:4], func(t *testing.T) {
+				t.Parallel()
+				a := newApp(t)
+				taken := newGate()
+				a.onTaken = taken.pass
+				s := serve(t, a)
+				t.Cleanup(taken.open)
+				id, end := open(s)
+				p := a.next()
+				post := s.start("POST", id, body, nil)
+				require.NotEmpty(t, recv(t, p.received))
+				recv(t, taken.reached)
+				end()
+				recv(t, s.Empty())
+				taken.open()
+				requireOutcome(t, outcome{status: 200, contentType: "text/plain"}, recv(t, post.answer))
+			})
+		}
 	}
 }
 
