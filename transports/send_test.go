@@ -6,9 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -246,33 +246,32 @@ func TestPostCutOff(t *testing.T) {
 // reading a POST, not the application's.
 func TestPostHeldBackForLong(t *testing.T) {
 	t.Parallel()
-	for name, start := range map[string]func(*httptest.Server){
-		"HTTP/1.1": (*httptest.Server).Start,
-		"HTTP/2":   startHTTP2,
-	} {
+	var http1, http2 http.Protocols
+	http1.SetHTTP1(true)
+	http2.SetUnencryptedHTTP2(true)
+	for name, protocols := range map[string]*http.Protocols{"HTTP/1.1": &http1, "HTTP/2": &http2} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := newApp(t)
-			const limit = time.Second // for the client, on a machine with much else to do
-			s := serveBy(t, a, start, transports.WithSendTimeout(limit))
-			// The later requests travel on the same network connection.
-			s.client.Transport.(*http.Transport).MaxConnsPerHost = 1
-			id := s.firstPoll()
-			p := a.next()
-			body := strings.Repeat("x", 2<<20) // more than is on its way at once
-			post := s.start("POST", id, body, nil)
-			recv(t, p.receiving)
-			<-time.After(limit * 5 / 4) // longer than the limit: the passing of time is what is tested
-			p.expect(body)
-			post.expect(http.StatusOK, "")
-
-			post = s.start("POST", id, "short", nil)
-			recv(t, p.receiving)
-			<-time.After(limit * 5 / 4)
-			p.expect("short")
-			post.expect(http.StatusOK, "")
-			p.send("down")
-			s.expect("GET", id, "", http.StatusOK, "down")
+			synctest.Test(t, func(t *testing.T) { testPostHeldBackForLong(t, protocols) })
 		})
 	}
+}
+
+func testPostHeldBackForLong(t *testing.T, protocols *http.Protocols) {
+	a := newApp(t)
+	const limit = time.Second
+	s := serveBubble(t, a, func(s *http.Server) { s.Protocols = protocols }, transports.WithSendTimeout(limit))
+	// The later requests travel on the same network connection.
+	s.client.Transport.(*http.Transport).MaxConnsPerHost = 1
+	id := s.firstPoll()
+	p := a.next()
+	for _, body := range []string{strings.Repeat("x", 2<<20), "short"} { // the first is more than is on its way at once
+		post := s.start("POST", id, body, nil)
+		synctest.Wait()
+		time.Sleep(limit * 5 / 4)
+		p.expect(body)
+		require.Equal(t, protocols.HTTP1(), post.expect(http.StatusOK, "").proto == 1)
+	}
+	p.send("down")
+	s.expect("GET", id, "", http.StatusOK, "down")
 }

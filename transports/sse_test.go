@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -211,31 +211,30 @@ func TestEventStreamAborted(t *testing.T) {
 // for ordinary requests.
 func TestServerTimeoutsDoNotEndATransport(t *testing.T) {
 	t.Parallel()
-	const limit = 500 * time.Millisecond // enough for ordinary requests
+	const serverTimeout = time.Second
 	for name, set := range map[string]func(*http.Server){
-		"WriteTimeout": func(s *http.Server) { s.WriteTimeout = limit },
-		"ReadTimeout":  func(s *http.Server) { s.ReadTimeout = limit },
+		"WriteTimeout": func(s *http.Server) { s.WriteTimeout = serverTimeout },
+		"ReadTimeout":  func(s *http.Server) { s.ReadTimeout = serverTimeout },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := newApp(t)
-			s := serveBy(t, a, func(s *httptest.Server) {
-				set(s.Config)
-				s.Start()
-			}, transports.WithPollTimeout(patience))
-			st := s.events(s.negotiate())
-			streamed := a.next()
-			poll := s.poll(s.firstPoll(), nil)
-			polled := a.next()
-			c := s.dial("")
-			socket := a.next()
-			<-time.After(limit * 5 / 4) // the passing of time is what is tested
-			streamed.send("still here")
-			st.expect("data: still here\r\n\r\n")
-			socket.send("still here")
-			c.expect("still here")
-			polled.send("still here")
-			poll.expect(http.StatusOK, "still here")
+			synctest.Test(t, func(t *testing.T) {
+				a := newApp(t)
+				s := serveBubble(t, a, set, transports.WithPollTimeout(patience))
+				st := s.events(s.negotiate())
+				streamed := a.next()
+				poll := s.poll(s.firstPoll(), nil)
+				polled := a.next()
+				c := s.dial("")
+				socket := a.next()
+				time.Sleep(serverTimeout * 5 / 4)
+				streamed.send("still here")
+				st.expect("data: still here\r\n\r\n")
+				socket.send("still here")
+				c.expect("still here")
+				polled.send("still here")
+				poll.expect(http.StatusOK, "still here")
+			})
 		})
 	}
 }
