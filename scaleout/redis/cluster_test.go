@@ -208,8 +208,7 @@ func TestSentinelFailoverTellsWhatIsLost(t *testing.T) {
 	g := startSentinels(t)
 	a := join(t, g.client(t), patient)
 	slow := newRecorder()
-	release := make(chan struct{})
-	slow.received = func() { <-release }
+	slow.received = func() { <-slow.gate }
 	b := joinWith(t, slow, g.client(t), patient)
 	number := 0
 	publish := func() error {
@@ -226,7 +225,7 @@ func TestSentinelFailoverTellsWhatIsLost(t *testing.T) {
 	g.servers[0].kill()
 	g.servers[1].resume()
 	require.NoError(t, publish())
-	close(release)
+	slow.release()
 	missing := 0
 	eventually(t, "the end", func() bool {
 		missing = 0

@@ -281,8 +281,7 @@ func TestSlowFollowerIsToldOfTheGap(t *testing.T) {
 	const most, published = 1000, 20_000
 	fast := join(t, server.client(), redis.WithMaxLength(most))
 	slow := newRecorder()
-	release := make(chan struct{})
-	slow.received = func() { <-release }
+	slow.received = func() { <-slow.gate }
 	node := joinWith(t, slow, server.client(), redis.WithMaxLength(most))
 	start := time.Now()
 	var wg sync.WaitGroup
@@ -297,7 +296,7 @@ func TestSlowFollowerIsToldOfTheGap(t *testing.T) {
 	}
 	wg.Wait()
 	time.Sleep(time.Until(start.Add(time.Second))) // the follower is slow: the passing of time is what is tested
-	close(release)
+	slow.release()
 	missing := func() (missing int) {
 		for _, l := range node.losses() {
 			missing += int(l.Count)
@@ -321,7 +320,7 @@ func TestLagIsTold(t *testing.T) {
 	server := startServer(t)
 	fast := join(t, server.client())
 	slow := newRecorder()
-	release, held := make(chan struct{}), make(chan struct{})
+	held := make(chan struct{})
 	var node *joined
 	var lags []uint64
 	count := 0
@@ -329,7 +328,7 @@ func TestLagIsTold(t *testing.T) {
 		switch count++; count {
 		case 1:
 			close(held)
-			<-release
+			<-slow.gate
 		case 2:
 			lags = node.bus.Stats().Lag
 		}
@@ -342,7 +341,7 @@ func TestLagIsTold(t *testing.T) {
 		require.NoError(t, fast.publish(t.Context(), fmt.Sprint("x ", i)))
 	}
 	time.Sleep(300 * time.Millisecond) // it was held up for long: the passing of time is what is tested
-	close(release)
+	slow.release()
 	node.complete(t, map[string]int{"x": published})
 	require.Equal(t, []uint64{published - 1}, lags)
 	eventually(t, "the end of it", func() bool { return node.bus.Stats().Lag[0] == 0 })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -154,8 +153,7 @@ func TestReadAheadOfTheNode(t *testing.T) {
 	server := startServer(t)
 	fast := join(t, server.client(), one)
 	slow := newRecorder()
-	release := make(chan struct{})
-	slow.received = func() { <-release }
+	slow.received = func() { <-slow.gate }
 	b := joinWith(t, slow, server.client(), one)
 	for _, node := range []*joined{fast, b} {
 		node.Keep()
@@ -178,7 +176,7 @@ func TestReadAheadOfTheNode(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, gap)
 	}
-	close(release)
+	slow.release()
 	eventually(t, "the rest", func() bool { return b.Last(0) == cursor })
 	fast.publishNumbers(t, 6, 6)
 	eventually(t, "the last", func() bool { return b.has("x 6") })
@@ -283,15 +281,12 @@ func TestReadAfterRestartEmptyWhileBehind(t *testing.T) {
 	server := startServer(t)
 	a := join(t, server.client(), one, quick, patient)
 	slow := newRecorder()
-	gate := make(chan struct{})
-	release := sync.OnceFunc(func() { close(gate) })
 	var held atomic.Bool
 	slow.received = func() {
 		held.Store(true)
-		<-gate
+		<-slow.gate
 	}
 	behind := joinWith(t, slow, server.client(), one, quick)
-	t.Cleanup(release) // a failed test must not block Close
 	behind.Keep()
 	a.publishNumbers(t, 1, 1)
 	eventually(t, "the follower to block", held.Load)
@@ -301,7 +296,7 @@ func TestReadAfterRestartEmptyWhileBehind(t *testing.T) {
 	server.kill()
 	server.wipe()
 	server.start()
-	release()
+	slow.release()
 	for _, node := range []*joined{a, behind} {
 		eventually(t, "the epoch", func() bool { return len(node.losses()) > 0 })
 	}
@@ -345,8 +340,7 @@ func TestReadAcrossTheHoleOfASlowNode(t *testing.T) {
 	server := startServer(t)
 	fast := join(t, server.client(), one)
 	slow := newRecorder()
-	release := make(chan struct{})
-	slow.received = func() { <-release }
+	slow.received = func() { <-slow.gate }
 	node := joinWith(t, slow, server.client(), one, quick)
 	node.Keep()
 	start := node.Last(0)
@@ -355,7 +349,7 @@ func TestReadAcrossTheHoleOfASlowNode(t *testing.T) {
 	fast.publishNumbers(t, 201, 400)
 	require.NoError(t, server.client().XTrimMaxLen(t.Context(), "signalr:{hub/0}", 10).Err())
 	time.Sleep(time.Second) // the follower is slow: the passing of time is what is tested
-	close(release)
+	slow.release()
 	eventually(t, "the end", func() bool { return node.has("x 400") })
 	require.Equal(t, []scaleout.Loss{
 		{Reason: "gap"}, {Reason: "sequence", Publisher: fast.ID(), Count: uint64(400 - node.delivered())},

@@ -24,10 +24,19 @@ type recorder struct {
 	lost     []scaleout.Loss
 	down     []scaleout.NodeID
 	targets  []string
-	received func() // called for each envelope, if not nil
+	received func()        // called for each envelope, if not nil
+	gate     chan struct{} // for received to block on, until release or the end of the test
+	release  func()
 }
 
-func newRecorder() *recorder { return &recorder{at: make(map[string]int)} }
+func newRecorder() *recorder {
+	gate := make(chan struct{})
+	return &recorder{
+		at:      make(map[string]int),
+		gate:    gate,
+		release: sync.OnceFunc(func() { close(gate) }),
+	}
+}
 
 func (r *recorder) Deliver(e *scaleout.Envelope) {
 	if r.received != nil {
@@ -109,7 +118,8 @@ type joined struct {
 	bus *redis.Bus
 }
 
-// join makes a node of the hub "hub", closed at the end of the test.
+// join makes a node of the hub "hub", closed at the end of the test. Unless an option
+// says otherwise, publishing waits as long as a busy machine may need.
 func join(t testing.TB, client goredis.UniversalClient, opts ...redis.Option) *joined {
 	t.Helper()
 	return joinWith(t, newRecorder(), client, opts...)
@@ -117,10 +127,11 @@ func join(t testing.TB, client goredis.UniversalClient, opts ...redis.Option) *j
 
 func joinWith(t testing.TB, r *recorder, client goredis.UniversalClient, opts ...redis.Option) *joined {
 	t.Helper()
-	bus := redis.New(client, opts...)
+	bus := redis.New(client, append([]redis.Option{patient}, opts...)...)
 	node, err := bus.Join("hub", r)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, node.Close()) })
+	t.Cleanup(r.release) // else Close would wait for a held receiver if the test fails
 	return &joined{Node: node, recorder: r, bus: bus}
 }
 
