@@ -157,6 +157,10 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 // the client may have been in between, are told before it gets anything: else it
 // could be on another one before they are. known says that the connection was here
 // before.
+//
+// A stream gets a response at once, whether there is a message or not, if its client
+// has no cursor or one that does not fit: without a cursor a client cannot resume. Only
+// a poll whose cursor fits waits for a message.
 func (c *connection) open(q *request, s *stream, known bool) {
 	c.turn.take()
 	defer c.turn.give()
@@ -176,8 +180,12 @@ func (c *connection) open(q *request, s *stream, known bool) {
 		if !first && c.log == nil && c.endpoint.farm {
 			c.moved(q)
 		}
-		fits := c.attach(q, s)
-		s.greet.Store(!fits || !q.isPoll()) // with a cursor of what comes next
+		if !c.attach(q, s) || !q.isPoll() {
+			s.greet.Store(true)
+		}
+	}
+	if s.cursorText == "" {
+		s.greet.Store(true)
 	}
 	if q.isConnect() && q.protocol.less(startVersion) {
 		if c.start(q.r, q.transport) != nil {
