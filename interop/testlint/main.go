@@ -7,9 +7,10 @@
 //
 // Both are followed through helper functions, across packages. A function literal counts as running elsewhere when it
 // is started with go or is handed to code that does not just call it. Literals with a *testing.T of their own are tests
-// themselves. Inside a synctest bubble every wait is bounded: a bubble that is stuck panics.
+// themselves. Inside a synctest bubble every wait is bounded: a bubble that is stuck panics. What uses the package
+// interop/await instead is fine.
 //
-//	go vet -vettool=$(go tool -n testlint) ./...
+// Build it and run go vet -vettool=PATH ./... in the main module, as interop/test.sh does.
 package main
 
 import "golang.org/x/tools/go/analysis/unitchecker"
