@@ -63,6 +63,20 @@ func TestPollWithoutCursorGetsOne(t *testing.T) {
 	require.NotEmpty(t, response.C)
 }
 
+// TestAbortWhileThePollWaits: the poll gets one response, not a second one behind it when the connection ends.
+func TestAbortWhileThePollWaits(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, nil)
+	c := newClient(t, n, "transport=longPolling")
+	c.connect()
+	c.requireStream()
+	require.NoError(t, n.hub.Clients().Client(c.id).Abort(t.Context()))
+	r := c.next()
+	require.Equal(t, `"The connection was closed by the server."`, string(r["E"]), "%s", r)
+	c.requireEnd()
+	n.chat.requireEvent(t, "disconnected "+c.id+" <nil>")
+}
+
 func cursorOf(t *testing.T, body string) string {
 	t.Helper()
 	var response struct{ C string }

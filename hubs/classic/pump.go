@@ -222,6 +222,9 @@ func (c *connection) stop(s *stream, err error) error {
 		if !s.isEnded() {
 			failure := response{cursor: c.written, failure: textAborted}
 			_ = s.out.send(failure.append(nil)) // it has to go anyway
+			if s.transport == longPolling {
+				s.end(endAnswered) // a poll has one response
+			}
 		}
 		c.end(errAborted)
 	case isNews(err):
