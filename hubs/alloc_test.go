@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/protocol"
 )
 
@@ -19,6 +20,7 @@ func TestHubAllocations(t *testing.T) {
 	}
 	for _, p := range benchProtocols {
 		c := benchHub(t).connect(t, p)
+		require.NoError(t, c.SetDeadline(time.Now().Add(await.Timeout)))
 		text := encoded(t, p, benchText)
 		call := messages(t, p, &protocol.Invocation{InvocationID: "1", Target: "Echo", Arguments: []protocol.Raw{text}})
 		answer, err := p.Append(nil, &protocol.Completion{InvocationID: "1", Result: text})

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -108,9 +109,9 @@ func TestExpiredAuthenticationEndsTheConnection(t *testing.T) {
 	c := s.connect()
 	c.expect(`{"type":7,"allowReconnect":true}`)
 	c.expectClosed(websocket.CloseNormalClosure)
-	require.Equal(t, "connected", recv(t, d))
-	require.Equal(t, "connected", recv(t, d))
-	require.Equal(t, "disconnected: <nil>", recv(t, d))
+	d.expect(t, "connected")
+	d.expect(t, "connected")
+	d.expect(t, "disconnected: <nil>")
 	require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, lasting.call("Echo", `"x"`))
 }
 
@@ -171,8 +172,9 @@ func TestAHubInChi(t *testing.T) {
 	})
 	server := httptest.NewServer(router)
 	t.Cleanup(server.Close)
+	server.Client().Timeout = await.Timeout
 	for _, path := range []string{"/api/v1/hub", "/api/v1/mounted"} {
-		response, err := http.Post(server.URL+path+"/negotiate?negotiateVersion=1", "", nil)
+		response, err := server.Client().Post(server.URL+path+"/negotiate?negotiateVersion=1", "", nil)
 		require.NoError(t, err)
 		require.NoError(t, response.Body.Close())
 		require.Equal(t, http.StatusOK, response.StatusCode, path)

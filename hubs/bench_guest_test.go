@@ -17,7 +17,7 @@ func BenchmarkGuestBroadcast(b *testing.B) {
 		b.Run(fmt.Sprint(count), func(b *testing.B) {
 			h, err := hubs.New(nil, hubs.WithName("Chat"))
 			require.NoError(b, err)
-			defer func() { require.NoError(b, h.Shutdown(context.Background())) }()
+			defer shutDown(b, h)
 			bridged, err := h.Bridge()
 			require.NoError(b, err)
 			members := make([]bridge.Member, count)

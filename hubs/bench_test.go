@@ -16,10 +16,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/protocol"
 )
 
@@ -50,7 +52,7 @@ func benchHub(b testing.TB) *benchServer {
 	require.NoError(b, err)
 	server := httptest.NewServer(hub)
 	b.Cleanup(func() {
-		require.NoError(b, hub.Shutdown(context.Background()))
+		shutDown(b, hub)
 		server.Close()
 	})
 	return &benchServer{hub, server.Listener.Addr().String()}
@@ -68,6 +70,7 @@ func (s *benchServer) connect(b testing.TB, p protocol.Protocol) *benchClient {
 	conn, err := net.Dial("tcp", s.addr)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = conn.Close() })
+	require.NoError(b, conn.SetDeadline(time.Now().Add(await.Timeout)))
 	c := &benchClient{conn, bufio.NewReaderSize(conn, 4<<10)}
 	request := "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -78,6 +81,7 @@ func (s *benchServer) connect(b testing.TB, p protocol.Protocol) *benchClient {
 	require.Equal(b, http.StatusSwitchingProtocols, response.StatusCode)
 	c.write(b, maskedFrame(1, []byte(`{"protocol":"`+p.Name()+`","version":1}`+"\x1e")))
 	c.skip(b, 3)
+	require.NoError(b, conn.SetDeadline(time.Time{}))
 	return c
 }
 

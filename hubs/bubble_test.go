@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // pipeServer is a hub whose clients come by pipes, which hold no bytes back for
@@ -53,11 +54,9 @@ func servePipes(t *testing.T, impl any, opts ...hubs.Option) *pipeServer {
 	h := &http.Server{Handler: hub}
 	go func() { served <- h.Serve(s) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		require.NoError(t, hub.Shutdown(ctx))
+		shutDown(t, hub)
 		require.NoError(t, h.Close())
-		require.ErrorIs(t, <-served, http.ErrServerClosed)
+		require.ErrorIs(t, await.Receive(t, served, "the end of the HTTP server"), http.ErrServerClosed)
 	})
 	return s
 }
@@ -94,11 +93,16 @@ func (c countedConn) Read(p []byte) (int, error) {
 // dial opens a WebSocket without a handshake.
 func (s *pipeServer) dial() *client {
 	s.t.Helper()
-	dialer := websocket.Dialer{NetDialContext: func(context.Context, string, string) (net.Conn, error) {
+	connect := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		near, far := net.Pipe()
-		s.accepted <- countedConn{far, s}
-		return near, nil
-	}}
+		select {
+		case s.accepted <- countedConn{far, s}:
+			return near, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	dialer := websocket.Dialer{NetDialContext: connect, HandshakeTimeout: await.Timeout}
 	socket, _, err := dialer.Dial("ws://hub.example/", nil)
 	require.NoError(s.t, err)
 	c := &client{t: s.t, socket: socket}

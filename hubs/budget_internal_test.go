@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // Nobody waits for room that is there, whoever makes it and when.
@@ -29,9 +31,9 @@ func TestBudgetWakesThoseWhoWait(t *testing.T) {
 			}
 		})
 	}
-	waits.Wait()
+	await.Group(t, &waits, "those who wait for room")
 	close(taken)
-	takers.Wait()
+	await.Group(t, &takers, "those who make room")
 	require.Zero(t, b.used.Load())
 }
 
@@ -47,12 +49,17 @@ func TestBudgetIsNeverOverdrawn(t *testing.T) {
 			}
 		})
 	}
-	all.Wait()
+	await.Group(t, &all, "those who take room")
 	require.EqualValues(t, 98, taken.Load())
 	require.False(t, b.full())
 	b.add(3)
 	require.True(t, b.full())
 	b.close()
 	require.False(t, b.full())
-	b.wait()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		b.wait()
+	}()
+	await.Done(t, over, "the wait for room in a closed budget")
 }

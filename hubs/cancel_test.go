@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/hubtest"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // A call can be cancelled also after another one that ran beside it has returned.
@@ -84,13 +85,13 @@ func TestCancelOfAStreamWithAnUpload(t *testing.T) {
 func TestContextsTellWhyTheyEnded(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		end   func(c *client, release func())
+		end   func(t *testing.T, c *client, release func())
 		cause string
 	}{
-		{"cancelled", func(c *client, _ func()) { c.send(`{"type":5,"invocationId":"w"}`) }, "hubs: the client has cancelled the call"},
-		{"returned", func(_ *client, release func()) { release() }, "hubs: the hub method has returned"},
-		{"client says why", func(c *client, _ func()) { c.send(`{"type":7,"error":"bored"}`) }, "bored"},
-		{"client goes", func(c *client, _ func()) { c.drop() }, context.Canceled.Error()},
+		{"cancelled", func(_ *testing.T, c *client, _ func()) { c.send(`{"type":5,"invocationId":"w"}`) }, "hubs: the client has cancelled the call"},
+		{"returned", func(_ *testing.T, _ *client, release func()) { release() }, "hubs: the hub method has returned"},
+		{"client says why", func(_ *testing.T, c *client, _ func()) { c.send(`{"type":7,"error":"bored"}`) }, "bored"},
+		{"client goes", func(_ *testing.T, c *client, _ func()) { c.drop() }, context.Canceled.Error()},
 	} {
 		for _, asked := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, asked %v", tt.name, asked), func(t *testing.T) {
@@ -107,14 +108,14 @@ func TestContextsTellWhyTheyEnded(t *testing.T) {
 						return nil
 					})).connect()
 					c.send(`{"type":1,"invocationId":"w","target":"hold","arguments":[]}`)
-					call := recv(t, contexts)
+					call := await.Receive(t, contexts, "the context of the call")
 					require.NoError(t, context.Cause(call))
-					tt.end(c, release)
+					tt.end(t, c, release)
 					time.Sleep(heldUp)
 					synctest.Wait()
 					require.ErrorIs(t, call.Err(), context.Canceled)
 					require.EqualError(t, context.Cause(call), tt.cause)
-					<-call.Done()
+					await.Done(t, call.Done(), "the end of the call's context")
 				})
 			})
 		}

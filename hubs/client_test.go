@@ -15,10 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
-
-// patience is how long a test waits for what must come.
-const patience = 20 * time.Second
 
 // server is a hub behind a real HTTP server.
 type server struct {
@@ -39,14 +37,21 @@ func serve(t testing.TB, impl any, opts ...hubs.Option) *server {
 	mux.Handle("/hub", hub)
 	mux.Handle("/hub/", hub)
 	s := &server{Hub: hub, t: t, http: httptest.NewServer(mux)}
+	s.http.Client().Timeout = await.Timeout
 	s.url = "ws" + strings.TrimPrefix(s.http.URL, "http") + "/hub"
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		require.NoError(t, hub.Shutdown(ctx))
+		shutDown(t, hub)
 		s.http.Close()
 	})
 	return s
+}
+
+// shutDown shuts a hub down.
+func shutDown(t testing.TB, hub *hubs.Hub) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
+	defer cancel()
+	require.NoError(t, hub.Shutdown(ctx))
 }
 
 // client is a SignalR client reduced to a WebSocket that carries records.
@@ -83,12 +88,37 @@ func userHeader(r *http.Request) string { return r.Header.Get("User") }
 // send sends records, in one WebSocket message.
 func (c *client) send(records ...string) {
 	c.t.Helper()
-	c.sendRaw(strings.Join(records, "\x1e") + "\x1e")
+	require.NoError(c.t, c.trySend(records...))
+}
+
+// trySend is send for goroutines that are not the test's.
+func (c *client) trySend(records ...string) error {
+	return c.write(websocket.TextMessage, strings.Join(records, "\x1e")+"\x1e")
 }
 
 func (c *client) sendRaw(data string) {
 	c.t.Helper()
-	require.NoError(c.t, c.socket.WriteMessage(websocket.TextMessage, []byte(data)))
+	require.NoError(c.t, c.write(websocket.TextMessage, data))
+}
+
+// write sends a WebSocket message, which the server has to take in time.
+func (c *client) write(messageType int, data string) error {
+	if err := c.socket.SetWriteDeadline(time.Now().Add(await.Timeout)); err != nil {
+		return err
+	}
+	if err := c.socket.WriteMessage(messageType, []byte(data)); err != nil {
+		return fmt.Errorf("sending %.100q: %w", data, err)
+	}
+	return c.socket.SetWriteDeadline(time.Time{}) // pour has none
+}
+
+// read returns the next WebSocket message, which has to come in time.
+func (c *client) read() ([]byte, error) {
+	if err := c.socket.SetReadDeadline(time.Now().Add(await.Timeout)); err != nil {
+		return nil, err
+	}
+	_, message, err := c.socket.ReadMessage()
+	return message, err
 }
 
 // next returns the next record that is not a ping, or the error that ended the
@@ -96,10 +126,7 @@ func (c *client) sendRaw(data string) {
 func (c *client) next() (string, error) {
 	for {
 		for len(c.records) == 0 {
-			if err := c.socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
-				return "", err
-			}
-			_, message, err := c.socket.ReadMessage()
+			message, err := c.read()
 			if err != nil {
 				return "", err
 			}
@@ -142,26 +169,14 @@ func (c *client) call(method string, args ...string) string {
 	c.t.Helper()
 	c.send(fmt.Sprintf(`{"type":1,"invocationId":"call","target":%q,"arguments":[%s]}`, method, strings.Join(args, ",")))
 	record, err := c.next()
-	require.NoError(c.t, err)
+	require.NoError(c.t, err, "waiting for the answer of %s", method)
 	return record
 }
 
 // close says good-bye as browsers do.
 func (c *client) close() {
-	_ = c.socket.WriteControl(websocket.CloseMessage, nil, time.Now().Add(patience))
+	_ = c.socket.WriteControl(websocket.CloseMessage, nil, time.Now().Add(await.Timeout))
 }
 
 // drop breaks the connection.
 func (c *client) drop() { _ = c.socket.NetConn().Close() }
-
-// recv returns what comes out of a channel.
-func recv[T any](t testing.TB, ch <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(patience):
-		require.FailNow(t, "nothing came")
-		panic("unreachable")
-	}
-}

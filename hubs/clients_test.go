@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // member is a connected client with its id.
@@ -104,7 +105,7 @@ func TestSelectorsFromACall(t *testing.T) {
 	}))
 	ms := crowd(t, s, "", "", "")
 	ms[0].send(`{"type":1,"target":"lend","arguments":[]}`)
-	c := recv(t, contexts)
+	c := await.Receive(t, contexts, "the context of the call")
 	defer close(release)
 	require.NoError(t, c.Groups().Add(c, ms[0].id, "g"))
 	require.NoError(t, c.Groups().Add(c, ms[1].id, "g"))
@@ -145,7 +146,7 @@ func TestGroupsEndWithTheConnection(t *testing.T) {
 		require.NoError(t, s.Groups().Add(ctx, m.id, "g"))
 	}
 	ms[0].drop()
-	require.Equal(t, "disconnected: <nil>", recv(t, d))
+	d.expect(t, "disconnected: <nil>")
 	require.NoError(t, s.Groups().Add(ctx, ms[0].id, "h"))
 	expectHeard(t, s, ms[1:], func() error { return s.Clients().Groups("g", "h").Send(ctx, "m", 1, "two") }, 1)
 }
@@ -202,5 +203,5 @@ func TestSendsDuringConnectsAndDisconnects(t *testing.T) {
 		c.drop()
 	}
 	cancel()
-	senders.Wait()
+	await.Group(t, &senders, "the senders")
 }

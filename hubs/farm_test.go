@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/protocol"
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -138,7 +139,7 @@ func TestClientResultsOverNodes(t *testing.T) {
 	} {
 		id, outcome := ask(t, ctx, to(0), ms[0].client)
 		ms[0].send(`{"type":3,"invocationId":"` + id + `",` + tt.completion + `}`)
-		got := recv(t, outcome)
+		got := await.Receive(t, outcome, "the client's result")
 		require.Equal(t, tt.value, got.value)
 		if tt.error == "" {
 			require.NoError(t, got.err)
@@ -156,13 +157,13 @@ func TestClientResultsOverNodes(t *testing.T) {
 	cancelled, cancel := context.WithCancel(ctx)
 	late, given := ask(t, cancelled, to(0), ms[0].client)
 	cancel()
-	require.ErrorIs(t, recv(t, given).err, context.Canceled)
+	require.ErrorIs(t, await.Receive(t, given, "the result of the call that was given up").err, context.Canceled)
 	ms[0].send(`{"type":3,"invocationId":"` + late + `","result":1}`)
 	require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, ms[0].call("Echo", `"x"`))
 
 	// The connection is lost.
 	ms[0].drop()
-	require.EqualError(t, recv(t, outcome).err, "Connection '"+ms[0].id+"' disconnected.")
+	require.EqualError(t, await.Receive(t, outcome, "the client's result").err, "Connection '"+ms[0].id+"' disconnected.")
 	_, err := hubs.Invoke[int](ctx, to(0), "ask")
 	require.EqualError(t, err, "Connection '"+ms[0].id+"' does not exist.")
 
@@ -177,7 +178,7 @@ func TestClientResultsOverNodes(t *testing.T) {
 	last := crowd(t, nodes[1], "")[0]
 	_, outcome = ask(t, ctx, nodes[0].Clients().Client(last.id), last.client)
 	require.NoError(t, nodes[1].Shutdown(ctx))
-	require.EqualError(t, recv(t, outcome).err, "Connection '"+last.id+"' disconnected.")
+	require.EqualError(t, await.Receive(t, outcome, "the client's result").err, "Connection '"+last.id+"' disconnected.")
 	_, err = hubs.Invoke[int](ctx, nodes[0].Clients().Client(last.id), "ask")
 	require.EqualError(t, err, "Connection '"+last.id+"' does not exist.")
 }
@@ -208,7 +209,7 @@ func TestOneOrderOverNodes(t *testing.T) {
 			}
 		})
 	}
-	senders.Wait()
+	await.Group(t, &senders, "the senders")
 	var want []string
 	for range each * len(nodes) {
 		record, err := clients[0].next()

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/protocol"
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -34,16 +35,16 @@ func TestLogHandlerMayUseTheHubWhileAMessageIsDelivered(t *testing.T) {
 	hub <- both.Hub
 	c := both.dial(nil)
 	c.send(`{"protocol":"messagepack","version":1}`)
-	_, _, err := c.socket.ReadMessage()
+	_, err := c.read()
 	require.NoError(t, err)
 	call, _ := protocol.NewMessagePack().Append(nil, &protocol.Invocation{InvocationID: "1", Target: "Nothing"})
-	require.NoError(t, c.socket.WriteMessage(websocket.BinaryMessage, call))
-	_, _, err = c.socket.ReadMessage()
+	require.NoError(t, c.write(websocket.BinaryMessage, string(call)))
+	_, err = c.read()
 	require.NoError(t, err)
 	go func() { _ = jsonOnly.Clients().All().Send(context.Background(), "m") }()
 	select {
 	case <-logged:
-	case <-time.After(patience): // the shutdown would wait for ever
-		panic("deadlock")
+	case <-time.After(await.Timeout): // the shutdown would not end either
+		panic("timed out waiting for the log handler, which sends during a delivery")
 	}
 }

@@ -43,7 +43,7 @@ func TestFiltersWrapWhatAHubRuns(t *testing.T) {
 		"outer> Move[{1 2} 1]", "inner> Move[{1 2} 1]", "inner< {2 3} <nil>", "outer< {2 3} <nil>",
 		"outer> disconnected", "inner> disconnected", "disconnected: <nil>",
 	} {
-		require.Equal(t, want, recv(t, d))
+		d.expect(t, want)
 	}
 }
 

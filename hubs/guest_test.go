@@ -15,10 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/transports"
 )
@@ -62,16 +64,16 @@ type guestWorld struct {
 	t      *testing.T
 	hubs   []*hubs.Hub
 	nodes  []bridge.Hub
-	events chan string
+	events diary
 }
 
 func newGuestWorld(t *testing.T, nodes int, opts ...hubs.Option) *guestWorld {
-	w := &guestWorld{t: t, events: make(chan string, 16)}
+	w := &guestWorld{t: t, events: newDiary()}
 	bus := scaleout.NewMemory()
 	for range nodes {
 		h, err := hubs.New(&guestHub{w.events}, append(opts, hubs.WithName("Chat"), hubs.WithBus(bus))...)
 		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, h.Shutdown(context.Background())) })
+		t.Cleanup(func() { shutDown(t, h) })
 		b, err := h.Bridge()
 		require.NoError(t, err)
 		w.hubs, w.nodes = append(w.hubs, h), append(w.nodes, b)
@@ -317,7 +319,9 @@ func TestGuestGetsEveryNumberOnce(t *testing.T) {
 		for node, h := range w.hubs {
 			publishers.Go(func() {
 				for i := range each {
-					require.NoError(t, target(h.Clients()).Send(context.Background(), name, node, i))
+					if !assert.NoError(t, target(h.Clients()).Send(context.Background(), name, node, i)) {
+						return
+					}
 				}
 			})
 		}
@@ -362,6 +366,8 @@ func TestGuestGetsEveryNumberOnce(t *testing.T) {
 			case <-v.woke:
 			case <-done:
 				over = true // one more look
+			case <-time.After(await.Timeout):
+				require.FailNow(t, "timed out waiting for more numbers", "%d of %d have come: %v", count, total, next)
 			}
 		}
 	}
@@ -441,9 +447,9 @@ func TestGuestLifecycle(t *testing.T) {
 	require.NoError(t, w.nodes[0].Connected(p))
 	require.NoError(t, w.nodes[0].Reconnected(p))
 	require.NoError(t, w.nodes[0].Disconnected(p, hubs.ErrClientTimeout))
-	require.Equal(t, "connected ann", <-w.events)
-	require.Equal(t, "reconnected ann", <-w.events)
-	require.Equal(t, "disconnected ann "+hubs.ErrClientTimeout.Error(), <-w.events)
+	w.events.expect(t, "connected ann")
+	w.events.expect(t, "reconnected ann")
+	w.events.expect(t, "disconnected ann "+hubs.ErrClientTimeout.Error())
 	v.take()
 	names, _ := v.Groups()
 	require.True(t, slices.Equal([]string{"lobby"}, names))

@@ -10,6 +10,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // A client that had not yet shaken hands was told nothing when the hub shut down.
@@ -22,7 +24,7 @@ func TestShutdownCancelsHandshakes(t *testing.T) {
 		go func() { stopped <- s.Shutdown(context.Background()) }()
 		c.expect(`{"error":"Handshake was canceled."}`)
 		c.expectClosed(websocket.CloseNormalClosure)
-		require.NoError(t, recv(t, stopped))
+		require.NoError(t, await.Receive(t, stopped, "the end of the shutdown"))
 	})
 }
 
@@ -31,7 +33,7 @@ func TestShutdownCancelsHandshakes(t *testing.T) {
 func TestPostBeforeAWebSocketIsForgotten(t *testing.T) {
 	t.Parallel()
 	s := serve(t, callHub{})
-	web := &http.Client{Transport: &http.Transport{}}
+	web := &http.Client{Transport: &http.Transport{}, Timeout: await.Timeout}
 	defer web.CloseIdleConnections()
 	post := func(path, body string) *http.Response {
 		response, err := web.Post(s.http.URL+"/hub"+path, "", strings.NewReader(body))

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/protocol"
 	"github.com/go-signalr/signalr/transports"
 )
@@ -29,6 +30,14 @@ func (d diary) onConnected(c *hubs.Context) error {
 
 func (d diary) onDisconnected(_ *hubs.Context, cause error) {
 	d <- fmt.Sprintf("disconnected: %v", cause)
+}
+
+// expect compares the events that come next.
+func (d diary) expect(t testing.TB, events ...string) {
+	t.Helper()
+	for _, want := range events {
+		require.Equal(t, want, await.Receive(t, d, "the event %q", want))
+	}
 }
 
 func (d diary) options() []hubs.Option {
@@ -95,7 +104,7 @@ func TestServerPings(t *testing.T) {
 	t.Parallel()
 	c := serve(t, nil, hubs.WithKeepAliveInterval(time.Millisecond)).connect()
 	for range 2 {
-		_, message, err := c.socket.ReadMessage()
+		message, err := c.read()
 		require.NoError(t, err)
 		require.Equal(t, "{\"type\":6}\x1e", string(message))
 	}
@@ -108,14 +117,14 @@ func TestClientTimeout(t *testing.T) {
 	d := newDiary()
 	s := serve(t, callHub{}, append(d.options(), hubs.WithClientTimeout(time.Millisecond), hubs.WithDetailedErrors())...)
 	silent := s.connect()
-	require.Equal(t, "connected", recv(t, d))
+	d.expect(t, "connected")
 	pinging := s.connect()
-	require.Equal(t, "connected", recv(t, d))
+	d.expect(t, "connected")
 	pinging.send(`{"type":6}`)
 	pinging.expect(`{"type":7,"error":"Connection closed with an error. OperationCanceledException: ` +
 		`Client hasn't sent a message/ping within the configured ClientTimeoutInterval.","allowReconnect":true}`)
 	pinging.expectClosed(websocket.CloseNormalClosure)
-	require.Equal(t, "disconnected: "+hubs.ErrClientTimeout.Error(), recv(t, d))
+	d.expect(t, "disconnected: "+hubs.ErrClientTimeout.Error())
 	require.Equal(t, `{"type":3,"invocationId":"call","result":"still here"}`, silent.call("Echo", `"still here"`))
 }
 
@@ -140,7 +149,7 @@ func TestProtocolErrorsCloseTheConnection(t *testing.T) {
 			c.send(tt.send)
 			c.expect(`{"type":7,"error":"Connection closed with an error. InvalidDataException: ` + tt.detail + `","allowReconnect":true}`)
 			c.expectClosed(websocket.CloseNormalClosure)
-			require.EqualError(t, recv(t, causes), tt.detail)
+			require.EqualError(t, await.Receive(t, causes, "the cause of the end"), tt.detail)
 			require.Equal(t, `{"type":3,"invocationId":"call","result":"undisturbed"}`, other.call("Echo", `"undisturbed"`))
 		})
 	}
@@ -283,9 +292,9 @@ func TestCausesOfDisconnection(t *testing.T) {
 				return nil
 			}))...)
 			c := s.connect()
-			require.Equal(t, "connected", recv(t, d))
+			d.expect(t, "connected")
 			tt.do(t, s, c)
-			require.Equal(t, tt.cause, recv(t, d))
+			d.expect(t, tt.cause)
 		})
 	}
 }
@@ -303,11 +312,11 @@ func TestOnDisconnectedComesAfterTheCalls(t *testing.T) {
 	}))...)
 	c := s.connect()
 	c.send(`{"type":1,"target":"wait","arguments":[]}`)
-	require.Equal(t, "connected", recv(t, d))
-	require.Equal(t, "waiting", recv(t, d))
+	d.expect(t, "connected")
+	d.expect(t, "waiting")
 	c.drop()
-	require.Equal(t, "done: context canceled", recv(t, d))
-	require.Equal(t, "disconnected: <nil>", recv(t, d))
+	d.expect(t, "done: context canceled")
+	d.expect(t, "disconnected: <nil>")
 }
 
 // A context derived from the hub's ends with it, and costs no goroutine.
@@ -322,20 +331,21 @@ func TestDerivedContextsEndWithTheCall(t *testing.T) {
 		return derived.Err()
 	})).connect()
 	require.Equal(t, `{"type":3,"invocationId":"call","result":null}`, c.call("derive"))
-	<-recv(t, contexts).Done()
-	derived := recv(t, contexts)
-	<-derived.Done()
+	call := await.Receive(t, contexts, "the context of the call")
+	await.Done(t, call.Done(), "the end of the call's context")
+	derived := await.Receive(t, contexts, "the derived context")
+	await.Done(t, derived.Done(), "the end of the derived context")
 	require.ErrorIs(t, derived.Err(), context.Canceled)
 }
 
 func TestShutdownRefusesNewClients(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
-	require.NoError(t, s.Shutdown(context.Background()))
+	shutDown(t, s.Hub)
 	_, response, err := websocket.DefaultDialer.Dial(s.url, nil)
 	require.Error(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
-	response, err = http.Post(s.http.URL+"/hub/negotiate?negotiateVersion=1", "", nil)
+	response, err = s.http.Client().Post(s.http.URL+"/hub/negotiate?negotiateVersion=1", "", nil)
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
@@ -351,7 +361,7 @@ func TestShutdownHasADeadline(t *testing.T) {
 		return nil
 	}))
 	s.connect().send(`{"type":1,"target":"hang","arguments":[]}`)
-	<-started
+	await.Done(t, started, "the start of the call")
 	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
 	defer cancel()
 	require.ErrorIs(t, s.Shutdown(ctx), context.DeadlineExceeded)
@@ -379,7 +389,7 @@ func TestSlowClientIsDisconnectedAndDelaysNobody(t *testing.T) {
 		select {
 		case cause := <-causes:
 			require.ErrorIs(t, cause, transports.ErrSlowClient)
-			require.Eventually(t, func() bool { return s.Stats().Ended["slow_client"] == 1 }, patience, time.Millisecond)
+			await.Equal(t, 1, func() uint64 { return s.Stats().Ended["slow_client"] }, "the number of slow clients")
 			return
 		default:
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -40,10 +41,10 @@ func TestClientThatGoesWhileItsInputIsFullIsNoticed(t *testing.T) {
 		d := newDiary()
 		s := servePipes(t, callHub{}, append(d.options(), hubs.WithInputBufferSize(100), untilDone())...)
 		c := s.connect()
-		require.Equal(t, "connected", recv(t, d))
+		d.expect(t, "connected")
 		fillInput(c)
 		c.drop()
-		require.Equal(t, "disconnected: <nil>", recv(t, d), "the next ping fails")
+		d.expect(t, "disconnected: <nil>") // the next ping fails
 	})
 }
 
@@ -54,12 +55,12 @@ func TestSlowClientWhoseInputIsFullIsDisconnected(t *testing.T) {
 		s := servePipes(t, callHub{}, append(d.options(), hubs.WithInputBufferSize(100), untilDone(),
 			hubs.WithEndpoint(transports.WithOutboxLimit(64<<10)))...)
 		c := s.connect()
-		require.Equal(t, "connected", recv(t, d))
+		d.expect(t, "connected")
 		fillInput(c)
 		for range 3 { // one is being written, one fits
 			require.NoError(t, s.Clients().All().Send(context.Background(), "m", strings.Repeat("x", 60<<10)))
 		}
-		require.Equal(t, "disconnected: "+transports.ErrSlowClient.Error(), recv(t, d))
+		d.expect(t, "disconnected: "+transports.ErrSlowClient.Error())
 	})
 }
 
@@ -166,7 +167,7 @@ func TestCallThatHasReturnedHasNoSlotToGive(t *testing.T) {
 		for range 3 {
 			c.call("leak")
 			synctest.Wait()
-			leaked := recv(t, contexts)
+			leaked := await.Receive(t, contexts, "the context of the call")
 			_, err := hubs.Invoke[int](context.WithoutCancel(leaked), leaked.Clients().Client("nobody"), "x")
 			require.ErrorContains(t, err, "does not exist")
 		}
@@ -246,7 +247,7 @@ func TestLongAnswerBehindAShortMessage(t *testing.T) {
 		}))
 		c := s.connect()
 		c.send(`{"type":1,"invocationId":"1","target":"tell","arguments":[]}`)
-		require.NoError(t, recv(t, told))
+		require.NoError(t, await.Receive(t, told, "the result of the sends"))
 		synctest.Wait() // the answer is queued
 		c.expect(`{"type":1,"target":"written","arguments":[]}`, `{"type":1,"target":"queued","arguments":[]}`,
 			`{"type":3,"invocationId":"1","result":"`+long+`"}`)
@@ -265,7 +266,7 @@ func TestClientTimeoutDoesNotRunWhileInputIsFull(t *testing.T) {
 				return nil
 			}))...)
 		c := s.connect()
-		require.Equal(t, "connected", recv(t, d))
+		d.expect(t, "connected")
 		c.send(`{"type":6}`)
 		fillInput(c)
 		time.Sleep(time.Minute) // of the bubble's time
@@ -273,7 +274,7 @@ func TestClientTimeoutDoesNotRunWhileInputIsFull(t *testing.T) {
 		close(release)
 		synctest.Wait() // the rest of the input has been taken
 		require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, c.call("Echo", `"x"`))
-		require.Equal(t, "disconnected: "+hubs.ErrClientTimeout.Error(), recv(t, d), "now it says nothing")
+		d.expect(t, "disconnected: "+hubs.ErrClientTimeout.Error()) // now it says nothing
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // What a method sends to its caller arrives in order, and before the answer.
@@ -72,11 +73,11 @@ func TestParallelInvocations(t *testing.T) {
 	g := newGate()
 	c := serve(t, callHub{}, g.handler(), hubs.WithMaximumParallelInvocations(3)).connect()
 	c.send(gateCall(1), gateCall(2), gateCall(3), gateCall(4))
-	got := []int{recv(t, g.entered), recv(t, g.entered), recv(t, g.entered)}
+	got := []int{await.Receive(t, g.entered, "the start of a call"), await.Receive(t, g.entered, "the start of a call"), await.Receive(t, g.entered, "the start of a call")}
 	require.ElementsMatch(t, []int{1, 2, 3}, got, "calls start in the order of their arrival")
 	require.Empty(t, g.entered, "the fourth waits for a slot")
 	close(g.release)
-	require.Equal(t, 4, recv(t, g.entered))
+	require.Equal(t, 4, await.Receive(t, g.entered, "the start of a call"))
 }
 
 // While a call runs, and others wait behind it, everything else is still read:
@@ -103,7 +104,7 @@ func TestRunningCallsHoldNothingElseUp(t *testing.T) {
 		}))
 	c := s.connect()
 	c.send(gateCall(1))
-	require.Equal(t, 1, recv(t, g.entered))
+	require.Equal(t, 1, await.Receive(t, g.entered, "the start of a call"))
 	var waiting []string
 	for i := range 100 {
 		waiting = append(waiting, gateCall(i+2))
@@ -130,19 +131,21 @@ func TestFloodOfCallsIsHeldBack(t *testing.T) {
 	s := serve(t, callHub{}, g.handler(), hubs.WithInputBufferSize(1000))
 	c := s.connect()
 	c.send(gateCall(0))
-	require.Equal(t, 0, recv(t, g.entered))
+	require.Equal(t, 0, await.Receive(t, g.entered, "the start of a call"))
 	const calls = 500
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
+	sent := await.Go(t, func() (struct{}, error) {
 		for i := range calls {
-			c.send(fmt.Sprintf(`{"type":1,"invocationId":"%d","target":"Echo","arguments":[%q]}`, i, strings.Repeat("x", 1000)))
+			err := c.trySend(fmt.Sprintf(`{"type":1,"invocationId":"%d","target":"Echo","arguments":[%q]}`, i, strings.Repeat("x", 1000)))
+			if err != nil {
+				return struct{}{}, err
+			}
 		}
-	}()
+		return struct{}{}, nil
+	}, "the calls to be sent")
 	close(g.release)
 	c.expect(`{"type":3,"invocationId":"0","result":0}`)
 	for i := range calls {
 		c.expect(fmt.Sprintf(`{"type":3,"invocationId":"%d","result":%q}`, i, strings.Repeat("x", 1000)))
 	}
-	<-sent
+	sent()
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // badValue cannot be encoded or decoded: its methods panic.
@@ -37,10 +38,6 @@ func (unprintable) Error() string { panic("in Error") }
 // the process: only calls themselves were protected.
 func TestPanicsFailTheirCallOnly(t *testing.T) {
 	t.Parallel()
-	drain := func(in <-chan badValue) {
-		for range in {
-		}
-	}
 	opts := []hubs.Option{
 		hubs.Handle0("result", func(*hubs.Context) (badValue, error) { return badValue{}, nil }),
 		hubs.HandleVoid1("argument", func(*hubs.Context, badValue) error { return nil }),
@@ -50,7 +47,11 @@ func TestPanicsFailTheirCallOnly(t *testing.T) {
 		hubs.HandleVoid0("nilHubError", func(*hubs.Context) error { return (*hubs.Error)(nil) }),
 		hubs.HandleVoid0("wrappedNilError", func(*hubs.Context) error { return errors.Join((*badError)(nil)) }),
 		hubs.HandleVoid0("unprintable", func(*hubs.Context) error { return unprintable{} }),
-		hubs.HandleVoid1("itemOfChan", func(_ *hubs.Context, in <-chan badValue) error { drain(in); return nil }),
+		hubs.HandleVoid1("itemOfChan", func(_ *hubs.Context, in <-chan badValue) error {
+			for range in {
+			}
+			return nil
+		}),
 		hubs.HandleVoid1("itemOfSeq", func(_ *hubs.Context, in iter.Seq2[badValue, error]) error {
 			for _, err := range in {
 				return err
@@ -134,7 +135,7 @@ func TestPanicIsLoggedOnce(t *testing.T) {
 	s := serve(t, nil, hubs.WithLogger(slog.New(liveLog{func(text string) { logged <- text }})),
 		hubs.HandleVoid0("panic", func(*hubs.Context) error { panic("of the test") }))
 	require.Contains(t, s.connect().call("panic"), "An unexpected error")
-	require.Equal(t, "client connected", recv(t, logged))
-	require.Equal(t, "the application panicked", recv(t, logged))
+	require.Equal(t, "client connected", await.Receive(t, logged, "the log of the connection"))
+	require.Equal(t, "the application panicked", await.Receive(t, logged, "the log of the panic"))
 	require.Empty(t, logged, "the answer comes after what is logged")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 )
 
@@ -44,7 +45,7 @@ func TestMessagesOfOtherNodesAreCountedByTheirKind(t *testing.T) {
 		c.send(ack(3))
 		for _, uncounted := range []string{ack(1), `{"type":6}`} {
 			require.NoError(t, c.socket.SetReadDeadline(time.Now().Add(2*hubs.DefaultKeepAliveInterval)))
-			_, message, err := c.socket.ReadMessage()
+			message, err := c.read()
 			require.NoError(t, err)
 			require.Equal(t, uncounted+"\x1e", string(message))
 		}
@@ -74,7 +75,7 @@ func TestMessagesOfOtherNodesAreCountedByTheirKind(t *testing.T) {
 		}
 		c.expect(question)
 		c.send(sequence(2), result(id, `"answer"`))
-		require.Equal(t, "answer<nil>", recv(t, answer))
+		require.Equal(t, "answer<nil>", await.Receive(t, answer, "the answer to the question"))
 		require.Empty(t, w.diary)
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/protocol"
 )
 
@@ -161,8 +161,7 @@ func (c *restless) acknowledge() {
 // change breaks the socket, or first opens another one, which the server then
 // prefers.
 func (c *restless) change(first bool) {
-	_, ok := <-c.ready
-	require.True(c.t, ok, "there will be no more sockets")
+	await.Receive(c.t, c.ready, "a socket to change")
 	c.opening.Lock()
 	defer c.opening.Unlock()
 	if !first {
@@ -201,7 +200,8 @@ func TestManyReconnects(t *testing.T) {
 	server := httptest.NewServer(hub)
 	defer server.Close()
 
-	response, err := http.Post(server.URL+"/negotiate?negotiateVersion=1&useStatefulReconnect=true", "", nil)
+	server.Client().Timeout = await.Timeout
+	response, err := server.Client().Post(server.URL+"/negotiate?negotiateVersion=1&useStatefulReconnect=true", "", nil)
 	require.NoError(t, err)
 	defer response.Body.Close()
 	var grant struct{ ConnectionID, ConnectionToken string }
@@ -217,10 +217,12 @@ func TestManyReconnects(t *testing.T) {
 	c.relay = newRelay(c, 1<<20)
 	c.socket = c.dial()
 	require.NoError(t, c.Send([]byte("{\"protocol\":\"json\",\"version\":2}\x1e")))
+	require.NoError(t, c.socket.SetReadDeadline(time.Now().Add(await.Timeout)))
 	_, answer, err := c.socket.ReadMessage()
 	require.NoError(t, err)
+	require.NoError(t, c.socket.SetReadDeadline(time.Time{}))
 	require.Equal(t, "{}\x1e", string(answer))
-	<-connected
+	await.Receive(t, connected, "the start of OnConnected")
 	c.relay.start()
 	c.ready <- struct{}{}
 	var running sync.WaitGroup
@@ -236,32 +238,23 @@ func TestManyReconnects(t *testing.T) {
 			c.change(i/every%3 == 0)
 		}
 	}
-	deadline := time.After(20 * time.Second)
 	for i := range numbers {
-		select {
-		case n := <-got:
-			require.Equal(t, i, n)
-		case <-deadline:
-			require.FailNow(t, "the server has not got all", "%d are missing", numbers-i)
-		}
-		select {
-		case n := <-c.received:
-			require.Equal(t, fmt.Sprint(i), n)
-		case <-deadline:
-			require.FailNow(t, "the client has not got all", "%d are missing", numbers-i)
-		}
+		require.Equal(t, i, await.Receive(t, got, "number %d of %d at the server", i, numbers))
+		require.Equal(t, fmt.Sprint(i), await.Receive(t, c.received, "number %d of %d at the client", i, numbers))
 	}
 	require.Empty(t, c.received)
 	require.Empty(t, got)
 	require.Greater(t, hub.Stats().Resumed, uint64(changes/2)) // some live too short a time
 
-	<-c.ready
+	await.Receive(t, c.ready, "the last socket")
 	c.mu.Lock()
 	c.stopped = true
 	c.mu.Unlock()
 	c.drop()
-	running.Wait()
-	require.NoError(t, hub.Shutdown(context.Background()))
+	await.Group(t, &running, "the client's goroutines")
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
+	defer cancel()
+	require.NoError(t, hub.Shutdown(ctx))
 	require.Empty(t, connected)
 	require.Len(t, disconnected, 1)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -42,7 +43,7 @@ func TestClientThatNeverAcknowledges(t *testing.T) {
 		require.Equal(t, unacknowledged, last)
 		require.InDelta(t, 5.5, after, 1)
 		require.InDelta(t, limit, size, 100)
-		require.Contains(t, recv(t, w.diary), "not acknowledged enough")
+		require.Contains(t, await.Receive(t, w.diary, "the end of the connection"), "not acknowledged enough")
 		c.expectClosed(websocket.CloseNormalClosure)
 		c.refused(http.StatusNotFound)
 	})
@@ -106,7 +107,7 @@ func TestBufferFullDuringAnOutage(t *testing.T) {
 		require.Empty(t, w.diary)
 
 		c.lose()
-		after := seconds(func() { require.Equal(t, "disconnected: <nil>", recv(t, w.diary)) })
+		after := seconds(func() { w.diary.expect(t, "disconnected: <nil>") })
 		require.InDelta(t, transports.DefaultDisconnectTimeout.Seconds()+0.5, after, 1)
 		c.refused(http.StatusNotFound)
 	})
@@ -170,7 +171,7 @@ func TestBroadcastsOverfillTheBufferOnlySoFar(t *testing.T) {
 			synctest.Wait()
 		}
 		require.InDelta(t, (hubs.DefaultStatefulReconnectBufferSize+transports.DefaultOutboxLimit)/10_000, sent, 2)
-		require.Contains(t, recv(t, w.diary), "not acknowledged enough")
+		require.Contains(t, await.Receive(t, w.diary, "the end of the connection"), "not acknowledged enough")
 		c.refused(http.StatusNotFound)
 	})
 }
@@ -247,7 +248,7 @@ func TestAcknowledgementsBehindSlowCalls(t *testing.T) {
 				received.Add(1)
 			}
 		})
-		<-over
+		await.Done(t, over, "the end of the acknowledgements")
 		require.Greater(t, took, 10.)
 		require.Empty(t, w.diary)
 	})
@@ -287,7 +288,7 @@ func TestClientThatAcknowledgesWithoutReading(t *testing.T) {
 			kept += len(text)
 		}
 		require.Less(t, kept, 600_000)
-		require.Contains(t, recv(t, w.diary), "which waits to be sent.")
+		require.Contains(t, await.Receive(t, w.diary, "the end of the connection"), "which waits to be sent.")
 		last := ""
 		for {
 			record, err := c.next()

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -63,14 +64,14 @@ func TestCallsAndStreamsGoOnOverAReconnect(t *testing.T) {
 			`{"type":4,"invocationId":"feed","target":"Feed","arguments":[]}`,
 			`{"type":1,"invocationId":"sum","target":"Sum","arguments":[],"streamIds":["up"]}`,
 			item("up", 1))
-		require.Equal(t, 1, recv(t, w.hub.got))
-		w.hub.feed <- 10
+		require.Equal(t, 1, await.Receive(t, w.hub.got, "the next number"))
+		await.Send(t, w.hub.feed, 10, "the stream")
 		c.expect(`{"type":1,"invocationId":"s1","target":"question","arguments":[]}`, item("feed", 10))
 
 		c.lose()
-		w.hub.feed <- 20
+		await.Send(t, w.hub.feed, 20, "the stream")
 		synctest.Wait()
-		w.hub.release <- "done"
+		await.Send(t, w.hub.release, "done", "the running call")
 		synctest.Wait()
 		c.open()
 		c.expect(sequence(1), `{"type":1,"invocationId":"s1","target":"question","arguments":[]}`,
@@ -78,7 +79,7 @@ func TestCallsAndStreamsGoOnOverAReconnect(t *testing.T) {
 
 		// The client sends what was never received for sure, and what is new.
 		c.send(sequence(5), item("up", 1), item("up", 2), result("s1", `"answer"`), `{"type":3,"invocationId":"up"}`)
-		require.Equal(t, 2, recv(t, w.hub.got))
+		require.Equal(t, 2, await.Receive(t, w.hub.got, "the next number"))
 		synctest.Wait()
 		close(w.hub.feed)
 		got := map[string]bool{}
@@ -115,7 +116,7 @@ func TestRepetitionsAreDroppedAndAcknowledgedAgain(t *testing.T) {
 		c.send(note(4))
 		c.client.expect(ack(4))
 		for n := 1; n <= 4; n++ {
-			require.Equal(t, n, recv(t, w.hub.got))
+			require.Equal(t, n, await.Receive(t, w.hub.got, "the next number"))
 		}
 		require.Empty(t, w.hub.got)
 	})
@@ -152,13 +153,13 @@ func TestHalfAMessageBeforeTheLossIsForgotten(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		c := w.arrive("")
 		c.sendRaw(note(1) + "\x1e" + note(2)[:20])
-		require.Equal(t, 1, recv(t, w.hub.got))
+		require.Equal(t, 1, await.Receive(t, w.hub.got, "the next number"))
 		c.lose()
 		c.open()
 		c.expect(sequence(1))
 		c.send(sequence(2), note(2), note(3))
-		require.Equal(t, 2, recv(t, w.hub.got))
-		require.Equal(t, 3, recv(t, w.hub.got))
+		require.Equal(t, 2, await.Receive(t, w.hub.got, "the next number"))
+		require.Equal(t, 3, await.Receive(t, w.hub.got, "the next number"))
 	})
 }
 
@@ -180,7 +181,7 @@ func TestClientsThatLieAboutNumbersAreClosed(t *testing.T) {
 				c.send(tt.send)
 				c.expect(fmt.Sprintf(closed, tt.detail))
 				c.expectClosed(websocket.CloseNormalClosure)
-				require.Equal(t, "disconnected: "+tt.detail, recv(t, w.diary))
+				w.diary.expect(t, "disconnected: "+tt.detail)
 				c.refused(http.StatusNotFound)
 			})
 		})
@@ -208,7 +209,7 @@ func TestVersion1DoesNotReconnect(t *testing.T) {
 		c.open()
 		c.send(`{"protocol":"json","version":1}`)
 		c.expect(`{}`)
-		require.Equal(t, "connected", recv(t, w.diary))
+		w.diary.expect(t, "connected")
 		c.send(ack(7), sequence(7), invoke("1", "Echo", `"ignored"`))
 		c.client.expect(result("1", `"ignored"`))
 		c.refused(http.StatusConflict)
@@ -216,7 +217,7 @@ func TestVersion1DoesNotReconnect(t *testing.T) {
 		c.send(invoke("2", "Echo", `"unacknowledged"`))
 		c.client.expect(result("2", `"unacknowledged"`))
 		c.lose()
-		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+		w.diary.expect(t, "disconnected: <nil>")
 		c.refused(http.StatusNotFound)
 	})
 }
@@ -228,11 +229,11 @@ func TestSkippedNegotiationDoesNotReconnect(t *testing.T) {
 		c.open()
 		c.send(`{"protocol":"json","version":2}`)
 		c.expect(`{}`)
-		require.Equal(t, "connected", recv(t, w.diary))
+		w.diary.expect(t, "connected")
 		c.send(ack(7), sequence(7), invoke("1", "Echo", `"ignored"`))
 		c.client.expect(result("1", `"ignored"`))
 		c.lose()
-		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+		w.diary.expect(t, "disconnected: <nil>")
 	})
 }
 
@@ -244,13 +245,13 @@ func TestLongPollingDoesNotReconnect(t *testing.T) {
 		c.poll(http.MethodGet, "")
 		c.poll(http.MethodPost, `{"protocol":"json","version":2}`)
 		require.Equal(t, "{}\x1e", c.poll(http.MethodGet, ""))
-		require.Equal(t, "connected", recv(t, w.diary))
+		w.diary.expect(t, "connected")
 		c.poll(http.MethodPost, ack(7), sequence(7), invoke("1", "Echo", `"ignored"`))
 		require.Equal(t, result("1", `"ignored"`)+"\x1e", c.poll(http.MethodGet, ""))
 		status, _ := c.attempt()
 		require.Equal(t, http.StatusBadRequest, status)
 		c.poll(http.MethodDelete, "")
-		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+		w.diary.expect(t, "disconnected: <nil>")
 	})
 }
 
@@ -278,7 +279,7 @@ func TestReconnectIsGrantedToThoseWhoAskWhereItIsAllowed(t *testing.T) {
 	t.Run("not allowed", func(t *testing.T) {
 		t.Parallel()
 		s := serve(t, nil)
-		response, err := http.Post(s.http.URL+"/hub/negotiate?negotiateVersion=1&useStatefulReconnect=true", "", nil)
+		response, err := s.http.Client().Post(s.http.URL+"/hub/negotiate?negotiateVersion=1&useStatefulReconnect=true", "", nil)
 		require.NoError(t, err)
 		defer response.Body.Close()
 		body := new(strings.Builder)
@@ -297,7 +298,7 @@ func TestAnotherWebSocketTakesOverFromOneThatLives(t *testing.T) {
 			c.open()
 			c.expect(sequence(1), result("1", `"x"`))
 			c.send(sequence(2+i), note(i))
-			require.Equal(t, i, recv(t, w.hub.got))
+			require.Equal(t, i, await.Receive(t, w.hub.got, "the next number"))
 		}
 		first.expectLost()
 		require.EqualValues(t, 3, w.Stats().Resumed)
@@ -313,22 +314,27 @@ func TestOneWebSocketWaitsForTheOneBefore(t *testing.T) {
 		c := w.arrive("")
 		c.send(invoke("1", "Wait", ``), note(1)) // which is too much
 		synctest.Wait()
-		second := make(chan *websocket.Conn)
-		go func() {
-			_, socket := c.attempt()
-			second <- socket
-		}()
+		opened := make(chan struct{})
+		second := await.Go(t, func() (*websocket.Conn, error) {
+			defer close(opened)
+			_, socket, err := c.tryAttempt()
+			return socket, err
+		}, "the second WebSocket")
 		synctest.Wait()
-		require.Empty(t, second)
+		select {
+		case <-opened:
+			require.FailNow(t, "the second WebSocket did not wait for the first")
+		default:
+		}
 		c.refused(http.StatusConflict)
 
-		w.hub.release <- "done"
-		c.client = &client{t: t, socket: <-second}
+		await.Send(t, w.hub.release, "done", "the running call")
+		c.client = &client{t: t, socket: second()}
 		t.Cleanup(c.drop)
 		c.expect(sequence(1), result("1", `"done"`))
 		c.send(sequence(3), note(2))
-		require.Equal(t, 1, recv(t, w.hub.got))
-		require.Equal(t, 2, recv(t, w.hub.got))
+		require.Equal(t, 1, await.Receive(t, w.hub.got, "the next number"))
+		require.Equal(t, 2, await.Receive(t, w.hub.got, "the next number"))
 		require.Empty(t, w.diary)
 	})
 }
@@ -369,7 +375,7 @@ func TestOutageThatLastsTooLong(t *testing.T) {
 				require.Empty(t, w.diary)
 				require.Zero(t, w.Stats().Lost)
 				c.lose()
-				gone := seconds(func() { require.Equal(t, "disconnected: <nil>", recv(t, w.diary)) })
+				gone := seconds(func() { w.diary.expect(t, "disconnected: <nil>") })
 				require.InDelta(t, tt.window.Seconds()+0.5, gone, 0.6)
 				c.refused(http.StatusNotFound)
 				stats := w.Stats()
@@ -387,27 +393,27 @@ func TestTheEndIsFinal(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
-		end    func(w *world, c *traveller)
+		end    func(t *testing.T, w *world, c *traveller)
 		said   string // by the server
 		cause  string
 		outage bool
 	}{
 		{name: "Context.Abort", said: `{"type":7}`, cause: "<nil>",
-			end: func(_ *world, c *traveller) { c.send(`{"type":1,"target":"Leave","arguments":[]}`) }},
+			end: func(_ *testing.T, _ *world, c *traveller) { c.send(`{"type":1,"target":"Leave","arguments":[]}`) }},
 		{name: "kicked", said: `{"type":7}`, cause: "<nil>",
-			end: func(w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
+			end: func(_ *testing.T, w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
 		{name: "kicked during an outage", cause: "<nil>", outage: true,
-			end: func(w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
+			end: func(_ *testing.T, w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
 		{name: "client Close", said: `{"type":7}`, cause: "<nil>",
-			end: func(_ *world, c *traveller) { c.send(`{"type":7}`) }},
+			end: func(_ *testing.T, _ *world, c *traveller) { c.send(`{"type":7}`) }},
 		{name: "protocol error", cause: "Error reading JSON.",
 			said: `{"type":7,"error":"Connection closed with an error. InvalidDataException: Error reading JSON.","allowReconnect":true}`,
-			end:  func(_ *world, c *traveller) { c.send(`nonsense`) }},
+			end:  func(_ *testing.T, _ *world, c *traveller) { c.send(`nonsense`) }},
 		{name: "WebSocket closed", cause: "<nil>",
-			end: func(_ *world, c *traveller) { c.close() }},
+			end: func(_ *testing.T, _ *world, c *traveller) { c.close() }},
 		{name: "silence of the client", cause: hubs.ErrClientTimeout.Error(),
 			said: `{"type":7,"error":"Connection closed with an error. OperationCanceledException: ` + hubs.ErrClientTimeout.Error() + `","allowReconnect":true}`,
-			end:  func(*world, *traveller) {}},
+			end:  func(*testing.T, *world, *traveller) {}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ending := make(chan chan error, 1)
@@ -426,13 +432,13 @@ func TestTheEndIsFinal(t *testing.T) {
 				if tt.outage {
 					c.lose()
 				}
-				tt.end(w, c)
+				tt.end(t, w, c)
 				if tt.said != "" {
 					c.expect(tt.said)
 				}
-				proceed := recv(t, ending)
+				proceed := await.Receive(t, ending, "the start of OnDisconnected")
 				c.refused(http.StatusNotFound)
-				require.Equal(t, tt.cause, fmt.Sprint(recv(t, proceed)))
+				require.Equal(t, tt.cause, fmt.Sprint(await.Receive(t, proceed, "the cause of the end")))
 				if !tt.outage {
 					c.expectClosed(websocket.CloseNormalClosure)
 				}
@@ -453,7 +459,9 @@ func TestWriteThatTakesTooLongIsFinal(t *testing.T) {
 	inWorld(t, nil, func(t *testing.T, w *world) {
 		c := w.arrive("")
 		require.NoError(t, w.Clients().All().Send(context.Background(), "text", "nobody reads this"))
-		after := seconds(func() { require.Contains(t, recv(t, w.diary), transports.ErrWriteTimeout.Error()) })
+		after := seconds(func() {
+			require.Contains(t, await.Receive(t, w.diary, "the end of the connection"), transports.ErrWriteTimeout.Error())
+		})
 		require.InDelta(t, transports.DefaultSendTimeout.Seconds(), after, 1.5)
 		c.refused(http.StatusNotFound)
 		synctest.Wait()
@@ -479,8 +487,8 @@ func TestShutdownDuringAnOutage(t *testing.T) {
 		c := w.arrive("")
 		c.send(invoke("1", "Wait", ``))
 		c.lose()
-		require.Zero(t, seconds(func() { require.NoError(t, w.Shutdown(context.Background())) }))
-		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+		require.Zero(t, seconds(func() { shutDown(t, w.Hub) }))
+		w.diary.expect(t, "disconnected: <nil>")
 		c.refused(http.StatusNotFound)
 	})
 }
@@ -493,7 +501,7 @@ func TestShutdownIsFinal(t *testing.T) {
 		c.expect(`{"type":7,"allowReconnect":true}`)
 		c.refused(http.StatusNotFound)
 		c.expectClosed(websocket.CloseNormalClosure)
-		require.NoError(t, recv(t, down))
+		require.NoError(t, await.Receive(t, down, "the end of the shutdown"))
 	})
 }
 
@@ -560,7 +568,7 @@ func TestChangesOfTheWebSocketAreLogged(t *testing.T) {
 		c.expect(sequence(1))
 		require.Contains(t, log.String(), `msg="WebSocket replaced" hub=travelHub connection=`+c.id())
 		require.NoError(t, w.Clients().Client(c.id()).Abort(context.Background()))
-		require.Equal(t, "disconnected: <nil>", recv(t, w.diary))
+		w.diary.expect(t, "disconnected: <nil>")
 		c.drop()
 		synctest.Wait()
 		c.refused(http.StatusNotFound)

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // world is a hub that allows stateful reconnect, behind an HTTP server without a
@@ -71,11 +72,9 @@ func newWorld(t *testing.T, opts []hubs.Option) *world {
 		_ = server.Serve(w) // it ends with http.ErrServerClosed
 	}()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		require.NoError(t, hub.Shutdown(ctx))
+		shutDown(t, hub)
 		require.NoError(t, server.Close())
-		<-served
+		await.Done(t, served, "the end of the HTTP server")
 	})
 	return w
 }
@@ -106,6 +105,12 @@ func (w *world) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 }
 
+// web returns an HTTP client.
+func (w *world) web() *http.Client {
+	transport := &http.Transport{DialContext: w.dial, DisableKeepAlives: true}
+	return &http.Client{Transport: transport, Timeout: await.Timeout}
+}
+
 // grant is what negotiate answers.
 type grant struct {
 	ConnectionID, ConnectionToken string
@@ -117,8 +122,7 @@ func (w *world) negotiate(query, user string) grant {
 	request, err := http.NewRequest(http.MethodPost, "http://192.0.2.1/hub/negotiate?negotiateVersion=1"+query, nil)
 	require.NoError(w.t, err)
 	request.Header.Set("User", user)
-	client := &http.Client{Transport: &http.Transport{DialContext: w.dial, DisableKeepAlives: true}}
-	response, err := client.Do(request)
+	response, err := w.web().Do(request)
 	require.NoError(w.t, err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
@@ -146,22 +150,31 @@ func (w *world) arrive(user string) *traveller {
 	c.open()
 	c.send(`{"protocol":"json","version":2}`, `{"type":6}`)
 	c.expect(`{}`)
-	require.Equal(w.t, "connected", recv(w.t, w.diary))
+	w.diary.expect(w.t, "connected")
 	return c
 }
 
 // attempt asks for a WebSocket and returns the answer's status.
 func (c *traveller) attempt() (int, *websocket.Conn) {
-	dialer := &websocket.Dialer{NetDialContext: c.world.dial}
+	c.world.t.Helper()
+	status, socket, err := c.tryAttempt()
+	require.NoError(c.world.t, err)
+	return status, socket
+}
+
+// tryAttempt is attempt for goroutines that are not the test's. Its error says that
+// no answer has come.
+func (c *traveller) tryAttempt() (int, *websocket.Conn, error) {
+	dialer := &websocket.Dialer{NetDialContext: c.world.dial, HandshakeTimeout: await.Timeout}
 	address := "ws://192.0.2.1/hub"
 	if c.grant.ConnectionToken != "" {
 		address += "?id=" + c.grant.ConnectionToken
 	}
 	socket, response, err := dialer.Dial(address, http.Header{"User": {c.user}})
-	if err != nil && response == nil {
-		require.NoError(c.world.t, err)
+	if response == nil {
+		return 0, nil, err
 	}
-	return response.StatusCode, socket
+	return response.StatusCode, socket, nil
 }
 
 // poll makes a request of the other transports and returns the answer's body.
@@ -170,8 +183,7 @@ func (c *traveller) poll(method string, records ...string) string {
 	body := strings.NewReader(strings.Join(records, "\x1e") + "\x1e")
 	request, err := http.NewRequest(method, "http://192.0.2.1/hub?id="+c.grant.ConnectionToken, body)
 	require.NoError(c.world.t, err)
-	client := &http.Client{Transport: &http.Transport{DialContext: c.world.dial, DisableKeepAlives: true}}
-	response, err := client.Do(request)
+	response, err := c.world.web().Do(request)
 	require.NoError(c.world.t, err)
 	defer response.Body.Close()
 	require.Less(c.world.t, response.StatusCode, 300)

@@ -313,18 +313,20 @@ func TestRelayNoticesClientsThatDoNotAcknowledge(t *testing.T) {
 func TestRelayExcusesClientsThatCannotAcknowledge(t *testing.T) {
 	t.Parallel()
 	e := jsonEncoding(t)
-	for name, tt := range map[string]struct{ begin, end func(*relay, *link) }{
+	for name, tt := range map[string]struct {
+		begin, end func(*testing.T, *relay, *link)
+	}{
 		"not read": {
-			func(r *relay, _ *link) { r.setDeaf(true) },
-			func(r *relay, _ *link) { r.setDeaf(false) },
+			func(_ *testing.T, r *relay, _ *link) { r.setDeaf(true) },
+			func(_ *testing.T, r *relay, _ *link) { r.setDeaf(false) },
 		},
 		"without a transport": {
-			func(r *relay, _ *link) { r.detach() },
-			func(r *relay, _ *link) { require.NoError(t, r.replay(e, func() {})) },
+			func(_ *testing.T, r *relay, _ *link) { r.detach() },
+			func(t *testing.T, r *relay, _ *link) { require.NoError(t, r.replay(e, func() {})) },
 		},
 		"not yet sent everything": {
-			func(_ *relay, l *link) { l.busy = true },
-			func(_ *relay, l *link) { l.busy = false },
+			func(_ *testing.T, _ *relay, l *link) { l.busy = true },
+			func(_ *testing.T, _ *relay, l *link) { l.busy = false },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -332,9 +334,9 @@ func TestRelayExcusesClientsThatCannotAcknowledge(t *testing.T) {
 			r, l := startedRelay(9)
 			r.send(make([]byte, 10))
 			require.False(t, ticks(r, maxSilence))
-			tt.begin(r, l)
+			tt.begin(t, r, l)
 			require.False(t, ticks(r, 100))
-			tt.end(r, l)
+			tt.end(t, r, l)
 			require.False(t, ticks(r, maxSilence))
 			require.True(t, ticks(r, 1))
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // answer is the outcome of an Invoke.
@@ -53,7 +54,7 @@ func TestClientResults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			id, outcome := ask(t, context.Background(), s.Clients().Client(m.id), m.client)
 			m.send(`{"type":3,"invocationId":"` + id + `",` + tt.completion + `}`)
-			got := recv(t, outcome)
+			got := await.Receive(t, outcome, "the client's result")
 			if tt.error == "" {
 				require.NoError(t, got.err)
 				require.Equal(t, tt.value, got.value)
@@ -91,7 +92,7 @@ func TestClientResultsWithoutAnAnswer(t *testing.T) {
 	id, outcome := ask(t, cancelled, s.Clients().Client(ms[0].id), ms[0].client)
 	reason := errors.New("changed my mind")
 	cancel(reason)
-	got := recv(t, outcome)
+	got := await.Receive(t, outcome, "the client's result")
 	require.ErrorIs(t, got.err, reason)
 	require.ErrorContains(t, got.err, "Invocation canceled by the server")
 	ms[0].send(`{"type":3,"invocationId":"` + id + `","result":1}`)
@@ -100,7 +101,7 @@ func TestClientResultsWithoutAnAnswer(t *testing.T) {
 	// The connection is lost first.
 	_, outcome = ask(t, ctx, s.Clients().Client(ms[0].id), ms[0].client)
 	ms[0].drop()
-	got = recv(t, outcome)
+	got = await.Receive(t, outcome, "the client's result")
 	require.EqualError(t, got.err, "Connection '"+ms[0].id+"' disconnected.")
 	var gone *hubs.NotConnectedError
 	require.ErrorAs(t, got.err, &gone)
@@ -111,7 +112,7 @@ func TestClientResultsWithoutAnAnswer(t *testing.T) {
 	ms[2].send(`{"type":3,"invocationId":"` + id + `","result":666}`)
 	ms[2].expect(`{"type":7,"error":"Connection closed with an error.","allowReconnect":true}`)
 	ms[1].send(`{"type":3,"invocationId":"` + id + `","result":1}`)
-	require.Equal(t, answer{value: 1}, recv(t, outcome))
+	require.Equal(t, answer{value: 1}, await.Receive(t, outcome, "the client's result"))
 }
 
 // A method that waits for its caller does not hold up the caller's other calls,
@@ -119,7 +120,7 @@ func TestClientResultsWithoutAnAnswer(t *testing.T) {
 func TestClientResultsInsideCalls(t *testing.T) {
 	t.Parallel()
 	s := serve(t, callHub{}, hubs.Handle0("question", func(c *hubs.Context) (int, error) {
-		ctx, cancel := context.WithTimeout(c, patience)
+		ctx, cancel := context.WithTimeout(c, await.Timeout)
 		defer cancel()
 		return hubs.Invoke[int](ctx, c.Clients().Caller(), "ask", "x")
 	}))
@@ -190,5 +191,5 @@ func TestClientResultsInOnConnectedAreRefused(t *testing.T) {
 		return nil
 	}))
 	s.connect()
-	require.ErrorIs(t, recv(t, outcome), hubs.ErrInOnConnected)
+	require.ErrorIs(t, await.Receive(t, outcome, "the client's result"), hubs.ErrInOnConnected)
 }

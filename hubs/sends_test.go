@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/protocol"
 	"github.com/go-signalr/signalr/transports"
 )
@@ -20,7 +21,7 @@ func TestSendToACallerThatHasGone(t *testing.T) {
 	errs := make(chan error, 1)
 	s := serve(t, nil, hubs.WithOnDisconnected(func(c *hubs.Context, _ error) { errs <- c.Clients().Caller().Send(c, "bye") }))
 	s.connect().drop()
-	require.NoError(t, recv(t, errs))
+	require.NoError(t, await.Receive(t, errs, "the result of the send"))
 }
 
 // jsonOnly is a value that MessagePack cannot encode.
@@ -36,14 +37,14 @@ func TestSendThatFailsReachesNobody(t *testing.T) {
 	c := s.connect()
 	other := s.dial(nil)
 	other.send(`{"protocol":"messagepack","version":1}`)
-	_, answer, err := other.socket.ReadMessage()
+	answer, err := other.read()
 	require.NoError(t, err)
 	require.Equal(t, "{}\x1e", string(answer))
 	// It is known to the hub after the answer, and before its calls.
 	call, err := protocol.NewMessagePack().Append(nil, &protocol.Invocation{InvocationID: "1", Target: "Nothing"})
 	require.NoError(t, err)
 	require.NoError(t, other.socket.WriteMessage(websocket.BinaryMessage, call))
-	_, _, err = other.socket.ReadMessage()
+	_, err = other.read()
 	require.NoError(t, err)
 
 	require.Error(t, s.Clients().All().Send(context.Background(), "m", jsonOnly{}))
@@ -84,12 +85,12 @@ func TestLogHandlerMayUseTheHub(t *testing.T) {
 	}})
 	s := serve(t, callHub{}, hubs.WithLogger(log), hubs.WithEndpoint(transports.WithOutboxLimit(64<<10)))
 	hub <- s.Hub
-	await := func(text string) {
-		for recv(t, logged) != text {
+	expectLogged := func(text string) {
+		for await.Receive(t, logged, "the log %q", text) != text {
 		}
 	}
 	s.connect() // and does not read
-	await("client connected")
+	expectLogged("client connected")
 	for text := ""; text != "client is too slow and was disconnected"; {
 		require.NoError(t, s.Clients().All().Send(context.Background(), "m", strings.Repeat("x", 60<<10)))
 		select {
@@ -97,12 +98,12 @@ func TestLogHandlerMayUseTheHub(t *testing.T) {
 		default:
 		}
 	}
-	await("client disconnected")
+	expectLogged("client disconnected")
 	c := s.connect()
 	require.Contains(t, c.call("missing"), "Method does not exist.")
-	await("invocation refused")
+	expectLogged("invocation refused")
 	require.Contains(t, c.call("FailPlainly"), "An unexpected error")
-	await("a hub method failed")
+	expectLogged("a hub method failed")
 	require.Contains(t, c.call("Panic"), "An unexpected error")
-	await("the application panicked")
+	expectLogged("the application panicked")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // streamHub has streams of every shape, in both directions.
@@ -175,7 +176,7 @@ func TestCancelOfAPlainCall(t *testing.T) {
 	}))
 	c := s.connect()
 	c.send(`{"type":1,"invocationId":"1","target":"wait","arguments":[]}`, `{"type":1,"invocationId":"2","target":"wait","arguments":[]}`)
-	recv(t, g.entered)
+	await.Receive(t, g.entered, "the start of a call")
 	c.send(`{"type":5,"invocationId":"2"}`, `{"type":5,"invocationId":"1"}`) // one waits, one runs
 	c.expect(`{"type":3,"invocationId":"1","result":"cancelled"}`, `{"type":3,"invocationId":"2","result":"cancelled"}`)
 }
@@ -273,8 +274,8 @@ func TestStreamsEndWithTheConnection(t *testing.T) {
 	c.send(`{"type":1,"target":"drain","arguments":[],"streamIds":["u"]}`, `{"type":2,"invocationId":"u","item":1}`)
 	require.Equal(t, `{"type":3,"invocationId":"call","result":1}`, c.call("Plain"))
 	c.drop()
-	require.Equal(t, "upload failed", recv(t, d))
-	require.Equal(t, "disconnected: <nil>", recv(t, d), "after the calls")
+	d.expect(t, "upload failed")
+	d.expect(t, "disconnected: <nil>") // after the calls
 }
 
 func TestTooManyStreams(t *testing.T) {
@@ -314,17 +315,17 @@ func TestSlowConsumerOfAStream(t *testing.T) {
 		c.send(item)
 	}
 	require.Equal(t, `{"type":3,"invocationId":"call","result":1}`, c.call("Plain"))
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
+	sent := await.Go(t, func() (struct{}, error) {
 		for range 1_000 {
-			c.send(item)
+			if err := c.trySend(item); err != nil {
+				return struct{}{}, err
+			}
 		}
-		c.send(`{"type":3,"invocationId":"u"}`)
-	}()
+		return struct{}{}, c.trySend(`{"type":3,"invocationId":"u"}`)
+	}, "the items to be sent")
 	close(release)
 	c.expect(`{"type":3,"invocationId":"slow","result":1010}`)
-	<-sent
+	sent()
 }
 
 // A stream waits for a slow client instead of growing.
@@ -355,5 +356,5 @@ func TestStreamToASlowClientHoldsMemoryFlat(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	require.Less(t, int64(after.HeapAlloc)-int64(before.HeapAlloc), int64(64<<20))
 	c.drop()
-	require.Less(t, recv(t, produced), items, "the producer was held back")
+	require.Less(t, await.Receive(t, produced, "the end of the producer"), items, "the producer was held back")
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // The id of a stream that the client has ended is free again, though the method
@@ -29,7 +30,7 @@ func TestUploadIDsCanBeUsedAgain(t *testing.T) {
 			return sum, nil
 		})).connect()
 	c.send(`{"type":1,"invocationId":"1","target":"hold","arguments":[],"streamIds":["u"]}`, `{"type":3,"invocationId":"u"}`)
-	recv(t, g.entered)
+	await.Receive(t, g.entered, "the start of a call")
 	c.send(`{"type":1,"invocationId":"2","target":"sum","arguments":[],"streamIds":["u"]}`, `{"type":2,"invocationId":"u","item":1}`)
 	require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, c.call("Echo", `"x"`), "the stream is open")
 	close(g.release)
