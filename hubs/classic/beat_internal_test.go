@@ -1,7 +1,6 @@
 package classic
 
 import (
-	"context"
 	"log/slog"
 	"net/http/httptest"
 	"runtime"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // TestPollMeetsDisconnectTimeout: a poll that arrives when the disconnect timeout
@@ -26,12 +26,7 @@ func TestPollMeetsDisconnectTimeout(t *testing.T) {
 	require.NoError(t, err)
 	e, err := New(hub)
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		require.NoError(t, e.Shutdown(ctx))
-		require.NoError(t, hub.Shutdown(ctx))
-	})
+	t.Cleanup(func() { ShutDown(t, e, hub) })
 	const clients = 10_000
 	for i := range clients {
 		id := strconv.Itoa(i)
@@ -55,7 +50,7 @@ func TestPollMeetsDisconnectTimeout(t *testing.T) {
 			meet()
 			entered = enter()
 		})
-		both.Wait()
+		await.Group(t, &both, "poll %d and the beat that it meets", i)
 		c.mu.Lock()
 		ended := c.ended
 		c.mu.Unlock()

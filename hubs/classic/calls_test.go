@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs/classic"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 func TestResultsAndErrors(t *testing.T) {
@@ -127,12 +128,9 @@ func TestParallelCallsAreLimited(t *testing.T) {
 		n := newNode(t, nil, classic.WithMaximumParallelCalls(2))
 		c := newClient(t, n, "transport=serverSentEvents")
 		c.connect()
-		answers := make(chan int)
+		answers := make(chan answer, 2)
 		for range 2 {
-			go func() {
-				status, _ := c.ask("/send", url.Values{"data": {`{"H":"chat","M":"Block","I":1}`}})
-				answers <- status
-			}()
+			go func() { answers <- c.tryAsk("/send", url.Values{"data": {`{"H":"chat","M":"Block","I":1}`}}) }()
 		}
 		n.chat.requireEvent(t, "blocked")
 		n.chat.requireEvent(t, "blocked")
@@ -142,8 +140,10 @@ func TestParallelCallsAreLimited(t *testing.T) {
 		other.connect()
 		require.JSONEq(t, `{"I":"1"}`, other.call(`{"H":"chat","M":"Void","I":1}`))
 		close(n.chat.block)
-		require.Equal(t, http.StatusOK, <-answers)
-		require.Equal(t, http.StatusOK, <-answers)
+		for range 2 {
+			status, _ := requireAnswer(t, answers, "the answer to a blocked call")
+			require.Equal(t, http.StatusOK, status)
+		}
 	})
 	t.Run("socket", func(t *testing.T) {
 		t.Parallel()
@@ -199,7 +199,7 @@ func TestTheNumberOfConnectionsIsLimited(t *testing.T) {
 	status, _ = c.ask("/abort", url.Values{})
 	require.Equal(t, http.StatusOK, status)
 	n.chat.requireEvent(t, "disconnected "+c.id+" <nil>")
-	require.Eventually(t, func() bool { return n.endpoint.Stats().Connections == 0 }, patience, 1)
+	await.Equal(t, 0, func() int { return n.endpoint.Stats().Connections }, "the number of connections after the abort")
 	status, _ = other.ask("/connect", url.Values{})
 	require.Equal(t, http.StatusOK, status)
 }

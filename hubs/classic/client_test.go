@@ -21,11 +21,12 @@ import (
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/classic"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 )
 
-// patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+// bounded makes requests whose answers end by themselves.
+var bounded = &http.Client{Timeout: await.Timeout}
 
 // chat is the hub of the tests.
 type chat struct {
@@ -125,15 +126,10 @@ func (*chat) Rename(c *hubs.Context, name string) (string, error) {
 	return before, classic.State(c).Set("name", name)
 }
 
-// event waits for the next event of the hub.
+// requireEvent waits for the next event of the hub.
 func (h *chat) requireEvent(t *testing.T, want string) {
 	t.Helper()
-	select {
-	case got := <-h.events:
-		require.Equal(t, want, got)
-	case <-time.After(patience):
-		require.Fail(t, "nothing happened", "instead of %q", want)
-	}
+	require.Equal(t, want, await.Receive(t, h.events, "the event %q", want))
 }
 
 func (h *chat) requireNoEvent(t *testing.T) {
@@ -186,11 +182,9 @@ func newNodeOf(t *testing.T, hubOpts []hubs.Option, opts ...classic.Option) *nod
 func (n *node) serve(t *testing.T) {
 	n.server = httptest.NewServer(classic.Mount("/signalr", n.endpoint, http.NewServeMux()))
 	n.stop = sync.OnceFunc(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		require.NoError(t, n.endpoint.Shutdown(ctx))
+		classic.ShutDown(t, n.endpoint)
 		if n.hub != nil {
-			require.NoError(t, n.hub.Shutdown(ctx))
+			classic.ShutDown(t, n.hub)
 		}
 		n.server.CloseClientConnections()
 		n.server.Close()
@@ -200,21 +194,22 @@ func (n *node) serve(t *testing.T) {
 
 // client speaks the protocol by hand.
 type client struct {
-	t      *testing.T
-	node   *node
-	nodes  []*node // to poll in turn, if there are
-	http   *http.Client
-	query  url.Values // of all requests
-	prefix string     // of all paths
-	id     string
-	token  string
+	t       *testing.T
+	node    *node
+	nodes   []*node      // to poll in turn, if there are
+	http    *http.Client // of requests that are answered at once
+	streams *http.Client // of those that last until they are canceled
+	query   url.Values   // of all requests
+	prefix  string       // of all paths
+	id      string
+	token   string
 
 	mu     sync.Mutex
 	cursor string
 	groups string
 	input  chan map[string]json.RawMessage // responses and results; closed at the end of the stream
 	close  func()
-	send   func(text string) // by the socket
+	socket *websocket.Conn
 	polls  atomic.Uint64
 	ready  []string // messages that have come and were not asked for yet
 }
@@ -229,7 +224,11 @@ func newClient(t *testing.T, n *node, query string) *client {
 	if !q.Has("clientProtocol") {
 		q.Set("clientProtocol", "2.1")
 	}
-	c := &client{t: t, node: n, http: &http.Client{Transport: &http.Transport{}}, query: q, prefix: "/signalr"}
+	transport := &http.Transport{}
+	c := &client{
+		t: t, node: n, query: q, prefix: "/signalr",
+		http: &http.Client{Transport: transport, Timeout: await.Timeout}, streams: &http.Client{Transport: transport},
+	}
 	t.Cleanup(c.http.CloseIdleConnections)
 	return c
 }
@@ -256,18 +255,39 @@ func (c *client) url(op string, more url.Values) string {
 // ask makes a request: with a form, a POST.
 func (c *client) ask(op string, form url.Values) (status int, body string) {
 	c.t.Helper()
+	a := c.tryAsk(op, form)
+	require.NoError(c.t, a.err)
+	return a.status, a.body
+}
+
+// answer is the outcome of a request.
+type answer struct {
+	status int
+	body   string
+	err    error
+}
+
+func (c *client) tryAsk(op string, form url.Values) (a answer) {
 	var resp *http.Response
-	var err error
 	if form == nil {
-		resp, err = c.http.Get(c.url(op, nil))
+		resp, a.err = c.http.Get(c.url(op, nil))
 	} else {
-		resp, err = c.http.PostForm(c.url(op, nil), form)
+		resp, a.err = c.http.PostForm(c.url(op, nil), form)
 	}
-	require.NoError(c.t, err)
+	if a.err != nil {
+		return a
+	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
-	require.NoError(c.t, err)
-	return resp.StatusCode, string(b)
+	return answer{resp.StatusCode, string(b), err}
+}
+
+// requireAnswer waits for the outcome of a request that another goroutine makes.
+func requireAnswer(t *testing.T, answers <-chan answer, what string) (status int, body string) {
+	t.Helper()
+	a := await.Receive(t, answers, "%s", what)
+	require.NoError(t, a.err, what)
+	return a.status, a.body
 }
 
 func (c *client) negotiate() {
@@ -333,7 +353,7 @@ func (c *client) openSocket(address string) {
 	input := c.input
 	c.close = sync.OnceFunc(func() { _ = ws.Close() })
 	c.t.Cleanup(c.close)
-	c.send = func(text string) { require.NoError(c.t, ws.WriteMessage(websocket.TextMessage, []byte(text))) }
+	c.socket = ws
 	go func() {
 		defer close(input)
 		for {
@@ -346,22 +366,34 @@ func (c *client) openSocket(address string) {
 	}()
 }
 
+// send sends a text by the socket.
+func (c *client) send(text string) {
+	c.t.Helper()
+	require.NoError(c.t, c.socket.SetWriteDeadline(time.Now().Add(await.Timeout)))
+	require.NoError(c.t, c.socket.WriteMessage(websocket.TextMessage, []byte(text)))
+}
+
 func (c *client) openEvents(address string) {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
+	late := time.AfterFunc(await.Timeout, cancel) // bounds the beginning of the stream
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	require.NoError(c.t, err)
-	resp, err := c.http.Do(r)
+	resp, err := c.streams.Do(r)
 	require.NoError(c.t, err)
 	require.Equal(c.t, http.StatusOK, resp.StatusCode)
 	require.Equal(c.t, "text/event-stream", resp.Header.Get("Content-Type"))
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 8<<20)
-	require.True(c.t, lines.Scan())
+	require.True(c.t, lines.Scan(), "the first line of the events: %v", lines.Err())
 	require.Equal(c.t, "data: initialized", lines.Text())
+	late.Stop()
 	input := c.input
 	done := make(chan struct{})
-	c.close = sync.OnceFunc(func() { cancel(); <-done })
+	c.close = sync.OnceFunc(func() {
+		cancel()
+		await.Done(c.t, done, "the end of the canceled events")
+	})
 	c.t.Cleanup(c.close)
 	go func() {
 		defer close(done)
@@ -380,7 +412,10 @@ func (c *client) openPolls(op string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	input := c.input
 	done := make(chan struct{})
-	c.close = sync.OnceFunc(func() { cancel(); <-done })
+	c.close = sync.OnceFunc(func() {
+		cancel()
+		await.Done(c.t, done, "the end of the canceled polls")
+	})
 	c.t.Cleanup(c.close)
 	go func() {
 		defer close(done)
@@ -393,7 +428,7 @@ func (c *client) openPolls(op string) {
 			r, _ := http.NewRequestWithContext(ctx, http.MethodPost, c.url(op, nil), strings.NewReader(form.Encode()))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			c.polls.Add(1)
-			resp, err := c.http.Do(r)
+			resp, err := c.streams.Do(r)
 			if err != nil {
 				return
 			}
@@ -422,21 +457,28 @@ func (c *client) take(input chan<- map[string]json.RawMessage, data []byte) map[
 	return r
 }
 
+// receive waits for the next response, whatever it has, until late, which bounds all waits of its caller. At the end of
+// the stream it returns false.
+func (c *client) receive(late <-chan time.Time, what string) (map[string]json.RawMessage, bool) {
+	c.t.Helper()
+	select {
+	case r, ok := <-c.input:
+		return r, ok
+	case <-late:
+		require.FailNow(c.t, "timed out waiting for "+what)
+		panic("unreachable")
+	}
+}
+
 // next waits for the next response that has something.
 func (c *client) next() map[string]json.RawMessage {
 	c.t.Helper()
-	late := time.After(patience)
+	late := time.After(await.Timeout)
 	for {
-		select {
-		case r, ok := <-c.input:
-			if !ok {
-				require.Fail(c.t, "the stream has ended")
-			}
-			if len(r) > 0 && (string(r["M"]) != "[]" || r["S"] != nil || r["E"] != nil || r["T"] != nil) {
-				return r
-			}
-		case <-late:
-			require.Fail(c.t, "nothing came")
+		r, ok := c.receive(late, "a response that is not empty")
+		require.True(c.t, ok, "the stream ended instead of bringing a response")
+		if len(r) > 0 && (string(r["M"]) != "[]" || r["S"] != nil || r["E"] != nil || r["T"] != nil) {
+			return r
 		}
 	}
 }
@@ -444,15 +486,9 @@ func (c *client) next() map[string]json.RawMessage {
 // requireEnd waits until the stream has ended.
 func (c *client) requireEnd() {
 	c.t.Helper()
-	for {
-		select {
-		case _, ok := <-c.input:
-			if !ok {
-				return
-			}
-		case <-time.After(patience):
-			require.Fail(c.t, "the stream has not ended")
-		}
+	late := time.After(await.Timeout)
+	for ok := true; ok; {
+		_, ok = c.receive(late, "the end of the stream")
 	}
 }
 
@@ -489,7 +525,8 @@ func (c *client) keep(r map[string]json.RawMessage) {
 
 // drain keeps what a stream that was closed has still brought.
 func (c *client) drain() {
-	for r := range c.input {
+	c.t.Helper()
+	for _, r := range await.All(c.t, c.input, "the end of the closed stream") {
 		if r["M"] != nil {
 			c.keep(r)
 		}
@@ -517,7 +554,7 @@ func (c *client) call(invocation string) string {
 
 // other returns the client as it makes requests to another node.
 func (c *client) other(n *node) *client {
-	return &client{t: c.t, node: n, http: c.http, query: c.query, prefix: c.prefix, id: c.id, token: c.token}
+	return &client{t: c.t, node: n, http: c.http, streams: c.streams, query: c.query, prefix: c.prefix, id: c.id, token: c.token}
 }
 
 // begin opens a connection, which is not started yet.
@@ -534,17 +571,17 @@ func (c *client) connect() {
 	c.begin()
 	c.start()
 	c.node.chat.requireEvent(c.t, "connected "+c.id)
-	require.Eventually(c.t, func() bool { return c.resume().Has("groupsToken") }, patience, time.Millisecond, "what shows that it was accepted")
+	await.Until(c.t, func() bool { return c.resume().Has("groupsToken") }, "the client has a groups token, which shows that it was accepted")
 }
 
 // requireStream waits until the client has a stream: between polls there is none.
 func (c *client) requireStream() {
 	c.t.Helper()
 	name := c.query.Get("transport")
-	require.Eventually(c.t, func() bool {
+	await.Until(c.t, func() bool {
 		stats := c.node.endpoint.Stats()
 		return stats.Streams[name] == 1 && (name != "longPolling" || stats.Opened[name] == c.polls.Load())
-	}, patience, time.Millisecond)
+	}, "the client has a stream by %s", name)
 }
 
 func (c *client) requireInit() {

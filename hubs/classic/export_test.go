@@ -1,8 +1,24 @@
 package classic
 
 import (
+	"context"
+	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
+
+// ShutDown shuts down what a test serves, one after the other.
+func ShutDown(t testing.TB, served ...interface{ Shutdown(context.Context) error }) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
+	defer cancel()
+	for _, s := range served {
+		require.NoError(t, s.Shutdown(ctx), "shutdown of a %T", s)
+	}
+}
 
 // WithShortTimes makes an endpoint whose timings are those of a test.
 func WithShortTimes(beat, keepAlive, disconnect, connection time.Duration) Option {

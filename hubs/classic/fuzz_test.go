@@ -36,10 +36,7 @@ func FuzzServeHTTP(f *testing.F) {
 		e, err := classic.New(hub, classic.WithJSONP(), classic.WithKey(key),
 			classic.WithShortTimes(time.Millisecond, time.Millisecond, 5*time.Millisecond, 2*time.Millisecond))
 		require.NoError(t, err)
-		defer func() {
-			require.NoError(t, e.Shutdown(context.Background()))
-			require.NoError(t, hub.Shutdown(context.Background()))
-		}()
+		defer classic.ShutDown(t, e, hub)
 		token := part(t, e, "/negotiate", "", `"ConnectionToken":"`)
 		cursor := part(t, e, "/connect", strings.ReplaceAll(common, "TOKEN", token)+"longPolling", `"C":"`)
 		fill := strings.NewReplacer("TOKEN", token, "CURSOR", cursor, "GROUPS", token)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/classic"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // short are timings for tests of timeouts: a client that is lost is gone after
@@ -35,15 +36,13 @@ func TestOnConnectedRunsOnceWhateverTheFallback(t *testing.T) {
 	c.query.Set("transport", "serverSentEvents")
 	c.open("/connect")
 	c.requireInit()
-	for range first { // it was ended
-	}
+	await.All(t, first, "the end of the socket that was given up")
 	closeFirst()
 	first, closeFirst = c.input, c.close
 	c.query.Set("transport", "longPolling")
 	c.open("/connect")
 	c.requireInit()
-	for range first {
-	}
+	await.All(t, first, "the end of the events that were given up")
 	closeFirst()
 	c.start()
 	c.start()
@@ -67,14 +66,14 @@ func TestStartIsAnsweredBehindWhatOnConnectedHasSent(t *testing.T) {
 			for range 20 {
 				c := newClient(t, n, "user=ann&test=greet&transport="+transport)
 				c.begin()
-				require.Eventually(t, func() bool { return n.endpoint.Stats().Streams[transport] == 1 }, patience, time.Millisecond)
+				await.Equal(t, 1, func() int { return n.endpoint.Stats().Streams[transport] }, "the number of streams of a client that has connected")
 				log.clear()
 				c.start()
 				writes := log.all()
 				require.Contains(t, writes, `{"H":"Chat","M":"greet","A":["ann"]}`)
 				require.Less(t, strings.Index(writes, "greet"), strings.Index(writes, "started"))
 				c.close()
-				require.Eventually(t, func() bool { return n.endpoint.Stats().Streams[transport] == 0 }, patience, time.Millisecond)
+				await.Equal(t, 0, func() int { return n.endpoint.Stats().Streams[transport] }, "the number of streams of a client that has closed")
 			}
 		})
 	}
@@ -163,7 +162,7 @@ func TestClientsThatDoNotComeBack(t *testing.T) {
 		c.connect()
 		c.close()
 		n.chat.requireEvent(t, "disconnected "+c.id+" "+hubs.ErrClientTimeout.Error())
-		require.Eventually(t, func() bool { return n.endpoint.Stats().Connections == 0 }, patience, time.Millisecond)
+		await.Equal(t, 0, func() int { return n.endpoint.Stats().Connections }, "the number of connections after the disconnect timeout")
 		require.Equal(t, map[string]uint64{"timeout": 1}, n.endpoint.Stats().Ended)
 
 		c.drain()
@@ -180,7 +179,7 @@ func TestClientsThatNeverStart(t *testing.T) {
 		n := newNode(t, nil, short())
 		c := newClient(t, n, "transport="+transport)
 		c.begin()
-		require.Eventually(t, func() bool { return n.endpoint.Stats().Ended["refused"] > 0 }, patience, time.Millisecond)
+		await.Until(t, func() bool { return n.endpoint.Stats().Ended["refused"] > 0 }, "the connection that was not started has ended")
 		c.close()
 		n.stop()
 		n.chat.requireNoEvent(t)
@@ -195,7 +194,7 @@ func TestAbortByTheClient(t *testing.T) {
 		c.connect()
 		c.close()
 		for range 3 {
-			resp, err := http.Post(c.url("/abort", nil), "", nil)
+			resp, err := bounded.Post(c.url("/abort", nil), "", nil)
 			require.NoError(t, err)
 			require.NoError(t, resp.Body.Close())
 			require.Equal(t, http.StatusOK, resp.StatusCode)
@@ -221,10 +220,11 @@ func TestAClientThatHasStoppedIsToldNothing(t *testing.T) {
 			status, _ := c.other([]*node{a, b}[i]).ask("/abort", url.Values{})
 			require.Equal(t, http.StatusOK, status)
 			a.chat.requireEvent(t, "disconnected "+c.id+" <nil>")
-			require.Eventually(t, func() bool { return c.polls.Load() > polls }, patience, time.Millisecond, "the poll ends, and another comes")
+			await.Until(t, func() bool { return c.polls.Load() > polls }, "the poll has ended and another comes")
+			// Real time, since the polls go over the network: nothing announces that none comes.
 			require.Never(t, func() bool { return c.polls.Load() > polls+1 }, 50*time.Millisecond, time.Millisecond)
 			c.close()
-			for r := range c.input {
+			for _, r := range await.All(t, c.input, "the end of the closed polls") {
 				require.Empty(t, r["E"])
 			}
 			require.Equal(t, map[string]uint64{"stopped": 1}, a.endpoint.Stats().Ended)
@@ -275,7 +275,7 @@ func TestKeepAlive(t *testing.T) {
 			c.negotiate()
 			_, body := c.ask("/connect", url.Values{})
 			c.take(make(chan map[string]json.RawMessage, 1), []byte(body))
-			resp, err := http.PostForm(c.url("/poll", nil), c.resume())
+			resp, err := bounded.PostForm(c.url("/poll", nil), c.resume())
 			require.NoError(t, err)
 			defer resp.Body.Close()
 			newLines(resp.Body).until(t, "   ")
@@ -292,18 +292,16 @@ func TestKeepAlive(t *testing.T) {
 
 func requireKeepAlive(t *testing.T, c *client, withCursor bool) {
 	t.Helper()
+	late := time.After(await.Timeout)
 	for {
-		select {
-		case r := <-c.input:
-			require.Empty(t, r["S"])
-			if withCursor && r["C"] == nil || r["G"] != nil {
-				continue // it was on its way before
-			}
-			require.Equal(t, withCursor, r["C"] != nil, "%s", r)
-			return
-		case <-time.After(patience):
-			require.Fail(t, "nothing came")
+		r, ok := c.receive(late, "a keep-alive")
+		require.True(t, ok, "the stream ended instead of bringing a keep-alive")
+		require.Empty(t, r["S"])
+		if withCursor && r["C"] == nil || r["G"] != nil {
+			continue // it was on its way before
 		}
+		require.Equal(t, withCursor, r["C"] != nil, "%s", r)
+		return
 	}
 }
 
@@ -313,14 +311,10 @@ func TestPollsEndInTime(t *testing.T) {
 	n := newNode(t, nil, classic.WithShortTimes(5*time.Millisecond, 0, time.Minute, 20*time.Millisecond))
 	c := newClient(t, n, "transport=longPolling")
 	c.connect()
-	for range 3 {
-		select {
-		case r := <-c.input:
-			require.NotNil(t, r["C"])
-			require.NotNil(t, r["M"])
-		case <-time.After(patience):
-			require.Fail(t, "nothing came")
-		}
+	for i := range 3 {
+		r := await.Receive(t, c.input, "response %d of polls that end in time", i)
+		require.NotNil(t, r["C"])
+		require.NotNil(t, r["M"])
 	}
 }
 
@@ -332,20 +326,18 @@ func TestANewerPollEndsTheOlder(t *testing.T) {
 	c.requireStream() // else the server may get to the client's own poll last
 	c.close()
 	c.drain()
-	answers := make(chan string, 2)
+	answers := make(chan answer, 2)
 	for range 2 {
-		go func() {
-			_, body := c.ask("/poll", c.resume())
-			answers <- body
-		}()
+		go func() { answers <- c.tryAsk("/poll", c.resume()) }()
 	}
-	ended := <-answers
+	_, ended := requireAnswer(t, answers, "the answer to the older poll")
 	var r map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(ended), &r))
 	require.Equal(t, "[]", string(r["M"]))
 	require.NotEmpty(t, r["C"])
 	require.NoError(t, n.hub.Clients().All().Send(t.Context(), "say", "hi"))
-	require.Contains(t, <-answers, said("hi"))
+	_, answered := requireAnswer(t, answers, "the answer to the newer poll")
+	require.Contains(t, answered, said("hi"))
 }
 
 // TestPollReplacedWhileItsHeaderIsWritten: the older poll still gets a response.
@@ -380,29 +372,17 @@ func TestPollReplacedWhileItsHeaderIsWritten(t *testing.T) {
 		}()
 		return result
 	}
-	wait := func(result <-chan string, want string) {
-		t.Helper()
-		select {
-		case got := <-result:
-			require.Equal(t, want, got)
-		case <-time.After(patience):
-			require.FailNow(t, "timed out waiting for a response", want)
-		}
-	}
 	hold.Store(true)
 	older := poll()
-	select {
-	case <-held:
-	case <-time.After(patience):
-		require.FailNow(t, "timed out waiting for the older poll")
-	}
+	await.Done(t, held, "the header of the older poll")
 	newer := poll()
-	require.Eventually(t, func() bool { return n.endpoint.Stats().Opened["longPolling"] == 3 }, patience, time.Millisecond)
+	await.Equal(t, 3, func() uint64 { return n.endpoint.Stats().Opened["longPolling"] }, "the number of polls that the endpoint has taken")
 	release()
-	wait(older, fmt.Sprintf(`{"C":%q,"M":[]}<nil>`, c.resume().Get("messageId")))
+	want := fmt.Sprintf(`{"C":%q,"M":[]}<nil>`, c.resume().Get("messageId"))
+	require.Equal(t, want, await.Receive(t, older, "the response to the older poll"))
 	status, _ := c.ask("/abort", url.Values{})
 	require.Equal(t, http.StatusOK, status)
-	wait(newer, fmt.Sprintf(`{"C":%q,"M":[]}<nil>`, c.resume().Get("messageId")))
+	require.Equal(t, want, await.Receive(t, newer, "the response to the newer poll"))
 }
 
 // heldWriter holds up flushes at a gate.
@@ -439,7 +419,7 @@ func TestShutdown(t *testing.T) {
 		c := newClient(t, a, "transport="+transport)
 		c.connect()
 		c.requireStream() // with the answer to the start, a poll has ended
-		require.NoError(t, a.endpoint.Shutdown(t.Context()))
+		classic.ShutDown(t, a.endpoint)
 		if transport == "longPolling" {
 			for r := c.next(); r["T"] == nil; r = c.next() {
 			}
@@ -499,7 +479,7 @@ func TestAConnectionThatHasMovedIsDroppedSilently(t *testing.T) {
 	eachTransport(t, func(t *testing.T, transport string) {
 		// The disconnect timeout limits the start as well, which a busy machine may
 		// need long for; nothing here waits for it.
-		a, b := newFarm(t, classic.WithShortTimes(5*time.Millisecond, 10*time.Millisecond, patience, patience))
+		a, b := newFarm(t, classic.WithShortTimes(5*time.Millisecond, 10*time.Millisecond, await.Timeout, await.Timeout))
 		c := newClient(t, a, "transport="+transport)
 		c.connect()
 		c.close()
@@ -507,7 +487,7 @@ func TestAConnectionThatHasMovedIsDroppedSilently(t *testing.T) {
 		c.node = b
 		c.open("/reconnect")
 		b.chat.requireEvent(t, "reconnected "+c.id)
-		require.Eventually(t, func() bool { return a.endpoint.Stats().Connections == 0 }, patience, time.Millisecond)
+		await.Equal(t, 0, func() int { return a.endpoint.Stats().Connections }, "the number of connections of the node that was left")
 		require.Equal(t, map[string]uint64{"moved": 1}, a.endpoint.Stats().Ended)
 		a.chat.requireNoEvent(t)
 	})
@@ -538,7 +518,7 @@ func TestTheHubsOfAConnectionAreThoseItBeganWith(t *testing.T) {
 	c.begin()
 	c.start()
 	c.close()
-	resp, err := http.Post(c.url("/reconnect", url.Values{"connectionData": {`[{"name":"chat"}]`}}), "", strings.NewReader(c.resume().Encode()))
+	resp, err := bounded.Post(c.url("/reconnect", url.Values{"connectionData": {`[{"name":"chat"}]`}}), "", strings.NewReader(c.resume().Encode()))
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusBadRequest, resp.StatusCode)

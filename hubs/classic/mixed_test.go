@@ -1,13 +1,13 @@
 package classic_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -19,6 +19,7 @@ import (
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/classic"
 	"github.com/go-signalr/signalr/hubs/hubtest"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // TestOneSendReachesOldAndNewClients, on two nodes, in both directions.
@@ -58,7 +59,7 @@ func TestSeveralHubsOnOneConnection(t *testing.T) {
 		second := newChat()
 		other, err := hubs.New(second, hubs.WithName("Other"), hubs.WithLogger(quiet()))
 		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, other.Shutdown(context.Background())) })
+		t.Cleanup(func() { classic.ShutDown(t, other) })
 		n := newNode(t, nil, classic.WithHubs(other))
 		c := newClient(t, n, url.Values{"transport": {transport}, "connectionData": {`[{"name":"other"},{"name":"chat"}]`}}.Encode())
 		c.connect()
@@ -103,7 +104,7 @@ func TestStreamsEndWithTheAuthentication(t *testing.T) {
 		allowed.Store(false)
 		c.open("/reconnect")
 		if transport == "longPolling" {
-			require.Eventually(t, func() bool { return n.endpoint.Stats().Opened[transport] > 5 }, patience, time.Millisecond)
+			await.Until(t, func() bool { return n.endpoint.Stats().Opened[transport] > 5 }, "more than 5 polls were opened")
 		} else {
 			c.requireEnd()
 		}
@@ -128,8 +129,8 @@ func TestIdleClientsCostOneGoroutine(t *testing.T) {
 			c.http.CloseIdleConnections()
 			conns[i] = dialStream(t, c, transport)
 		}
-		require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+most*clients+5 }, patience, 10*time.Millisecond,
-			"%s: %d goroutines for %d clients", transport, runtime.NumGoroutine()-before, clients)
+		await.Until(t, func() bool { return runtime.NumGoroutine() <= before+most*clients+5 },
+			"%s: at most %d goroutines serve each of %d clients", transport, most, clients)
 		for _, conn := range conns {
 			require.NoError(t, conn.Close())
 		}
@@ -143,6 +144,7 @@ func dialStream(t *testing.T, c *client, transport string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", c.node.server.Listener.Addr().String())
 	require.NoError(t, err)
+	require.NoError(t, conn.SetDeadline(time.Now().Add(await.Timeout)))
 	op, header, more := "/connect", "", url.Values{}
 	switch transport {
 	case "webSockets":
@@ -154,6 +156,7 @@ func dialStream(t *testing.T, c *client, transport string) net.Conn {
 	_, err = fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: x\r\n%s\r\n", target, header)
 	require.NoError(t, err)
 	newLines(conn).until(t, "\r\n\r\n")
+	require.NoError(t, conn.SetDeadline(time.Time{}))
 	return conn
 }
 
@@ -177,9 +180,10 @@ func TestClientsThatDoNotReadDelayNobody(t *testing.T) {
 				require.NoError(t, n.hub.Clients().All().Send(t.Context(), "say", i))
 				good.requireMessages(fmt.Sprintf(`{"H":"Chat","M":"say","A":[%d]}`, i))
 			}
-			require.Eventually(t, func() bool { return n.endpoint.Stats().Streams[transport] == 1 }, patience, time.Millisecond, "the one that reads")
-			_, err := io.Copy(io.Discard, conn)
-			_ = err // it has been broken, in one way or the other
+			await.Equal(t, 1, func() int { return n.endpoint.Stats().Streams[transport] }, "the number of streams, without the one that does not read")
+			require.NoError(t, conn.SetReadDeadline(time.Now().Add(await.Timeout)))
+			_, err := io.Copy(io.Discard, conn) // it has been broken, in one way or the other
+			require.NotErrorIs(t, err, os.ErrDeadlineExceeded, "waiting for the end of the connection that did not read")
 		})
 	}
 }

@@ -1,7 +1,6 @@
 package classic_test
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"testing"
@@ -26,7 +25,7 @@ func getScript(t *testing.T, address, etag string) (*http.Response, string) {
 	if etag != "" {
 		r.Header.Set("If-None-Match", etag)
 	}
-	resp, err := http.DefaultClient.Do(r)
+	resp, err := bounded.Do(r)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -38,7 +37,7 @@ func TestGeneratedProxy(t *testing.T) {
 	t.Parallel()
 	other, err := hubs.New(&URLHub{})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, other.Shutdown(context.Background())) })
+	t.Cleanup(func() { classic.ShutDown(t, other) })
 	n := newNode(t, nil, classic.WithHubs(other))
 	resp, body := getScript(t, n.server.URL+"/signalr/hubs", "")
 	require.Equal(t, http.StatusOK, resp.StatusCode)

@@ -16,16 +16,23 @@ import (
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
+	"github.com/go-signalr/signalr/interop/await"
 )
 
-// counter is an outlet that counts what is sent.
+// counter is the outlet of several streams. It counts what is still to be sent, and announces when nothing is left.
 type counter struct {
-	sent sync.WaitGroup
+	left atomic.Int64
+	done chan struct{}
 }
 
-func (o *counter) send([]byte) error { o.sent.Done(); return nil }
-func (o *counter) keepAlive() error  { return nil }
-func (o *counter) stop(ending)       {}
+func (o *counter) send([]byte) error {
+	if o.left.Add(-1) == 0 {
+		o.done <- struct{}{}
+	}
+	return nil
+}
+func (o *counter) keepAlive() error { return nil }
+func (o *counter) stop(ending)      {}
 
 // recorder is an outlet that keeps what is sent.
 type recorder struct{ sent chan string }
@@ -69,7 +76,7 @@ func TestABrokerThatDoesNotAnswer(t *testing.T) {
 	require.NoError(t, err)
 	out := &recorder{sent: make(chan string, 16)}
 	c, s := open(t, e, testID, out)
-	require.Contains(t, <-out.sent, `"S":1`)
+	require.Contains(t, await.Receive(t, out.sent, "the first response"), `"S":1`)
 	var back atomic.Bool
 	c.turn.take()
 	c.sources[0].Member = broken{c.sources[0].Member, &back}
@@ -78,12 +85,11 @@ func TestABrokerThatDoesNotAnswer(t *testing.T) {
 	require.NoError(t, hub.Clients().All().Send(t.Context(), "say", "hi"))
 	s.slots <- struct{}{}
 	c.queue(s, []byte("result"))
-	require.Equal(t, "result", <-out.sent)
+	require.Equal(t, "result", await.Receive(t, out.sent, "the result of the call"))
 	s.slots <- struct{}{} // the call's was given back
 	back.Store(true)
-	require.Contains(t, <-out.sent, `{"H":"Chat","M":"say","A":["hi"]}`)
-	require.NoError(t, e.Shutdown(context.Background()))
-	require.NoError(t, hub.Shutdown(context.Background()))
+	require.Contains(t, await.Receive(t, out.sent, "the message that the broker held up"), `{"H":"Chat","M":"say","A":["hi"]}`)
+	ShutDown(t, e, hub)
 }
 
 // TestTurns: one at a time, no wake is lost, and who waits goes before more work.
@@ -122,8 +128,8 @@ func TestTurns(t *testing.T) {
 			}
 		})
 	}
-	wait.Wait()
-	<-done
+	await.Group(t, &wait, "those that wake and take the turn")
+	await.Done(t, done, "the work after the last wake")
 	turns.take() // whatever still ran has ended
 	require.EqualValues(t, most, seen.Load())
 	turns.give()
@@ -137,27 +143,20 @@ func BenchmarkBroadcast(b *testing.B) {
 	require.NoError(b, err)
 	e, err := New(hub)
 	require.NoError(b, err)
-	outs := make([]*counter, clients)
-	for i := range outs {
-		out := &counter{}
-		outs[i] = out
-		out.sent.Add(1)
+	out := &counter{done: make(chan struct{}, 1)}
+	for i := range clients {
+		out.left.Store(1)
 		open(b, e, fmt.Sprintf("%s%02d", testID[2:], i), out)
-		out.sent.Wait()
+		await.Done(b, out.done, "the first response to client %d", i)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		for _, out := range outs {
-			out.sent.Add(1)
-		}
+		out.left.Store(clients)
 		if err := hub.Clients().All().Send(b.Context(), "say", "hello world"); err != nil {
 			b.Fatal(err)
 		}
-		for _, out := range outs {
-			out.sent.Wait()
-		}
+		await.Done(b, out.done, "the message to all clients")
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*clients), "ns/client")
-	require.NoError(b, e.Shutdown(context.Background()))
-	require.NoError(b, hub.Shutdown(context.Background()))
+	ShutDown(b, e, hub)
 }

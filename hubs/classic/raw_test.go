@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/classic"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -136,9 +137,9 @@ func TestWhatWaitsForARawConnectionIsLimited(t *testing.T) {
 	n := newRawNode(t, classic.RawHandler{Connected: func(c *classic.RawConn) error { conns <- c; return nil }})
 	c := newClient(t, n, "transport=serverSentEvents")
 	c.startRaw()
-	conn := <-conns
+	conn := await.Receive(t, conns, "the connection")
 	c.close()
-	require.Eventually(t, func() bool { return n.endpoint.Stats().Streams["serverSentEvents"] == 0 }, patience, 1)
+	await.Equal(t, 0, func() int { return n.endpoint.Stats().Streams["serverSentEvents"] }, "the number of streams of a client that has closed")
 	sent := 0
 	for ; sent < 2000; sent++ {
 		if err := conn.Send(strings.Repeat("x", 1000)); err != nil {
@@ -157,7 +158,7 @@ func TestWhatWaitsForARawConnectionIsLimited(t *testing.T) {
 	require.Error(t, conn.Send(make(chan int)))
 	conn.Abort()
 	require.NotEmpty(t, c.next()["E"])
-	require.Eventually(t, func() bool { return errors.Is(conn.Send("gone"), transports.ErrClosed) }, patience, 1)
+	await.Until(t, func() bool { return errors.Is(conn.Send("gone"), transports.ErrClosed) }, "a send fails because the connection was aborted")
 }
 
 func TestOptionsThatAreWrong(t *testing.T) {
@@ -180,5 +181,5 @@ func TestOptionsThatAreWrong(t *testing.T) {
 	require.Error(t, err)
 	_, err = classic.NewConnections(echo(), classic.WithPolicy(transports.WithIdentity(nil)))
 	require.Error(t, err)
-	require.NoError(t, hub.Shutdown(t.Context()))
+	classic.ShutDown(t, hub)
 }

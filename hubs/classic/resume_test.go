@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/classic"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 )
 
@@ -44,7 +45,11 @@ func TestNothingIsLostOrDoubledOnTheWay(t *testing.T) {
 		} {
 			senders.Go(func() {
 				for i := range each {
-					ahead <- struct{}{}
+					select {
+					case ahead <- struct{}{}:
+					case <-t.Context().Done(): // the test has failed
+						return
+					}
 					if err := send(i, fmt.Sprint(kind, " ", i)); err != nil {
 						t.Error(err)
 					}
@@ -62,7 +67,7 @@ func TestNothingIsLostOrDoubledOnTheWay(t *testing.T) {
 			require.Equal(t, next[kind], i, "of those to %s", kind)
 			next[kind]++
 			total++
-			<-ahead
+			await.Done(t, ahead, "the note of a message that was sent")
 		}
 		nodes := []*node{a, b}
 		for move := 1; move <= moves; move++ {
@@ -78,7 +83,7 @@ func TestNothingIsLostOrDoubledOnTheWay(t *testing.T) {
 		for total < 4*each {
 			read()
 		}
-		senders.Wait()
+		await.Group(t, &senders, "the senders")
 		require.Equal(t, map[string]int{"all": each, "group": each, "user": each, "id": each}, next)
 		a.chat.requireNoEvent(t)
 		b.chat.requireNoEvent(t)
@@ -99,7 +104,7 @@ func TestANewStreamReplacesTheOld(t *testing.T) {
 				old := c.input
 				c.open("/reconnect")
 				n.chat.requireEvent(t, "reconnected "+c.id)
-				for r := range old {
+				for _, r := range await.All(t, old, "the end of the stream that was replaced") {
 					require.NotContains(t, string(r["M"]), "say")
 				}
 				require.NoError(t, n.hub.Clients().All().Send(t.Context(), "say", "hi"))
@@ -130,7 +135,7 @@ func TestCursorsThatDoNotFit(t *testing.T) {
 			c.mu.Unlock()
 			c.open("/reconnect")
 			n.chat.requireEvent(t, "reconnected "+c.id)
-			require.Eventually(t, func() bool { return c.resume().Get("messageId") != cursor }, patience, time.Millisecond, "a cursor comes at once")
+			await.Until(t, func() bool { return c.resume().Get("messageId") != cursor }, "a cursor comes instead of %q", cursor)
 			require.NoError(t, n.hub.Clients().All().Send(t.Context(), "say", "hi"))
 			c.requireMessages(said("hi"))
 		}
@@ -146,7 +151,7 @@ func TestGroupsAreThoseOfTheToken(t *testing.T) {
 		c.connect()
 		before := c.resume().Get("groupsToken")
 		c.call(`{"H":"chat","M":"Join","A":["red"],"I":1}`)
-		require.Eventually(t, func() bool { return c.resume().Get("groupsToken") != before }, patience, time.Millisecond)
+		await.Until(t, func() bool { return c.resume().Get("groupsToken") != before }, "a groups token comes with the new group")
 		joined := c.resume().Get("groupsToken")
 		c.close()
 		c.drain()
@@ -173,10 +178,9 @@ func TestTokensExpire(t *testing.T) {
 	n := newNode(t, nil, classic.WithTokenLifetime(time.Nanosecond))
 	c := newClient(t, n, "transport=longPolling")
 	c.negotiate()
-	require.Eventually(t, func() bool { // they count seconds
-		status, body := c.ask("/connect", url.Values{})
-		return status == http.StatusForbidden && body == "The connection token has expired."
-	}, patience, 100*time.Millisecond)
+	// Real time, since the token is the endpoint's: it counts seconds.
+	want := answer{status: http.StatusForbidden, body: "The connection token has expired."}
+	await.Equal(t, want, func() answer { return c.tryAsk("/connect", url.Values{}) }, "the answer to a client with an old token")
 }
 
 // TestPollsThatGoFromNodeToNode, as a balancer without affinity sends them: the
@@ -204,7 +208,7 @@ func TestPollsThatGoFromNodeToNode(t *testing.T) {
 	c.close()
 	// In the end it is gone once, on the node where it was last.
 	var gone []string
-	require.Eventually(t, func() bool {
+	await.Until(t, func() bool {
 		for _, n := range nodes {
 			select {
 			case event := <-n.chat.events:
@@ -213,7 +217,7 @@ func TestPollsThatGoFromNodeToNode(t *testing.T) {
 			}
 		}
 		return len(gone) > 0 && nodes[0].endpoint.Stats().Connections+nodes[1].endpoint.Stats().Connections+nodes[2].endpoint.Stats().Connections == 0
-	}, patience, time.Millisecond)
+	}, "the client is gone on all nodes")
 	require.Equal(t, []string{"disconnected " + c.id + " " + hubs.ErrClientTimeout.Error()}, gone)
 }
 
@@ -224,13 +228,11 @@ func TestCallsGoOnWhenTheirClientMoves(t *testing.T) {
 	a, b := newFarm(t)
 	c := newClient(t, a, "transport=serverSentEvents")
 	c.connect()
-	answers := make(chan string, 2)
-	call := func() {
-		_, body := c.other(a).ask("/send", url.Values{"data": {`{"H":"chat","M":"Block","I":1}`}})
-		answers <- body
+	answers := make(chan answer, 2)
+	caller := c.other(a)
+	for range 2 {
+		go func() { answers <- caller.tryAsk("/send", url.Values{"data": {`{"H":"chat","M":"Block","I":1}`}}) }()
 	}
-	go call()
-	go call()
 	a.chat.requireEvent(t, "blocked")
 	a.chat.requireEvent(t, "blocked")
 	c.close()
@@ -238,11 +240,12 @@ func TestCallsGoOnWhenTheirClientMoves(t *testing.T) {
 	c.node = b
 	c.open("/reconnect")
 	b.chat.requireEvent(t, "reconnected "+c.id)
-	require.Eventually(t, func() bool { return a.endpoint.Stats().Ended["moved"] == 1 }, patience, time.Millisecond)
-	a.chat.block <- struct{}{}
-	require.JSONEq(t, `{"R":1,"I":"1"}`, <-answers)
+	await.Equal(t, 1, func() uint64 { return a.endpoint.Stats().Ended["moved"] }, "the number of connections that have moved")
+	await.Send(t, a.chat.block, struct{}{}, "a blocked call")
+	_, body := requireAnswer(t, answers, "the answer to the call that was released")
+	require.JSONEq(t, `{"R":1,"I":"1"}`, body)
 	a.chat.requireNoEvent(t)
 	a.stop() // ends the other
 	a.chat.requireEvent(t, "unblocked")
-	<-answers
+	requireAnswer(t, answers, "the answer to the call that the shutdown ended")
 }

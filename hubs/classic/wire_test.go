@@ -1,7 +1,6 @@
 package classic_test
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -21,7 +20,7 @@ import (
 func TestNegotiate(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, nil)
-	resp, err := http.Get(n.server.URL + "/signalr/negotiate?clientProtocol=2.1&connectionData=" + url.QueryEscape(`[{"Name":"CHAT"}]`) + "&_=1")
+	resp, err := bounded.Get(n.server.URL + "/signalr/negotiate?clientProtocol=2.1&connectionData=" + url.QueryEscape(`[{"Name":"CHAT"}]`) + "&_=1")
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -78,7 +77,7 @@ func TestOnlyTheEndOfThePathCounts(t *testing.T) {
 		"/signalr/hubs/negotiate":   "/signalr/hubs",
 		"/signalr///x//y/negotiate": "/signalr///x//y",
 	} {
-		resp, err := http.Get(n.server.URL + path)
+		resp, err := bounded.Get(n.server.URL + path)
 		require.NoError(t, err)
 		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
@@ -87,7 +86,7 @@ func TestOnlyTheEndOfThePathCounts(t *testing.T) {
 		require.Contains(t, string(body), `"Url":"`+base+`"`, path)
 	}
 	for _, path := range []string{"/signalr/hubs", "/signalr/js", "/signalr/hubs/", "/signalr//JS//"} {
-		resp, err := http.Get(n.server.URL + path)
+		resp, err := bounded.Get(n.server.URL + path)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, "application/javascript; charset=UTF-8", resp.Header.Get("Content-Type"), path)
@@ -159,7 +158,7 @@ func TestRefusals(t *testing.T) {
 		"JSONP":               {url.Values{"callback": {"f"}}, 403, ""},
 		"no frame id":         {url.Values{"transport": {"foreverFrame"}}, 400, "The frame id is malformed."},
 	} {
-		resp, err := http.Get(c.url("/connect", test.change))
+		resp, err := bounded.Get(c.url("/connect", test.change))
 		require.NoError(t, err, name)
 		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err, name)
@@ -167,7 +166,7 @@ func TestRefusals(t *testing.T) {
 		require.Equal(t, test.status, resp.StatusCode, name)
 		require.Equal(t, test.body, string(body), name)
 	}
-	resp, err := http.Get(c.url("/reconnect", url.Values{"messageId": {"d-4F21A0C-B,0"}}))
+	resp, err := bounded.Get(c.url("/reconnect", url.Values{"messageId": {"d-4F21A0C-B,0"}}))
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusBadRequest, resp.StatusCode, "a cursor that is none")
@@ -186,7 +185,7 @@ func tamper(token string) string {
 func TestPing(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, nil)
-	resp, err := http.Get(n.server.URL + "/signalr/ping?x=1")
+	resp, err := bounded.Get(n.server.URL + "/signalr/ping?x=1")
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -200,7 +199,7 @@ func TestQueryKeysHaveNoCase(t *testing.T) {
 	c := newClient(t, n, "transport=LONGPOLLING")
 	c.negotiate()
 	address := strings.NewReplacer("connectionToken", "CONNECTIONTOKEN", "connectionData", "connectiondata", "transport", "Transport").Replace(c.url("/connect", nil))
-	resp, err := http.Get(address)
+	resp, err := bounded.Get(address)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusOK, resp.StatusCode)
@@ -213,7 +212,7 @@ func TestJSONP(t *testing.T) {
 	c.negotiate()
 	get := func(op string, more url.Values) (int, string, string) {
 		more.Set("callback", "jQuery1.cb_2")
-		resp, err := http.Get(c.url(op, more))
+		resp, err := bounded.Get(c.url(op, more))
 		require.NoError(t, err)
 		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
@@ -235,7 +234,7 @@ func TestJSONP(t *testing.T) {
 	_, _, body = get("/send", url.Values{"data": {`{"H":"chat","M":"Add","A":[1],"I":0}`}})
 	require.Equal(t, `jQuery1.cb_2({"R":1,"I":"0"});`, body)
 	for _, callback := range []string{"alert(1)", "a.", ".a", "a..b", "1a", "a-b", "window.if", "eval", "ä", strings.Repeat("a", 300), "a b", "<script>"} {
-		resp, err := http.Get(c.url("/poll", url.Values{"callback": {callback}}))
+		resp, err := bounded.Get(c.url("/poll", url.Values{"callback": {callback}}))
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, http.StatusBadRequest, resp.StatusCode, callback)
@@ -247,7 +246,7 @@ func TestForeverFrame(t *testing.T) {
 	n := newNode(t, nil)
 	c := newClient(t, n, "transport=foreverFrame")
 	c.negotiate()
-	resp, err := http.Get(c.url("/connect", url.Values{"frameId": {"7"}}))
+	resp, err := bounded.Get(c.url("/connect", url.Values{"frameId": {"7"}}))
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, "text/html; charset=UTF-8", resp.Header.Get("Content-Type"))
@@ -268,7 +267,7 @@ func TestOriginsAreThoseOfTheHub(t *testing.T) {
 		r, err := http.NewRequest(http.MethodGet, c.url("/negotiate", nil), nil)
 		require.NoError(t, err)
 		r.Header.Set("Origin", origin)
-		resp, err := http.DefaultClient.Do(r)
+		resp, err := bounded.Do(r)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		if allowed {
@@ -305,7 +304,7 @@ func TestAuthorizationIsThatOfTheHubs(t *testing.T) {
 	}
 	admin, err := hubs.New(newChat(), hubs.WithName("admin"), hubs.WithUserID(user), hubs.WithAuthorization(guard))
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, admin.Shutdown(context.Background())) })
+	t.Cleanup(func() { classic.ShutDown(t, admin) })
 	n := newNode(t, nil, classic.WithHubs(admin))
 	both, alone := `[{"name":"chat"},{"name":"admin"}]`, `[{"name":"admin"}]`
 	for name, test := range map[string]struct {
