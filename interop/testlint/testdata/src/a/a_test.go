@@ -29,6 +29,9 @@ func TestGoexit(t *testing.T) { // want TestGoexit:"goexits by t.FailNow"
 		_ = c.ask() // want `require.NoError in a function started with go`
 		t.Error("allowed")
 	}()
+	go func() {
+		t.Cleanup(func() { t.FailNow() })
+	}()
 	ask := func() { helper.Fatal(t) } // want `t.Fatal in a function started with go`
 	go ask()
 	var group sync.WaitGroup
