@@ -1,20 +1,35 @@
 #!/usr/bin/env bash
-# Checks everything: formatting, vet, staticcheck, the types of the chat's page, the Go tests with the race detector,
-# and the official clients in Node and in Chromium. Installs what is missing first. Stops at the first failure, with its
-# exit code.
+# Checks everything: formatting, vet, staticcheck, waits in tests, the types of the chat's page, the Go tests with the race
+# detector, and the official clients in Node and in Chromium. Installs what is missing first. Runs as many checks side by
+# side as there are cores, stops at the first failure with its exit code, and lists the ten slowest tests.
+#
+#   interop/test.sh                               everything, once
+#   interop/test.sh -stress N [-minutes M] [PART...]
+#                                                 the tests again and again beside N busy processes, until one fails or
+#                                                 M minutes (30) have passed. PART is "go" or a file interop/test/PART.test.mjs;
+#                                                 without any, all run. A failure shows the seeds that repeat it.
 #
 # Needs Go and Node on a Debian or Ubuntu machine; the rest comes from apt-get where this may be used.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 exec </dev/null # nothing here may wait for an answer
+export CGO_ENABLED=1 # for the race detector
 
 readonly staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+readonly gotestsum=gotest.tools/gotestsum@v1.13.0
+# The last resort against a test that hangs; go test then shows where every goroutine is. All packages take a minute.
+readonly go_timeout=10m
 
+logs=$(mktemp -d)
 steps=0
 current=preparation
 began=$SECONDS
 finish() {
-  local code=$?
+  local code=$? job
+  for job in $(jobs -p); do # a job is the leader of its process group
+    kill -- "-$job" 2>/dev/null || true
+  done
+  rm -rf "$logs"
   if [ "$code" -eq 0 ]; then
     echo "PASS: $steps steps in $((SECONDS - began)) s"
   else
@@ -22,6 +37,7 @@ finish() {
   fi
 }
 trap finish EXIT
+trap 'exit 130' INT TERM
 
 # step TITLE COMMAND... runs the command under a title and tells how long it took. A failure ends the script.
 step() {
@@ -38,6 +54,41 @@ step() {
   [ "$code" -eq 0 ] || exit "$code"
   steps=$((steps + 1))
   echo "--- $current: $((SECONDS - start)) s"
+}
+
+# together runs the commands that job has queued side by side, one per core, in order. The output of each is shown when it
+# ends. The first failure ends the script.
+titles=() commands=()
+job() {
+  titles+=("$1")
+  shift
+  commands+=("$(printf '%q ' "$@")")
+}
+together() {
+  local -A running=() since=()
+  local next=0 pid code
+  set -m # each job is a process group of its own, so that it can be ended as a whole
+  while [ "$next" -lt "${#titles[@]}" ] || [ "${#running[@]}" -gt 0 ]; do
+    if [ "$next" -lt "${#titles[@]}" ] && [ "${#running[@]}" -lt "$(nproc)" ]; then
+      echo "... ${titles[next]}"
+      (set -e; eval "${commands[next]}") >"$logs/$next" 2>&1 &
+      running[$!]=$next since[$!]=$SECONDS
+      next=$((next + 1))
+      continue
+    fi
+    code=0
+    wait -n -p pid || code=$?
+    local done=${running[$pid]}
+    unset "running[$pid]"
+    current=${titles[done]}
+    echo
+    echo "=== $current"
+    cat "$logs/$done"
+    [ "$code" -eq 0 ] || exit "$code"
+    steps=$((steps + 1))
+    echo "--- $current: $((SECONDS - since[$pid])) s"
+  done
+  set +m
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -117,18 +168,97 @@ check_format() {
   [ -z "$files" ] || { printf 'not formatted with gofmt:\n%s\n' "$files" >&2; return 1; }
 }
 
+# testlint finds waits without a bound and calls of FailNow on goroutines that are not the test's.
+check_tests() {
+  (cd interop/testlint && go vet ./... && go test ./...)
+  go -C interop/testlint build -o "$logs/testlint" .
+  go vet -vettool="$logs/testlint" ./...
+}
+
+go_tests() {
+  go run "$gotestsum" --format pkgname --jsonfile "$logs/go.json" -- -race -timeout "$go_timeout" ./...
+}
+
+# list_slowest prints the ten slowest tests of all, in Go, Node and the browser.
+list_slowest() {
+  {
+    go run "$gotestsum" tool slowest --num 10 --jsonfile "$logs/go.json" | awk '{ print $NF, "go:", $1, $2 }'
+    cat "$logs"/[0-9]* | sed -n 's/^SLOW //p'
+  } | sort -rn | head -10
+}
+
+# stress N MINUTES PART... runs parts again and again beside N busy processes.
+stress() {
+  local busy=$1 end=$((SECONDS + 60 * $2)) round=0 part i
+  shift 2
+  set -m
+  for ((i = 0; i < busy; i++)); do
+    (while :; do :; done) &
+  done
+  while [ "$SECONDS" -lt "$end" ]; do
+    round=$((round + 1))
+    for part in "$@"; do
+      current="$part, round $round beside $busy busy processes"
+      local start=$SECONDS code=0
+      if [ "$part" = go ]; then
+        # -shuffle prints the seed of each package that fails.
+        go test -race -count=1 -shuffle=on -timeout "$go_timeout" ./... >"$logs/stress" 2>&1 || code=$?
+      else
+        node interop/test/run.mjs "$part" >"$logs/stress" 2>&1 || code=$?
+      fi
+      if [ "$code" -ne 0 ]; then
+        cat "$logs/stress"
+        exit "$code"
+      fi
+      steps=$((steps + 1))
+      echo "--- $current: $((SECONDS - start)) s"
+    done
+  done
+}
+
+parts() {
+  local file
+  for file in interop/test/*.test.mjs; do
+    basename "$file" .test.mjs
+  done
+}
+
+busy=
+minutes=30
+selected=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    -stress) busy=${2:?-stress needs the number of busy processes}; shift 2 ;;
+    -minutes) minutes=${2:?-minutes needs a number}; shift 2 ;;
+    -*) echo "unknown option $1" >&2; exit 2 ;;
+    *) selected+=("$1"); shift ;;
+  esac
+done
+if [ -z "$busy" ] && [ ${#selected[@]} -gt 0 ]; then
+  echo "parts go with -stress; without it everything runs" >&2
+  exit 2
+fi
+
 step "tools" check_tools
 step "packages" install_packages
 step "Node packages" install_node_modules
-step "gofmt" check_format
-step "go vet" go vet ./...
-step "staticcheck" go run "$staticcheck" ./...
-step "types of the chat's page" npm --prefix web run check
-step "go test -race" env CGO_ENABLED=1 go test -race ./...
-
 CHROMIUM=$(find_chromium)
 export CHROMIUM
-for file in interop/test/*.test.mjs; do
-  part=$(basename "$file" .test.mjs)
-  step "interop: $part" node interop/test/run.mjs "$part"
+
+if [ -n "$busy" ]; then
+  [ ${#selected[@]} -gt 0 ] || mapfile -t selected < <(echo go; parts)
+  stress "$busy" "$minutes" "${selected[@]}"
+  exit
+fi
+
+job "gofmt" check_format
+job "go vet" go vet ./...
+job "staticcheck" go run "$staticcheck" ./...
+job "waits in tests" check_tests
+job "types of the chat's page" npm --prefix web run check
+job "go test -race" go_tests
+for part in $(parts); do
+  job "interop: $part" node interop/test/run.mjs "$part"
 done
+together
+step "slowest tests" list_slowest

@@ -69,13 +69,18 @@ type answer struct {
 
 func (s *site) request(method, id, body string) *http.Request {
 	s.t.Helper()
+	r, err := s.tryRequest(method, id, body)
+	require.NoError(s.t, err)
+	return r
+}
+
+// tryRequest is request for goroutines that are not the test's.
+func (s *site) tryRequest(method, id, body string) (*http.Request, error) {
 	address := s.url
 	if id != "" {
 		address += "?id=" + id
 	}
-	r, err := http.NewRequest(method, address, strings.NewReader(body))
-	require.NoError(s.t, err)
-	return r
+	return http.NewRequest(method, address, strings.NewReader(body))
 }
 
 func (s *site) exchange(r *http.Request) answer {
@@ -137,12 +142,19 @@ func (s *site) negotiateAs(query string) grant {
 // askNegotiate sends the request as browsers do.
 func (s *site) askNegotiate(query string) answer {
 	s.t.Helper()
-	r, err := http.NewRequest(http.MethodPost, s.url+"/negotiate"+query, nil)
-	require.NoError(s.t, err)
-	r.Header.Set("X-Requested-With", "XMLHttpRequest")
-	a := s.exchange(r)
+	a := s.tryNegotiate(query)
 	require.NoError(s.t, a.err)
 	return a
+}
+
+// tryNegotiate is askNegotiate for goroutines that are not the test's: the error is in the answer.
+func (s *site) tryNegotiate(query string) answer {
+	r, err := http.NewRequest(http.MethodPost, s.url+"/negotiate"+query, nil)
+	if err != nil {
+		return answer{err: err}
+	}
+	r.Header.Set("X-Requested-With", "XMLHttpRequest")
+	return s.exchange(r)
 }
 
 // firstPoll opens a connection over long polling.

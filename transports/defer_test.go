@@ -115,7 +115,7 @@ func TestLongWorkHoldsNothingUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			proceed := make(chan struct{})
+			proceed := make(chan struct{}, 2)
 			shop := newWorkshop(func(p *craftsman) {
 				_ = p.Send([]byte("begun"))
 				<-proceed
@@ -249,7 +249,7 @@ func TestDeferredWorkOfAPost(t *testing.T) {
 	for _, kind := range []transports.Kind{transports.ServerSentEvents, transports.LongPolling} {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
-			proceed := make(chan struct{})
+			proceed := make(chan struct{}, 2)
 			shop := newWorkshop(func(p *craftsman) {
 				<-proceed
 				_ = p.Send([]byte("done"))

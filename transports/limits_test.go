@@ -9,6 +9,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -31,7 +32,7 @@ var stuckClients = []stuck{
 }
 
 // stall sends more than fits between the server and a client that does not read.
-func stall(p *peer) { p.send(strings.Repeat("x", 16<<20)) }
+func stall(p *peer) error { return p.Send([]byte(strings.Repeat("x", 16<<20))) }
 
 func TestWriteTimeout(t *testing.T) {
 	t.Parallel()
@@ -40,14 +41,12 @@ func TestWriteTimeout(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
 			s := serve(t, a, transports.WithSendTimeout(500*time.Millisecond)) // the first writes take less
-			stalled := make(chan *peer, 1)
-			go func() {
-				p := a.next()
-				stall(p)
-				stalled <- p
-			}()
+			stalled := await.Go(t, func() (*peer, error) {
+				p := <-a.arrived
+				return p, stall(p)
+			}, "the message that stalls the client")
 			tt.dial(s.site)
-			p := recv(t, stalled)
+			p := stalled()
 			p.expectClosed(transports.ErrWriteTimeout)
 			recv(t, s.Empty())
 			require.Equal(t, map[string]uint64{"write_timeout": 1}, s.Stats().Ended)
@@ -63,20 +62,21 @@ func TestSlowClient(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
 			s := serve(t, a, transports.WithBufferSize(1<<10), transports.WithOutboxLimit(4<<10))
-			over := make(chan error, 1)
-			go func() {
-				p := a.next()
-				stall(p)
-				var err error
-				for err == nil {
-					err = p.Send(make([]byte, 100))
+			var sendErr error
+			stalled := await.Go(t, func() (*peer, error) {
+				p := <-a.arrived
+				if err := stall(p); err != nil {
+					return p, err
 				}
-				over <- err
-				a.arrived <- p
-			}()
+				for sendErr == nil {
+					sendErr = p.Send(make([]byte, 100))
+				}
+				return p, nil
+			}, "the send that overflows the outbox")
 			tt.dial(s.site)
-			require.ErrorIs(t, recv(t, over), transports.ErrSlowClient)
-			a.next().expectClosed(transports.ErrSlowClient)
+			p := stalled()
+			require.ErrorIs(t, sendErr, transports.ErrSlowClient)
+			p.expectClosed(transports.ErrSlowClient)
 			recv(t, s.Empty())
 			require.Equal(t, map[string]uint64{"slow_client": 1}, s.Stats().Ended)
 		})
@@ -143,8 +143,7 @@ func TestUsedConnectionsAreNotDisposed(t *testing.T) {
 	poll := s.poll(s.firstPoll(), nil)
 	poller := a.next()
 	s.Later(transports.DefaultDisconnectTimeout + time.Second)
-	require.Eventually(t, func() bool { return s.do("POST", unused, "").status == http.StatusNotFound }, patience, sweep,
-		"the connection nobody uses is gone")
+	await.Equal(t, http.StatusNotFound, func() int { return s.do("POST", unused, "").status }, "the status for a connection that was never used")
 	p.send("x")
 	c.expect("x")
 	poller.send("y")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -178,8 +179,7 @@ func TestAbortedPollDoesNotHideTheNext(t *testing.T) {
 	recv(t, next.waits) // no longer for the old one
 	unused := s.negotiate()
 	s.Later(transports.DefaultDisconnectTimeout + time.Second)
-	require.Eventually(t, func() bool { return s.do("POST", unused, "").status == http.StatusNotFound }, patience, sweep,
-		"a connection without a poll is gone")
+	await.Equal(t, http.StatusNotFound, func() int { return s.do("POST", unused, "").status }, "the status for a connection without a poll")
 	p.send("x")
 	next.expect(http.StatusOK, "x")
 }

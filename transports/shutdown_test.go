@@ -3,6 +3,7 @@ package transports_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -136,7 +138,7 @@ func TestShutdownByManyAtOnce(t *testing.T) {
 			}
 		})
 	}
-	all.Wait()
+	await.Group(t, &all, "all shutdowns")
 	require.Zero(t, s.Records())
 }
 
@@ -160,16 +162,20 @@ func TestShutdownWhileClientsCome(t *testing.T) {
 					}
 					c.drop()
 				default:
-					answer := s.askNegotiate("")
-					if answer.status != http.StatusOK {
+					answer := s.tryNegotiate("")
+					if answer.err == nil && answer.status != http.StatusOK {
 						return
 					}
 					var g grant
-					if err := json.Unmarshal([]byte(answer.body), &g); err != nil {
+					if err := errors.Join(answer.err, json.Unmarshal([]byte(answer.body), &g)); err != nil {
 						t.Error(err)
 						return
 					}
-					r := s.request("GET", g.ConnectionID, "")
+					r, err := s.tryRequest("GET", g.ConnectionID, "")
+					if err != nil {
+						t.Error(err)
+						return
+					}
 					if i%3 == 1 {
 						r.Header.Set("Accept", "text/event-stream")
 					}
@@ -182,7 +188,7 @@ func TestShutdownWhileClientsCome(t *testing.T) {
 	recv(t, first)
 	done, _ := s.shutDown()
 	require.NoError(t, recv(t, done))
-	all.Wait()
+	await.Group(t, &all, "the clients")
 	require.Zero(t, s.Records())
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -94,7 +95,7 @@ func runSoak(t *testing.T, duration time.Duration) (visits int64, ended map[stri
 	for i := range soakClients {
 		v.running.Go(func() { v.visit(ctx, rand.New(rand.NewPCG(1, uint64(i)))) })
 	}
-	v.running.Wait()
+	await.Group(t, &v.running, "the clients to end")
 	transport.CloseIdleConnections()
 
 	// Those who left without a word are noticed by themselves.

@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,7 +45,7 @@ func TestRunServesUntilItIsStopped(t *testing.T) {
 	require.Contains(t, string(body), `"connectionToken"`)
 
 	stop()
-	require.NoError(t, <-ended)
+	require.NoError(t, await.Receive(t, ended, "the end of the server"))
 	_, err = net.DialTimeout("tcp", strings.TrimPrefix(url, "http://"), time.Second)
 	require.Error(t, err)
 	http.DefaultClient.CloseIdleConnections()

@@ -12,6 +12,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/negotiate"
 )
 
@@ -35,7 +36,7 @@ func TestRoomsInRedis(t *testing.T) {
 			}
 		})
 	}
-	wait.Wait()
+	await.Group(t, &wait, "everybody to join")
 	for _, r := range []*Rooms{one, two} {
 		view, err := r.View(t.Context(), "0", "lobby")
 		require.NoError(t, err)
@@ -109,7 +110,7 @@ func TestProcessesAgreeOnAKey(t *testing.T) {
 			}
 		})
 	}
-	wait.Wait()
+	await.Group(t, &wait, "the keys")
 	require.Len(t, keys[0], keySize)
 	for _, key := range keys {
 		require.Equal(t, keys[0], key)

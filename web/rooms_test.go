@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 func TestRooms(t *testing.T) {
@@ -245,7 +247,7 @@ func TestRoomsAtOnce(t *testing.T) {
 			}
 		})
 	}
-	wait.Wait()
+	await.Group(t, &wait, "everybody to leave")
 
 	ids := map[int64]bool{}
 	var roster Roster

@@ -18,6 +18,7 @@ import (
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/hubtest"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/protocol"
 	"github.com/go-signalr/signalr/transports"
 )
@@ -259,12 +260,12 @@ func TestStreams(t *testing.T) {
 				break
 			}
 		}
-		require.Equal(t, "cancelled", <-h.diary)
+		require.Equal(t, "cancelled", await.Receive(t, h.diary, "the end of the stream"))
 
 		for _, err := range hubtest.Stream[string](c, "Count", 1<<60) {
 			require.Error(t, err, "an item of another type")
 		}
-		require.Equal(t, "cancelled", <-h.diary)
+		require.Equal(t, "cancelled", await.Receive(t, h.diary, "the end of the stream"))
 
 		for _, err := range hubtest.Stream[int](c, "Add", 1, 2) {
 			require.ErrorContains(t, err, "non-streaming")
@@ -386,18 +387,18 @@ func TestEndings(t *testing.T) {
 	protocols(t, func(t *testing.T, connect func(string) *hubtest.Client, h *chat) {
 		c := connect("ada")
 		c.Close()
-		require.Equal(t, "disconnected ada", <-h.diary)
+		require.Equal(t, "disconnected ada", await.Receive(t, h.diary, "the end of ada's connection"))
 		require.Equal(t, &hubtest.ClosedError{}, c.Closed())
 		c.Close()
 
 		c = connect("bob")
 		c.Send("Abort")
 		require.Equal(t, &hubtest.ClosedError{}, c.Closed())
-		require.Equal(t, "disconnected bob", <-h.diary)
+		require.Equal(t, "disconnected bob", await.Receive(t, h.diary, "the end of bob's connection"))
 
 		c = connect("cid")
 		c.Drop()
-		require.Equal(t, "disconnected cid", <-h.diary)
+		require.Equal(t, "disconnected cid", await.Receive(t, h.diary, "the end of cid's connection"))
 	})
 	hub := newHub(t, &chat{})
 	c := hubtest.NewServer(t, hub).Connect()

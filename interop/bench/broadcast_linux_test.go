@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout/redis"
 	"github.com/go-signalr/signalr/transports"
 )
@@ -179,7 +180,7 @@ func BenchmarkBroadcast(b *testing.B) {
 					}
 				})
 			}
-			wg.Wait()
+			await.Group(b, &wg, "the senders")
 			received()
 		}
 	}

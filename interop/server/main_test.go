@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 func TestRunServesBothAddressesUntilItsContextEnds(t *testing.T) {
@@ -53,7 +55,7 @@ func TestRunServesBothAddressesUntilItsContextEnds(t *testing.T) {
 	}
 
 	stop()
-	require.NoError(t, <-ended)
+	require.NoError(t, await.Receive(t, ended, "the end of the server"))
 	require.False(t, lines.Scan(), "more than one line on standard output")
 }
 

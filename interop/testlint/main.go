@@ -6,7 +6,8 @@
 //     WaitGroup.Wait): when the event does not come, the test hangs instead of saying what it waited for.
 //
 // Both are followed through helper functions, across packages. A function literal counts as running elsewhere when it
-// is started with go or is handed to code that does not just call it. Literals with a *testing.T of their own are tests
+// is started with go or is handed to code that does not just call it. Functions in a slice or map are a
+// table's, which its test runs. Literals with a *testing.T of their own are tests
 // themselves. Inside a synctest bubble every wait is bounded: a bubble that is stuck panics. What uses the package
 // interop/await instead is fine.
 //

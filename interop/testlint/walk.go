@@ -10,8 +10,9 @@ import (
 
 // walker notes what a function does on its own goroutine.
 type walker struct {
-	g  *graph
-	in *function
+	g     *graph
+	in    *function
+	table bool // inside a slice, an array or a map: a table of the test, which runs its functions itself
 }
 
 func (w *walker) visit(n ast.Node) {
@@ -30,7 +31,21 @@ func (w *walker) visit(n ast.Node) {
 			w.call(n)
 			return false
 		case *ast.FuncLit: // neither called, nor an argument
-			w.literal(n, "stored in a value")
+			w.literal(n, w.unlessTable("stored in a value"))
+			return false
+		case *ast.CompositeLit:
+			inner := *w
+			switch w.g.pass.TypesInfo.TypeOf(n).Underlying().(type) {
+			case *types.Slice, *types.Array, *types.Map:
+				inner.table = true
+			}
+			for _, e := range n.Elts {
+				if kv, ok := e.(*ast.KeyValueExpr); ok {
+					inner.visit(kv.Value)
+				} else {
+					inner.visit(e)
+				}
+			}
 			return false
 		case *ast.AssignStmt:
 			w.assign(n)
@@ -61,14 +76,22 @@ func (w *walker) visit(n ast.Node) {
 		case *ast.RangeStmt:
 			w.ranges(n)
 		case *ast.Ident:
-			w.named(n, "used as a value")
+			w.named(n, w.unlessTable("used as a value"))
 		case *ast.SelectorExpr:
-			w.named(n.Sel, "used as a value")
+			w.named(n.Sel, w.unlessTable("used as a value"))
 			w.visit(n.X)
 			return false
 		}
 		return true
 	})
+}
+
+// unlessTable returns why a function may run elsewhere; "" if a table has it.
+func (w *walker) unlessTable(why string) string {
+	if w.table {
+		return ""
+	}
+	return why
 }
 
 // assign visits an assignment: a literal that a variable holds for good runs where that is called.
@@ -129,6 +152,9 @@ func (w *walker) start(fun ast.Expr, why string) {
 
 // named notes that a declared function is used other than by calling it here.
 func (w *walker) named(id *ast.Ident, why string) {
+	if why == "" {
+		return
+	}
 	switch o := w.g.pass.TypesInfo.Uses[id].(type) {
 	case *types.Func:
 		if !isTest(o.Signature()) || why != "used as a value" {

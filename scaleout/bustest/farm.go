@@ -116,10 +116,18 @@ func (m *member) downs() []scaleout.NodeID {
 	return slices.Clone(m.down)
 }
 
-// waitFor waits until a condition holds. It looks again whenever the node is
-// told something, and from time to time, as a bus may change without a word.
+// waitFor waits until a condition holds.
 func (m *member) waitFor(what string, holds func() bool) {
 	m.t.Helper()
+	if !m.tryWaitFor(holds) {
+		m.t.Fatalf("node %d timed out waiting for %s", m.ID(), what)
+	}
+}
+
+// tryWaitFor is waitFor for goroutines that are not the test's: it reports whether the
+// condition holds within the timeout. It checks whenever the node receives something,
+// and at intervals, as a bus may change without notice.
+func (m *member) tryWaitFor(holds func() bool) bool {
 	deadline := time.NewTimer(patience)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -129,13 +137,13 @@ func (m *member) waitFor(what string, holds func() bool) {
 		changed := m.changed
 		m.mu.Unlock()
 		if holds() {
-			return
+			return true
 		}
 		select {
 		case <-changed:
 		case <-tick.C:
 		case <-deadline.C:
-			m.t.Fatalf("node %d waited in vain for %s", m.ID(), what)
+			return false
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 )
 
@@ -24,13 +25,22 @@ func (m *member) starts() []scaleout.Position {
 // read reads a stream to where the node is, a few envelopes at a time.
 func (m *member) read(stream int, after scaleout.Position, most int) (envelopes []*scaleout.Envelope, gap bool) {
 	m.t.Helper()
+	envelopes, gap, err := m.tryRead(stream, after, most)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return envelopes, gap
+}
+
+// tryRead is read for goroutines that are not the test's.
+func (m *member) tryRead(stream int, after scaleout.Position, most int) (envelopes []*scaleout.Envelope, gap bool, err error) {
 	for end := m.Last(stream); after.Compare(end) < 0 || envelopes == nil; {
 		page, missing, err := m.Read(m.t.Context(), stream, after, most)
 		if err != nil {
-			m.t.Fatalf("Read: %v", err)
+			return nil, gap, fmt.Errorf("reading stream %d after %v: %w", stream, after, err)
 		}
 		if len(page) > most {
-			m.t.Fatalf("Read of %d returned %d", most, len(page))
+			return nil, gap, fmt.Errorf("reading at most %d entries of stream %d returned %d", most, stream, len(page))
 		}
 		gap = gap || missing
 		if len(page) == 0 {
@@ -39,7 +49,7 @@ func (m *member) read(stream int, after scaleout.Position, most int) (envelopes 
 		envelopes = append(envelopes, page...)
 		after = page[len(page)-1].Position
 	}
-	return envelopes, gap
+	return envelopes, gap, nil
 }
 
 // inStream returns what the node has delivered of a shared stream.
@@ -192,12 +202,18 @@ func testLogReaders(t *testing.T, f *farm) {
 	for i := range readers {
 		others.Go(func() {
 			// Each begins when a part of the traffic is there.
-			reading.waitFor("traffic", func() bool { return len(reading.delivered()) >= i*publishers*each/readers })
-			all[i] = live.register(reading, starts)
+			if reading.tryWaitFor(func() bool { return len(reading.delivered()) >= i*publishers*each/readers }) {
+				all[i] = live.register(reading, starts)
+			} else {
+				f.t.Errorf("timed out waiting for the traffic that reader %d begins with", i)
+			}
 		})
 	}
-	publishing.Wait()
-	others.Wait()
+	await.Group(f.t, &publishing, "the publishers")
+	await.Group(f.t, &others, "the readers")
+	if f.t.Failed() {
+		return
+	}
 	reading.waitFor("everything", func() bool { return len(reading.delivered()) >= publishers*each })
 	for _, r := range all {
 		r.mu.Lock()
@@ -251,7 +267,10 @@ func (l *liveReaders) register(node *member, starts []scaleout.Position) *liveRe
 	l.readers = append(l.readers, r)
 	l.mu.Unlock()
 	for stream := range starts {
-		envelopes, gap := node.read(stream, starts[stream], 7)
+		envelopes, gap, err := node.tryRead(stream, starts[stream], 7)
+		if err != nil {
+			node.t.Error(err)
+		}
 		if gap {
 			node.t.Errorf("reading stream %d reports a gap", stream)
 		}

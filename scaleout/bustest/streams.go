@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 )
 
@@ -30,7 +31,7 @@ func testOrder(t *testing.T, f *farm) {
 			})
 		}
 	}
-	wg.Wait()
+	await.Group(f.t, &wg, "the publishers")
 	const total = 3 * publishers * each
 	for _, node := range nodes {
 		node.waitFor("everything published", func() bool { return len(node.delivered()) >= total })
@@ -108,7 +109,7 @@ func testSeveralTopics(t *testing.T, f *farm) {
 			}
 		})
 	}
-	wg.Wait()
+	await.Group(f.t, &wg, "the publishers")
 	next := make([]int, goroutines)
 	for _, target := range node.targets() {
 		var g, i int
@@ -218,7 +219,7 @@ func testManyTopics(t *testing.T, f *farm) {
 			}
 		})
 	}
-	wg.Wait()
+	await.Group(f.t, &wg, "the publishers")
 	for _, node := range nodes {
 		node.waitFor("all topics", func() bool { return len(node.delivered()) >= publishers*topics })
 		for topic, targets := range byTopic(node.delivered()) {

@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/scaleout/redis"
 )
@@ -52,7 +53,7 @@ func publish(b *testing.B, node scaleout.Node, goroutines int) {
 			}
 		})
 	}
-	wg.Wait()
+	await.Group(b, &wg, "the publishers")
 }
 
 // report reports what b.N messages have cost.
@@ -148,7 +149,7 @@ func BenchmarkRaw(b *testing.B) {
 					})
 					require.NoError(b, err)
 				}
-				wg.Wait()
+				await.Group(b, &wg, "the readers")
 			}))
 			b.StopTimer()
 			require.NoError(b, client.Del(context.Background(), key).Err())

@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/scaleout/bustest"
 	"github.com/go-signalr/signalr/scaleout/redis"
@@ -177,7 +178,7 @@ func TestSentinelFailover(t *testing.T) {
 	g.servers[0].kill()
 	traffic()
 	close(stop)
-	wg.Wait()
+	await.Group(t, &wg, "the publishers")
 	// All that was published came, or its loss was told. As an envelope that
 	// was lost may have been delivered on one node and not on the other, the
 	// two need not agree.

@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/scaleout/redis"
 )
@@ -209,11 +210,11 @@ func TestCancelledPublishDoesNotWaitForRedis(t *testing.T) {
 	n := join(t, server.client(), redis.WithPublishTimeout(time.Hour))
 	server.kill()
 	ctx, cancel := context.WithCancel(t.Context())
-	published := make(chan error)
+	published := make(chan error, 1)
 	go func() { published <- n.publish(ctx, "cancelled") }()
 	eventually(t, "something waiting", func() bool { return n.bus.Stats().Waiting > 0 })
 	cancel()
-	require.ErrorIs(t, <-published, context.Canceled)
+	require.ErrorIs(t, await.Receive(t, published, "the end of the canceled publish"), context.Canceled)
 }
 
 func TestPublishWhileRedisIsAway(t *testing.T) {
@@ -231,14 +232,14 @@ func TestPublishWhileRedisIsAway(t *testing.T) {
 	require.Less(t, time.Since(start), timeout+3*time.Second)
 
 	ctx, cancel := context.WithCancel(t.Context())
-	first := make(chan error)
+	first := make(chan error, 1)
 	go func() { first <- a.publish(ctx, "cancelled") }()
 	eventually(t, "something waiting", func() bool { return a.bus.Stats().Waiting > 0 })
 	big := message("a topic", "full")
 	big.Bodies[0].Data = make([]byte, 500)
 	require.ErrorIs(t, a.Publish(t.Context(), big), scaleout.ErrFull)
 	cancel()
-	err := <-first
+	err := await.Receive(t, first, "the end of the canceled publish")
 	require.True(t, errors.Is(err, context.Canceled) || errors.Is(err, scaleout.ErrDown), "%v", err)
 
 	server.start()
@@ -294,7 +295,7 @@ func TestSlowFollowerIsToldOfTheGap(t *testing.T) {
 			}
 		})
 	}
-	wg.Wait()
+	await.Group(t, &wg, "the publishers")
 	time.Sleep(time.Until(start.Add(time.Second))) // the follower is slow: the passing of time is what is tested
 	slow.release()
 	missing := func() (missing int) {
@@ -336,7 +337,7 @@ func TestLagIsTold(t *testing.T) {
 	node = joinWith(t, slow, server.client())
 	const published = 50
 	require.NoError(t, fast.publish(t.Context(), "x 1"))
-	<-held
+	await.Done(t, held, "the first envelope")
 	for i := 2; i <= published; i++ {
 		require.NoError(t, fast.publish(t.Context(), fmt.Sprint("x ", i)))
 	}
@@ -462,7 +463,7 @@ func TestBatchesAreSingleEntries(t *testing.T) {
 	}
 	eventually(t, "all to wait", func() bool { return a.bus.Stats().Waiting > count*64 })
 	server.resume()
-	wg.Wait()
+	await.Group(t, &wg, "the publishers")
 	require.Equal(t, count, a.delivered())
 	entries, err := server.client().XLen(t.Context(), "signalr:{hub/0}").Result()
 	require.NoError(t, err)

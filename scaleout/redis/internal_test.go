@@ -13,6 +13,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 )
 
@@ -150,10 +151,10 @@ func TestAwaitingSettlesInOrder(t *testing.T) {
 	awaiting := &n.streams[0].awaiting
 	awaiting.delivered(nil)
 	awaiting.delivered([]uint64{1})
-	require.NoError(t, <-batch[0].done)
+	require.NoError(t, await.Receive(t, batch[0].done, "the outcome of the first entry"))
 	awaiting.delivered([]uint64{3})
-	require.ErrorIs(t, <-batch[1].done, scaleout.ErrDown, "it was confirmed, and is not there")
-	require.NoError(t, <-batch[2].done)
+	require.ErrorIs(t, await.Receive(t, batch[1].done, "the outcome of the second entry"), scaleout.ErrDown, "it was confirmed, and is not there")
+	require.NoError(t, await.Receive(t, batch[2].done, "the outcome of the third entry"))
 	require.False(t, batch[3].settled())
 	require.Len(t, awaiting.entries, 1)
 }

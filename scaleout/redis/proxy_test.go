@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // proxy is a TCP proxy that can disturb the connections it carries.
@@ -39,7 +41,7 @@ func startProxy(t *testing.T, target string) *proxy {
 		p.closed = true
 		p.mu.Unlock()
 		p.cut()
-		p.wg.Wait()
+		await.Group(t, &p.wg, "the connections of the proxy")
 	})
 	return p
 }

@@ -16,6 +16,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/scaleout/redis"
 )
@@ -114,7 +115,7 @@ func BenchmarkTwoNodes(b *testing.B) {
 				}
 			})
 		}
-		wg.Wait()
+		await.Group(b, &wg, "the publishers")
 	}
 	appended := func(count int) {
 		for range count / pipeline {

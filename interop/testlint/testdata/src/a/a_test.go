@@ -35,9 +35,9 @@ func TestGoexit(t *testing.T) { // want TestGoexit:"goexits by t.FailNow"
 	ask := func() { helper.Fatal(t) } // want `t.Fatal in a function started with go`
 	go ask()
 	var group sync.WaitGroup
-	group.Go(func() { t.FailNow() }) // want `t.FailNow in a function passed to Go`
+	group.Go(func() { t.FailNow() })       // want `t.FailNow in a function passed to Go`
 	time.AfterFunc(time.Second, t.FailNow) // want `FailNow, which may call t.FailNow, is passed to AfterFunc`
-	helper.Keep(func(int) { t.Skip() }) // want `t.Skip in a function passed to Keep`
+	helper.Keep(func(int) { t.Skip() })    // want `t.Skip in a function passed to Keep`
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		require.NoError(t, nil) // want `require.NoError in a function passed to HandleFunc`
 	})
@@ -47,6 +47,10 @@ func TestGoexit(t *testing.T) { // want TestGoexit:"goexits by t.FailNow"
 	t.Cleanup(func() { t.FailNow() })
 	here := func() { t.FailNow() }
 	here()
+	for _, check := range map[string]func(){"one": func() { t.FailNow() }, "two": here} {
+		check()
+	}
+	_ = struct{ hook func() }{func() { t.FailNow() }} // want `t.FailNow in a function stored in a value`
 	for _, tt := range []struct{ check func(t *testing.T) }{{func(t *testing.T) { t.FailNow() }}} {
 		tt.check(t)
 	}
