@@ -37,16 +37,25 @@ for (const file of files) {
 for (const [what, why] of Object.entries(pending)) {
   console.log(`PENDING ${what}: ${why}`);
 }
+const reporters = ["spec", join(folder, "support", "slowest.mjs")].flatMap((reporter) => [
+  `--test-reporter=${reporter}`,
+  "--test-reporter-destination=stdout",
+]);
+// The last resort against a run that hangs: all parts together take ten minutes. CUTS may ask for hours.
+const limit = process.env.CUTS ? undefined : 30 * 60_000;
 const env = { ...process.env, [builtServer]: await build("./interop/server", temporaryFolder()) };
 for (let round = 1; round <= options.repeat; round++) {
   if (options.repeat > 1) {
     console.log(`round ${round} of ${options.repeat}`);
   }
-  const { status } = spawnSync(
+  const { status, error } = spawnSync(
     process.execPath,
-    ["--test", "--test-reporter=spec", ...options.node, ...files.map((file) => join(folder, file))],
-    { stdio: ["ignore", "inherit", "inherit"], env },
+    ["--test", ...reporters, ...options.node, ...files.map((file) => join(folder, file))],
+    { stdio: ["ignore", "inherit", "inherit"], env, timeout: limit, killSignal: "SIGKILL" },
   );
+  if (error) {
+    fail(`${files.join(", ")}: ${error.code === "ETIMEDOUT" ? `not finished within ${limit / 60_000} minutes` : error.message}`);
+  }
   if (status !== 0) {
     process.exit(status ?? 1);
   }
