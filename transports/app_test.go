@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -46,7 +47,7 @@ func (a *app) Connect(c *transports.Connection) transports.Receiver {
 // next returns the application's end of the connection that was opened next.
 func (a *app) next() *peer {
 	a.t.Helper()
-	return recv(a.t, a.arrived)
+	return await.Receive(a.t, a.arrived, "a connection to reach the application")
 }
 
 // verify checks what every connection promises to the application.
@@ -113,7 +114,7 @@ func (p *peer) expect(want string) {
 	p.app.t.Helper()
 	var got string
 	for len(got) < len(want) {
-		got += recv(p.app.t, p.received)
+		got += await.Receive(p.app.t, p.received, "the rest of %.100q after %.100q", want, got)
 	}
 	require.Equal(p.app.t, want, got)
 }
@@ -122,7 +123,7 @@ func (p *peer) expect(want string) {
 // a connection that the client ended properly.
 func (p *peer) expectClosed(cause error) {
 	p.app.t.Helper()
-	got := recv(p.app.t, p.closed)
+	got := await.Receive(p.app.t, p.closed, "the connection to be closed")
 	if cause == nil {
 		require.NoError(p.app.t, got)
 		return
@@ -133,7 +134,7 @@ func (p *peer) expectClosed(cause error) {
 // expectLost waits for the end of the connection by a failure of the network.
 func (p *peer) expectLost() {
 	p.app.t.Helper()
-	err := recv(p.app.t, p.closed)
+	err := await.Receive(p.app.t, p.closed, "the connection to be closed")
 	require.Error(p.app.t, err)
 	for _, own := range []error{transports.ErrAborted, transports.ErrInactive, transports.ErrShutdown, transports.ErrSlowClient, transports.ErrWriteTimeout} {
 		require.NotErrorIs(p.app.t, err, own)
@@ -145,18 +146,6 @@ func (p *peer) send(messages ...string) {
 	p.app.t.Helper()
 	for m := range slices.Values(messages) {
 		require.NoError(p.app.t, p.Send([]byte(m)))
-	}
-}
-
-// recv returns what comes out of a channel.
-func recv[T any](t testing.TB, ch <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-ch:
-		return v
-	case <-time.After(patience):
-		require.FailNow(t, "nothing came")
-		panic("unreachable")
 	}
 }
 

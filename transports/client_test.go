@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // site is where a client finds an endpoint, and how it gets there.
@@ -33,8 +36,10 @@ func newSite(t testing.TB, address string, transport *http.Transport) *site {
 	return &site{
 		t:      t,
 		url:    address,
-		client: &http.Client{Transport: transport},
-		dialer: &websocket.Dialer{NetDialContext: transport.DialContext, TLSClientConfig: http1(transport.TLSClientConfig)},
+		client: &http.Client{Transport: transport, Timeout: await.Timeout},
+		dialer: &websocket.Dialer{
+			NetDialContext: transport.DialContext, TLSClientConfig: http1(transport.TLSClientConfig), HandshakeTimeout: await.Timeout,
+		},
 	}
 }
 
@@ -74,7 +79,6 @@ func (s *site) request(method, id, body string) *http.Request {
 	return r
 }
 
-// tryRequest is request for goroutines that are not the test's.
 func (s *site) tryRequest(method, id, body string) (*http.Request, error) {
 	address := s.url
 	if id != "" {
@@ -96,11 +100,22 @@ func (s *site) exchange(r *http.Request) answer {
 // do sends a request and returns the answer.
 func (s *site) do(method, id, body string) answer {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	a := s.exchange(s.request(method, id, body).WithContext(ctx))
+	a := s.exchange(s.request(method, id, body))
 	require.NoError(s.t, a.err)
 	return a
+}
+
+// tryPost sends bytes by a POST, which must be accepted.
+func (s *site) tryPost(id, body string) error {
+	r, err := s.tryRequest(http.MethodPost, id, body)
+	if err != nil {
+		return err
+	}
+	a := s.exchange(r)
+	if a.err == nil && (a.status != http.StatusOK || a.body != "") {
+		return fmt.Errorf("POST: status %d, body %q", a.status, a.body)
+	}
+	return a.err
 }
 
 // expect sends a request and compares status and body of the answer.
@@ -147,7 +162,6 @@ func (s *site) askNegotiate(query string) answer {
 	return a
 }
 
-// tryNegotiate is askNegotiate for goroutines that are not the test's: the error is in the answer.
 func (s *site) tryNegotiate(query string) answer {
 	r, err := http.NewRequest(http.MethodPost, s.url+"/negotiate"+query, nil)
 	if err != nil {
@@ -213,12 +227,19 @@ func (s *site) tryDial(id string, header http.Header) (*socket, *http.Response, 
 
 func (c *socket) send(text string) {
 	c.t.Helper()
-	require.NoError(c.t, c.WriteMessage(websocket.TextMessage, []byte(text)))
+	require.NoError(c.t, c.trySend(text))
+}
+
+func (c *socket) trySend(text string) error {
+	if err := c.SetWriteDeadline(time.Now().Add(await.Timeout)); err != nil {
+		return err
+	}
+	return c.WriteMessage(websocket.TextMessage, []byte(text))
 }
 
 // next returns the next message.
 func (c *socket) next() (kind int, message string, err error) {
-	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(await.Timeout)); err != nil {
 		return 0, "", err
 	}
 	kind, data, err := c.ReadMessage()
@@ -247,7 +268,7 @@ func (c *socket) expectClosed(code int) {
 // sayGoodbye sends a closing frame.
 func (c *socket) sayGoodbye(payload []byte) {
 	c.t.Helper()
-	require.NoError(c.t, c.WriteControl(websocket.CloseMessage, payload, time.Now().Add(patience)))
+	require.NoError(c.t, c.WriteControl(websocket.CloseMessage, payload, time.Now().Add(await.Timeout)))
 }
 
 // drop breaks the connection.
@@ -264,7 +285,7 @@ type stream struct {
 // events opens an event stream and reads its head.
 func (s *site) events(id string) *stream {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
 	r := s.request(http.MethodGet, id, "").WithContext(ctx)
 	r.Header.Set("Accept", "text/event-stream")
 	resp, err := s.client.Do(r)

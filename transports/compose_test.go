@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -154,7 +155,7 @@ func TestHTTP2(t *testing.T) {
 		next.expect(http.StatusOK, "y")
 		aborted := s.poll(id, nil)
 		aborted.cancel()
-		recv(t, aborted.served)
+		await.Done(t, aborted.served, "the aborted poll to be served")
 		polled.send("kept")
 		s.expect("GET", id, "", http.StatusOK, "kept")
 		s.expect("DELETE", id, "", http.StatusAccepted, "")
@@ -171,7 +172,7 @@ func TestHTTP2(t *testing.T) {
 		stall(p) // more than the flow control lets through
 		p.Abort()
 		p.expectClosed(transports.ErrAborted)
-		recv(t, s.Empty())
+		await.Done(t, s.Empty(), "all connections to end")
 	})
 }
 
@@ -186,5 +187,5 @@ func TestStuckClientOverTLS(t *testing.T) {
 	stall(p)
 	p.Abort()
 	p.expectClosed(transports.ErrAborted)
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -66,7 +67,7 @@ func (p *craftsman) Close(error) {
 func (p *craftsman) expect(t *testing.T, entries ...string) {
 	t.Helper()
 	for _, entry := range entries {
-		require.Equal(t, entry, recv(t, p.diary))
+		require.Equal(t, entry, await.Receive(t, p.diary, "the entry %.100q", entry))
 	}
 }
 
@@ -98,7 +99,7 @@ func TestDeferredWorkComesLast(t *testing.T) {
 	})
 	s := serve(t, shop)
 	c := s.dial("")
-	p := recv(t, shop.arrived)
+	p := await.Receive(t, shop.arrived, "the connection to reach the application")
 	for range 3 {
 		c.push(frame("work") + frame("a") + frame(strings.Repeat("b", 300)) + frame("c"))
 		p.expect(t, "work", "a", strings.Repeat("b", 300), "c", "working")
@@ -115,7 +116,7 @@ func TestLongWorkHoldsNothingUp(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			proceed := make(chan struct{}, 2)
+			proceed := make(chan struct{})
 			shop := newWorkshop(func(p *craftsman) {
 				_ = p.Send([]byte("begun"))
 				<-proceed
@@ -123,7 +124,7 @@ func TestLongWorkHoldsNothingUp(t *testing.T) {
 			})
 			s := serveBy(t, shop, start)
 			c := s.dial("")
-			p := recv(t, shop.arrived)
+			p := await.Receive(t, shop.arrived, "the connection to reach the application")
 			for range 3 {
 				c.send("work")
 				p.expect(t, "work", "working")
@@ -132,7 +133,7 @@ func TestLongWorkHoldsNothingUp(t *testing.T) {
 				p.expect(t, "still there?")
 				require.NoError(t, p.Send([]byte("yes")))
 				c.expect("yes")
-				proceed <- struct{}{}
+				await.Send(t, proceed, struct{}{}, "the work")
 				c.expect("done")
 			}
 			// The next work begins while another one is not done.
@@ -142,8 +143,8 @@ func TestLongWorkHoldsNothingUp(t *testing.T) {
 			c.send("more work")
 			p.expect(t, "more work", "working")
 			c.expect("begun")
-			proceed <- struct{}{}
-			proceed <- struct{}{}
+			await.Send(t, proceed, struct{}{}, "the work")
+			await.Send(t, proceed, struct{}{}, "the work")
 		})
 	}
 }
@@ -168,18 +169,18 @@ func TestDeferredWorkBeforeHalfAFrame(t *testing.T) {
 			shop := newWorkshop(func(*craftsman) {})
 			s := serve(t, shop)
 			c := s.dial("")
-			p := recv(t, shop.arrived)
+			p := await.Receive(t, shop.arrived, "the connection to reach the application")
 			c.push(bytes[0])
 			for got := ""; got != "working"; {
-				got = recv(t, p.diary)
+				got = await.Receive(t, p.diary, "the entry of the work")
 			}
 			c.push(bytes[1])
 			for got := ""; !strings.HasSuffix(got, "x"); {
-				got = recv(t, p.diary)
+				got = await.Receive(t, p.diary, "the entry of what follows the work")
 			}
 			c.sayGoodbye(websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
 			for got := ""; got != "closed"; {
-				got = recv(t, p.diary)
+				got = await.Receive(t, p.diary, "the entry of the close")
 			}
 		})
 	}
@@ -191,10 +192,10 @@ func TestDeferredWorkOfABrokenConnection(t *testing.T) {
 	shop := newWorkshop(func(*craftsman) {})
 	s := serve(t, shop)
 	c := s.dial("")
-	p := recv(t, shop.arrived)
+	p := await.Receive(t, shop.arrived, "the connection to reach the application")
 	c.push(frame("work") + "\xff\xff" + frame("x"))
 	p.expect(t, "work")
-	require.ElementsMatch(t, []string{"working", "closed"}, []string{recv(t, p.diary), recv(t, p.diary)})
+	require.ElementsMatch(t, []string{"working", "closed"}, []string{await.Receive(t, p.diary, "the first entry of work and close"), await.Receive(t, p.diary, "the second entry of work and close")})
 }
 
 // Work that ends its goroutine, as a failing test does, ends no connection.
@@ -206,7 +207,7 @@ func TestWorkThatEndsItsGoroutine(t *testing.T) {
 	})
 	s := serve(t, shop)
 	c := s.dial("")
-	p := recv(t, shop.arrived)
+	p := await.Receive(t, shop.arrived, "the connection to reach the application")
 	for range 3 {
 		c.send("work")
 		p.expect(t, "work", "working")
@@ -236,7 +237,7 @@ func TestSeveralWorks(t *testing.T) {
 	}
 	s := serve(t, shop)
 	c := s.dial("")
-	p := recv(t, shop.arrived)
+	p := await.Receive(t, shop.arrived, "the connection to reach the application")
 	c.send("both")
 	p.expect(t, "both", "working", "working")
 	c.send("now")
@@ -249,14 +250,14 @@ func TestDeferredWorkOfAPost(t *testing.T) {
 	for _, kind := range []transports.Kind{transports.ServerSentEvents, transports.LongPolling} {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
-			proceed := make(chan struct{}, 2)
+			proceed := make(chan struct{})
 			shop := newWorkshop(func(p *craftsman) {
 				<-proceed
 				_ = p.Send([]byte("done"))
 			})
 			s := serve(t, shop)
 			l := s.connect(kind)
-			p := recv(t, shop.arrived)
+			p := await.Receive(t, shop.arrived, "the connection to reach the application")
 			l.send("work")
 			p.expect(t, "work", "working")
 			l.send("x")

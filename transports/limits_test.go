@@ -1,8 +1,9 @@
 package transports_test
 
 import (
+	"bytes"
+	"errors"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -32,7 +33,12 @@ var stuckClients = []stuck{
 }
 
 // stall sends more than fits between the server and a client that does not read.
-func stall(p *peer) error { return p.Send([]byte(strings.Repeat("x", 16<<20))) }
+func stall(p *peer) {
+	p.app.t.Helper()
+	require.NoError(p.app.t, tryStall(p))
+}
+
+func tryStall(p *peer) error { return p.Send(bytes.Repeat([]byte("x"), 16<<20)) }
 
 func TestWriteTimeout(t *testing.T) {
 	t.Parallel()
@@ -43,12 +49,12 @@ func TestWriteTimeout(t *testing.T) {
 			s := serve(t, a, transports.WithSendTimeout(500*time.Millisecond)) // the first writes take less
 			stalled := await.Go(t, func() (*peer, error) {
 				p := <-a.arrived
-				return p, stall(p)
-			}, "the message that stalls the client")
+				return p, tryStall(p)
+			}, "the message to the stuck client")
 			tt.dial(s.site)
 			p := stalled()
 			p.expectClosed(transports.ErrWriteTimeout)
-			recv(t, s.Empty())
+			await.Done(t, s.Empty(), "all connections to end")
 			require.Equal(t, map[string]uint64{"write_timeout": 1}, s.Stats().Ended)
 			require.ErrorIs(t, p.Send([]byte("x")), transports.ErrClosed)
 		})
@@ -62,22 +68,23 @@ func TestSlowClient(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
 			s := serve(t, a, transports.WithBufferSize(1<<10), transports.WithOutboxLimit(4<<10))
-			var sendErr error
-			stalled := await.Go(t, func() (*peer, error) {
+			overfilled := await.Go(t, func() (*peer, error) {
 				p := <-a.arrived
-				if err := stall(p); err != nil {
+				if err := tryStall(p); err != nil {
 					return p, err
 				}
-				for sendErr == nil {
-					sendErr = p.Send(make([]byte, 100))
+				for {
+					switch err := p.Send(make([]byte, 100)); {
+					case errors.Is(err, transports.ErrSlowClient):
+						return p, nil
+					case err != nil:
+						return p, err
+					}
 				}
-				return p, nil
-			}, "the send that overflows the outbox")
+			}, "the outbox of the stuck client to be full")
 			tt.dial(s.site)
-			p := stalled()
-			require.ErrorIs(t, sendErr, transports.ErrSlowClient)
-			p.expectClosed(transports.ErrSlowClient)
-			recv(t, s.Empty())
+			overfilled().expectClosed(transports.ErrSlowClient)
+			await.Done(t, s.Empty(), "all connections to end")
 			require.Equal(t, map[string]uint64{"slow_client": 1}, s.Stats().Ended)
 		})
 	}
@@ -121,7 +128,7 @@ func TestUnusedConnectionsAreDisposed(t *testing.T) {
 	a := newApp(t)
 	s := serve(t, a, transports.WithDisconnectTimeout(10*time.Millisecond))
 	id := s.negotiate()
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
 	_, resp, err := s.tryDial(id, nil)
 	require.ErrorIs(t, err, websocket.ErrBadHandshake)
@@ -143,7 +150,7 @@ func TestUsedConnectionsAreNotDisposed(t *testing.T) {
 	poll := s.poll(s.firstPoll(), nil)
 	poller := a.next()
 	s.Later(transports.DefaultDisconnectTimeout + time.Second)
-	await.Equal(t, http.StatusNotFound, func() int { return s.do("POST", unused, "").status }, "the status for a connection that was never used")
+	await.Equal(t, http.StatusNotFound, func() int { return s.do("POST", unused, "").status }, "the status of a POST to the unused connection")
 	p.send("x")
 	c.expect("x")
 	poller.send("y")
@@ -191,11 +198,10 @@ func TestStats(t *testing.T) {
 	aborted.Abort()
 	_, _, err := d.next()
 	require.Error(t, err)
-	var stats transports.Stats
-	require.Eventually(t, func() bool {
-		stats = s.Stats()
-		return stats.Ended["normal_closure"] == 2 && stats.Ended["aborted"] == 1
-	}, patience, sweep)
+	for reason, count := range map[string]uint64{"normal_closure": 2, "aborted": 1} {
+		await.Equal(t, count, func() uint64 { return s.Stats().Ended[reason] }, "the number of connections that ended with %s", reason)
+	}
+	stats := s.Stats()
 	require.Equal(t, map[transports.Kind]int{transports.WebSockets: 0, transports.ServerSentEvents: 1, transports.LongPolling: 0}, stats.Active)
 	require.Equal(t, map[transports.Kind]uint64{transports.WebSockets: 2, transports.ServerSentEvents: 1, transports.LongPolling: 1}, stats.Started)
 	require.Len(t, stats.Ended, 2)
@@ -208,7 +214,7 @@ func TestTicks(t *testing.T) {
 	ticks := make(chan time.Time, 1)
 	s := serve(t, tickHandler{newApp(t), ticks})
 	s.dial("")
-	first, second := recv(t, ticks), recv(t, ticks)
+	first, second := await.Receive(t, ticks, "a tick"), await.Receive(t, ticks, "a tick")
 	require.True(t, second.After(first))
 }
 

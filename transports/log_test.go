@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -71,7 +72,7 @@ func TestUnfitMiddlewareIsLogged(t *testing.T) {
 			r := s.request(http.MethodGet, s.negotiate(), "")
 			r.Header = header
 			s.exchange(r)
-			line := recv(t, lines)
+			line := await.Receive(t, lines, "a line of the log")
 			require.Contains(t, line, "level=WARN")
 			require.Contains(t, line, kind.String())
 			require.Contains(t, line, "Unwrap")

@@ -32,7 +32,7 @@ func TestFirstPollCarriesNoData(t *testing.T) {
 	s := serve(t, a)
 	id := s.negotiate()
 	first := s.start("GET", id, "", holdAnswer)
-	recv(t, first.answers.reached)
+	await.Done(t, first.answers.reached, "the first poll to be about to respond")
 	a.next().send("early")
 	first.answers.open()
 	first.expect(http.StatusOK, "")
@@ -80,7 +80,7 @@ func TestPollAfterTheEnd(t *testing.T) {
 	s.expect("GET", id, "", http.StatusOK, "rest")
 	s.expect("GET", id, "", http.StatusNoContent, "")
 	p.expectClosed(nil)
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
 	require.Equal(t, map[string]uint64{"normal_closure": 1}, s.Stats().Ended)
 }
@@ -92,7 +92,7 @@ func TestWaitingPollEndsWithTheApplication(t *testing.T) {
 	poll := s.poll(s.firstPoll(), nil)
 	a.next().Finish(nil)
 	poll.expect(http.StatusNoContent, "")
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 }
 
 func TestNewPollSupersedes(t *testing.T) {
@@ -105,7 +105,7 @@ func TestNewPollSupersedes(t *testing.T) {
 	for range 5 {
 		next := s.poll(id, nil)
 		poll.expect(http.StatusNoContent, "")
-		recv(t, next.waits) // no longer for the old one
+		await.Done(t, next.waits, "the next poll to wait") // no longer for the old one
 		poll = next
 	}
 	p.send("x")
@@ -123,7 +123,7 @@ func TestNewPollWaitsForTheOld(t *testing.T) {
 	old := s.poll(id, holdAnswer)
 	p := a.next()
 	next := s.poll(id, nil)
-	recv(t, old.answers.reached)
+	await.Done(t, old.answers.reached, "the old poll to be about to respond")
 	p.send("x")
 	none(t, next.answer, "the old one is still there")
 	old.answers.open()
@@ -138,9 +138,9 @@ func TestThirdPollIsRefused(t *testing.T) {
 	id := s.firstPoll()
 	first := s.poll(id, holdAnswer)
 	second := s.poll(id, nil)
-	recv(t, first.answers.reached)
+	await.Done(t, first.answers.reached, "the first poll to be about to respond")
 	third := s.start("GET", id, "", nil)
-	requireOutcome(t, outcome{status: 409, contentType: "text/plain", noCache: true}, recv(t, third.answer))
+	requireOutcome(t, outcome{status: 409, contentType: "text/plain", noCache: true}, await.Receive(t, third.answer, "the response to the third poll"))
 	first.answers.open()
 	first.expect(http.StatusNoContent, "")
 	a.next().send("x")
@@ -155,8 +155,8 @@ func TestAbortedPollKeepsTheData(t *testing.T) {
 	p := a.next()
 	poll := s.poll(id, nil)
 	poll.cancel()
-	require.Error(t, recv(t, poll.answer).err)
-	recv(t, poll.served)
+	require.Error(t, await.Receive(t, poll.answer, "the response to the poll").err)
+	await.Done(t, poll.served, "the poll to be served")
 	p.send("kept")
 	s.expect("GET", id, "", http.StatusOK, "kept")
 	none(t, p.closed, "an aborted poll ends nothing")
@@ -172,14 +172,14 @@ func TestAbortedPollDoesNotHideTheNext(t *testing.T) {
 	p := a.next()
 	old := s.poll(id, holdAnswer)
 	next := s.poll(id, nil)
-	recv(t, old.answers.reached)
+	await.Done(t, old.answers.reached, "the old poll to be about to respond")
 	old.cancel()
 	old.answers.open()
-	recv(t, old.served)
-	recv(t, next.waits) // no longer for the old one
+	await.Done(t, old.served, "the old poll to be served")
+	await.Done(t, next.waits, "the next poll to wait") // no longer for the old one
 	unused := s.negotiate()
 	s.Later(transports.DefaultDisconnectTimeout + time.Second)
-	await.Equal(t, http.StatusNotFound, func() int { return s.do("POST", unused, "").status }, "the status for a connection without a poll")
+	await.Equal(t, http.StatusNotFound, func() int { return s.do("POST", unused, "").status }, "the status of a POST to the unused connection")
 	p.send("x")
 	next.expect(http.StatusOK, "x")
 }
@@ -193,7 +193,7 @@ func TestPollAbandonedWhileItWaitsForAnother(t *testing.T) {
 	old := s.poll(id, holdAnswer)
 	abandoned := s.poll(id, nil)
 	abandoned.cancel()
-	recv(t, abandoned.served)
+	await.Done(t, abandoned.served, "the abandoned poll to be served")
 	next := s.poll(id, nil) // not the third: the second has gone
 	old.answers.open()
 	old.expect(http.StatusNoContent, "")
@@ -213,7 +213,7 @@ func TestPollsTooFarApart(t *testing.T) {
 	post.expect(http.StatusOK, "")
 	s.Later(transports.DefaultDisconnectTimeout + time.Second)
 	p.expectClosed(transports.ErrInactive)
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
 	require.Equal(t, map[string]uint64{"timeout": 1}, s.Stats().Ended)
 }
@@ -230,7 +230,7 @@ func TestRequestsWhileAConnectionIsDisposed(t *testing.T) {
 	id := s.firstPoll()
 	a.next()
 	s.Later(transports.DefaultDisconnectTimeout + time.Second)
-	recv(t, leaving.reached)
+	await.Done(t, leaving.reached, "the application to be closing the connection")
 	requireOutcome(t, outcome{status: 404, contentType: "text/plain", noCache: true}, s.do("GET", id, ""))
 	requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, s.do("POST", id, "x"))
 	leaving.open()
@@ -260,7 +260,7 @@ func TestDeleteDoesNotWaitForTheApplication(t *testing.T) {
 	s := serve(t, a)
 	id := s.firstPoll()
 	s.expect("DELETE", id, "", http.StatusAccepted, "")
-	recv(t, leaving.reached)
+	await.Done(t, leaving.reached, "the application to be closing the connection")
 	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
 	leaving.open()
 }
@@ -280,14 +280,14 @@ func TestDeleteEndsTheWaitingPoll(t *testing.T) {
 // looks at the DELETE, and the connection must end all the same.
 func TestDeleteWhileAPollIsOnItsWayOut(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range map[string]func(s *server, id string, p *peer) *pending{
-		"with data": func(s *server, id string, p *peer) *pending {
+	for name, prepare := range map[string]func(t *testing.T, s *server, id string, p *peer) *pending{
+		"with data": func(_ *testing.T, s *server, id string, p *peer) *pending {
 			poll := s.poll(id, holdAnswer)
 			p.send("x")
 			return poll
 		},
-		"without data": func(s *server, id string, _ *peer) *pending { return s.poll(id, holdAnswer) },
-		"superseded": func(s *server, id string, _ *peer) *pending {
+		"without data": func(_ *testing.T, s *server, id string, _ *peer) *pending { return s.poll(id, holdAnswer) },
+		"superseded": func(_ *testing.T, s *server, id string, _ *peer) *pending {
 			poll := s.poll(id, holdAnswer)
 			s.poll(id, nil)
 			return poll
@@ -299,8 +299,8 @@ func TestDeleteWhileAPollIsOnItsWayOut(t *testing.T) {
 			s := serve(t, a, transports.WithPollTimeout(10*time.Millisecond))
 			id := s.firstPoll()
 			p := a.next()
-			poll := prepare(s, id, p)
-			recv(t, poll.answers.reached)
+			poll := prepare(t, s, id, p)
+			await.Done(t, poll.answers.reached, "the poll to be about to respond")
 			s.expect("DELETE", id, "", http.StatusAccepted, "")
 			poll.answers.open()
 			p.expectClosed(nil)
@@ -312,7 +312,7 @@ func TestDeleteWhileAPollIsOnItsWayOut(t *testing.T) {
 		s := serve(t, a)
 		id := s.negotiate()
 		first := s.start("GET", id, "", holdAnswer)
-		recv(t, first.answers.reached)
+		await.Done(t, first.answers.reached, "the first poll to be about to respond")
 		s.expect("DELETE", id, "", http.StatusAccepted, "")
 		first.answers.open()
 		a.next().expectClosed(nil)

@@ -10,10 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -66,9 +66,11 @@ func startNginx(t *testing.T, backend string) *site {
 	ctx, stop := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, "-p", dir, "-e", filepath.Join(dir, "error.log"), "-c", config)
 	require.NoError(t, cmd.Start())
+	exited := make(chan error, 1)
+	go func() { exited <- cmd.Wait() }()
 	t.Cleanup(func() {
 		stop()
-		_ = cmd.Wait()
+		await.Done(t, exited, "nginx to exit")
 		if text, err := os.ReadFile(filepath.Join(dir, "error.log")); err == nil && t.Failed() {
 			t.Logf("nginx says:\n%s", text)
 		}
@@ -79,13 +81,13 @@ func startNginx(t *testing.T, backend string) *site {
 		},
 	}
 	s := newSite(t, "http://nginx.example/app/chat", transport)
-	require.Eventually(t, func() bool {
+	await.Until(t, func() bool {
 		conn, err := transport.DialContext(ctx, "", "")
 		if err == nil {
 			_ = conn.Close()
 		}
 		return err == nil
-	}, patience, 10*time.Millisecond, "nginx does not start")
+	}, "nginx accepts connections")
 	return s
 }
 
@@ -119,6 +121,6 @@ func TestBehindNginx(t *testing.T) {
 		before := e.Stats().Ended["connection_lost"]
 		st.drop()
 		c.drop()
-		require.Eventually(t, func() bool { return e.Stats().Ended["connection_lost"] == before+2 }, patience, sweep)
+		await.Equal(t, before+2, func() uint64 { return e.Stats().Ended["connection_lost"] }, "the number of lost connections")
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -39,16 +40,13 @@ func TestRawEcho(t *testing.T) {
 		s := serve(t, echo)
 		l := s.connect(kind)
 		for _, text := range []string{"one", "t\nw\no", strings.Repeat("three", 60_000)} {
-			sent := make(chan struct{})
-			go func() { // the echo of a long text begins before its end is sent
-				defer close(sent)
-				l.send(text)
-			}()
+			sent := make(chan error, 1)
+			go func() { sent <- l.trySend(text) }() // the echo of a long text begins before its end is sent
 			s.expectFrom(l, text)
-			recv(t, sent)
+			require.NoError(t, await.Receive(t, sent, "the text to be sent"))
 		}
 		l.leave()
-		recv(t, s.Empty())
+		await.Done(t, s.Empty(), "all connections to end")
 	})
 }
 
@@ -74,8 +72,9 @@ func TestRawHandlerReturns(t *testing.T) {
 				l := s.connect(kind)
 				s.expectFrom(l, "bye") // what was written is delivered first
 				l.expectEnd(tt.failed)
-				recv(t, recv(t, ended).Context().Done())
-				recv(t, s.Empty())
+				c := await.Receive(t, ended, "the handler to return")
+				await.Done(t, c.Context().Done(), "the end of the context")
+				await.Done(t, s.Empty(), "all connections to end")
 			})
 		})
 	}
@@ -99,7 +98,7 @@ func TestRawPanicIsLogged(t *testing.T) {
 	logger, lines := newLog()
 	s := serve(t, transports.ConnectionHandler(func(*transports.RawConn) error { panic("of the test") }), transports.WithLogger(logger))
 	s.dial("").expectClosed(websocket.CloseInternalServerErr)
-	line := recv(t, lines)
+	line := await.Receive(t, lines, "a line of the log")
 	require.Contains(t, line, "level=ERROR")
 	require.Contains(t, line, "of the test")
 	require.Contains(t, line, "raw_test.go", "the stack leads to the fault")
@@ -120,11 +119,11 @@ func TestRawReadEndsWithTheClient(t *testing.T) {
 		}))
 		l := s.connect(kind)
 		l.send("last words")
-		c := recv(t, conns)
+		c := await.Receive(t, conns, "the connection to reach the handler")
 		require.Equal(t, kind, c.Connection().Transport())
 		l.leave()
-		require.Equal(t, "last words", recv(t, read))
-		recv(t, s.Empty())
+		require.Equal(t, "last words", await.Receive(t, read, "what the handler has read"))
+		await.Done(t, s.Empty(), "all connections to end")
 		_, err := c.Write([]byte("too late"))
 		require.ErrorIs(t, err, transports.ErrClosed)
 		n, err := c.Read(make([]byte, 1))
@@ -136,12 +135,12 @@ func TestRawReadEndsWithTheClient(t *testing.T) {
 func TestRawContextTellsWhyTheConnectionEnded(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		end  func(*transports.RawConn, *socket)
+		end  func(*testing.T, *transports.RawConn, *socket)
 		want error
 	}{
-		"client leaves":  {func(_ *transports.RawConn, c *socket) { c.sayGoodbye(nil) }, context.Canceled},
-		"server aborts":  {func(c *transports.RawConn, _ *socket) { c.Connection().Abort() }, transports.ErrAborted},
-		"handler closes": {func(c *transports.RawConn, _ *socket) { _ = c.Close() }, context.Canceled},
+		"client leaves":  {func(_ *testing.T, _ *transports.RawConn, c *socket) { c.sayGoodbye(nil) }, context.Canceled},
+		"server aborts":  {func(_ *testing.T, c *transports.RawConn, _ *socket) { c.Connection().Abort() }, transports.ErrAborted},
+		"handler closes": {func(_ *testing.T, c *transports.RawConn, _ *socket) { _ = c.Close() }, context.Canceled},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -152,9 +151,9 @@ func TestRawContextTellsWhyTheConnectionEnded(t *testing.T) {
 				return nil
 			}))
 			client := s.dial("")
-			c := recv(t, conns)
-			tt.end(c, client)
-			recv(t, c.Context().Done())
+			c := await.Receive(t, conns, "the connection to reach the handler")
+			tt.end(t, c, client)
+			await.Done(t, c.Context().Done(), "the end of the context")
 			require.ErrorIs(t, context.Cause(c.Context()), tt.want)
 		})
 	}
@@ -173,7 +172,7 @@ func TestRawContextHasTheValuesOfTheRequest(t *testing.T) {
 			s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), contextKey{}, "of the middleware")))
 		})
 		l := s.connect(kind)
-		require.Equal(t, "of the middleware", recv(t, values))
+		require.Equal(t, "of the middleware", await.Receive(t, values, "the value of the context"))
 		l.expectEnd(false)
 	})
 }
@@ -194,7 +193,7 @@ func TestRawWriteWaits(t *testing.T) {
 	id := s.firstPoll()
 	var want, got strings.Builder
 	for i := range 11 { // more than 1000 bytes wait after the eleventh
-		require.Equal(t, i, recv(t, written))
+		require.Equal(t, i, await.Receive(t, written, "write %d to return", i))
 	}
 	require.Len(t, s.do("GET", id, "").body, 1100)
 	for i := 11; i < 100; i++ {
@@ -224,8 +223,8 @@ func TestRawWriteEndsWithTheConnection(t *testing.T) {
 			return err
 		}), transports.WithOutboxLimit(64<<20))
 		s.connect(kind)
-		recv(t, conns).Connection().Abort()
-		require.ErrorIs(t, recv(t, failed), transports.ErrClosed)
+		await.Receive(t, conns, "the connection to reach the handler").Connection().Abort()
+		require.ErrorIs(t, await.Receive(t, failed, "the failure of the Write"), transports.ErrClosed)
 	})
 }
 
@@ -238,7 +237,7 @@ func TestRawReadHoldsTheClientBack(t *testing.T) {
 		return nil
 	}), transports.WithBufferSize(10))
 	id := s.firstPoll()
-	c := recv(t, conns)
+	c := await.Receive(t, conns, "the connection to reach the handler")
 	s.expect("POST", id, "1234567890", http.StatusOK, "")
 	post := s.start("POST", id, "more", nil)
 	buffer := make([]byte, 8)
@@ -277,8 +276,8 @@ func TestRawClose(t *testing.T) {
 			return c.Close() // harmless
 		}))
 		l := s.connect(kind)
-		require.ErrorIs(t, recv(t, after), transports.ErrClosed)
-		require.ErrorIs(t, recv(t, after), io.EOF)
+		require.ErrorIs(t, await.Receive(t, after, "the error after Close"), transports.ErrClosed)
+		require.ErrorIs(t, await.Receive(t, after, "the error after Close"), io.EOF)
 		s.expectFrom(l, "bye")
 		l.expectEnd(false)
 	})
@@ -327,7 +326,7 @@ func TestRawWebSocketIsKeptAlive(t *testing.T) {
 		return nil
 	})
 	go func() { _, _, _ = c.next() }()
-	require.Empty(t, recv(t, pongs))
+	require.Empty(t, await.Receive(t, pongs, "the pong"))
 	c.drop()
 }
 

@@ -6,10 +6,12 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -23,10 +25,10 @@ func TestPostBeforeAWebSocketIsForgotten(t *testing.T) {
 	id := s.negotiate()
 	s.expect(http.MethodPost, id, "early", http.StatusOK, "")
 	late := s.start(http.MethodPost, id, "more than is kept", nil)
-	recv(t, late.waits)
+	await.Done(t, late.waits, "the late POST to wait")
 	c := s.dial(id)
 	p := a.next()
-	requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, recv(t, late.answer))
+	requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, await.Receive(t, late.answer, "the response to the late POST"))
 	for range 3 {
 		c.send("x")
 	}
@@ -122,14 +124,18 @@ func otherKind(kind transports.Kind) transports.Kind {
 // however long that was: the limit on reading it does not run meanwhile.
 func TestPostThatWaitsLongForTheFirstGet(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, testPostThatWaitsLongForTheFirstGet)
+}
+
+func testPostThatWaitsLongForTheFirstGet(t *testing.T) {
 	a := newApp(t)
-	const limit = time.Second // for the client, on a machine with much else to do
-	s := serve(t, a, transports.WithSendTimeout(limit), transports.WithBufferSize(8<<10))
+	const limit = time.Second
+	s := serveBubble(t, a, func(*http.Server) {}, transports.WithSendTimeout(limit), transports.WithBufferSize(8<<10))
 	id := s.negotiate()
 	body := strings.Repeat("x", 8<<10+100)
 	post := s.start(http.MethodPost, id, body, nil)
-	recv(t, post.waits)
-	<-time.After(limit * 5 / 4) // the passing of time is what is tested
+	await.Done(t, post.waits, "the POST to wait")
+	time.Sleep(limit * 5 / 4)
 	none(t, post.answer, "the buffer is full")
 	s.expect(http.MethodGet, id, "", http.StatusOK, "")
 	a.next().expect(body)
@@ -159,13 +165,13 @@ func TestDeleteWhileTheConnectionIsOpened(t *testing.T) {
 	s := serve(t, slowConnect{a, opening})
 	id := s.negotiate()
 	poll := s.start(http.MethodGet, id, "", nil)
-	recv(t, opening.reached)
+	await.Done(t, opening.reached, "the application to be opening the connection")
 	p := a.next()
 	s.expect(http.MethodDelete, id, "", http.StatusAccepted, "")
 	none(t, p.closed, "the application has not yet returned")
 	opening.open()
 	p.expectClosed(nil)
-	require.NoError(t, recv(t, poll.answer).err)
+	require.NoError(t, await.Receive(t, poll.answer, "the response to the poll").err)
 	a.verify()
 }
 
@@ -197,7 +203,7 @@ func TestSendersThatWaitNeverOverfillTheOutbox(t *testing.T) {
 	id := s.firstPoll()
 	p := a.next()
 	results := make(chan error, senders)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
 	defer cancel()
 	for range senders {
 		go func() { results <- p.SendWait(ctx, make([]byte, buffer)) }()
@@ -209,7 +215,7 @@ func TestSendersThatWaitNeverOverfillTheOutbox(t *testing.T) {
 		got += len(answer.body)
 	}
 	for range senders {
-		require.NoError(t, recv(t, results))
+		require.NoError(t, await.Receive(t, results, "the result of a SendWait"))
 	}
 }
 
@@ -222,10 +228,10 @@ func TestBrokenConnectionIsNoticedWhileReceiveBlocks(t *testing.T) {
 	c := s.dial("")
 	p := a.next()
 	c.send("held up")
-	recv(t, p.receiving)
+	await.Done(t, p.receiving, "the application to be given the POST")
 	require.NoError(t, c.NetConn().(*net.TCPConn).SetLinger(0))
 	c.drop()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
 	defer cancel()
 	var err error
 	for err == nil {
@@ -271,10 +277,10 @@ func TestAbortAfterTheAnswerSparesTheNetworkConnection(t *testing.T) {
 	poll.Header.Set("Hold", "yes")
 	answered := make(chan answer, 1)
 	go func() { answered <- s.exchange(poll) }()
-	recv(t, flushed.reached)
+	await.Done(t, flushed.reached, "the response to be flushed")
 	p.Abort()
 	flushed.open()
-	got := recv(t, answered)
+	got := await.Receive(t, answered, "the response to the poll")
 	require.NoError(t, got.err)
 	require.Equal(t, "answer", got.body)
 	p.expectClosed(transports.ErrAborted)

@@ -13,21 +13,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
 func TestPost(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(*site, string){
-		"ServerSentEvents": func(s *site, id string) { s.events(id) },
-		"LongPolling":      func(s *site, id string) { s.expect("GET", id, "", http.StatusOK, "") },
+	for name, open := range map[string]func(*testing.T, *site, string){
+		"ServerSentEvents": func(_ *testing.T, s *site, id string) { s.events(id) },
+		"LongPolling":      func(_ *testing.T, s *site, id string) { s.expect("GET", id, "", http.StatusOK, "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
 			s := serve(t, a)
 			id := s.negotiate()
-			open(s.site, id)
+			open(t, s.site, id)
 			p := a.next()
 			for _, body := range []string{"one", "\x00\xff", strings.Repeat("long", 10_000)} {
 				post := s.start("POST", id, body, nil)
@@ -40,9 +41,9 @@ func TestPost(t *testing.T) {
 
 func TestPostBeforeTheFirstGet(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(*server, string){
-		"ServerSentEvents": func(s *server, id string) { s.events(id) },
-		"LongPolling":      func(s *server, id string) { s.expect("GET", id, "", http.StatusOK, "") },
+	for name, open := range map[string]func(*testing.T, *server, string){
+		"ServerSentEvents": func(_ *testing.T, s *server, id string) { s.events(id) },
+		"LongPolling":      func(_ *testing.T, s *server, id string) { s.expect("GET", id, "", http.StatusOK, "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -52,9 +53,9 @@ func TestPostBeforeTheFirstGet(t *testing.T) {
 			s.expect("POST", id, "12345", http.StatusOK, "")
 			s.expect("POST", id, "67890", http.StatusOK, "")
 			late := s.start("POST", id, "more than is kept", nil) // waits
-			recv(t, late.waits)
+			await.Done(t, late.waits, "the late POST to wait")
 			none(t, late.answer, "the buffer is full")
-			open(s, id)
+			open(t, s, id)
 			a.next().expect("1234567890more than is kept")
 			late.expect(http.StatusOK, "")
 		})
@@ -65,9 +66,9 @@ func TestPostBeforeAGetThatNeverComes(t *testing.T) {
 	t.Parallel()
 	s := serve(t, newApp(t), transports.WithBufferSize(10))
 	post := s.start("POST", s.negotiate(), "more than is kept", nil)
-	recv(t, post.waits)
+	await.Done(t, post.waits, "the POST to wait")
 	s.Later(transports.DefaultDisconnectTimeout + time.Second)
-	requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, recv(t, post.answer))
+	requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, await.Receive(t, post.answer, "the response to the POST"))
 }
 
 func TestPostsAreSerialised(t *testing.T) {
@@ -78,9 +79,9 @@ func TestPostsAreSerialised(t *testing.T) {
 	p := a.next()
 	first := strings.Repeat("a", 20_000)
 	one := s.start("POST", id, first, nil)
-	recv(t, p.receiving)
+	await.Done(t, p.receiving, "the application to be given the POST")
 	two := s.start("POST", id, strings.Repeat("b", 20_000), nil)
-	recv(t, two.waits)
+	await.Done(t, two.waits, "the second POST to wait")
 	p.expect(first)
 	one.expect(http.StatusOK, "")
 	p.expect(strings.Repeat("b", 20_000))
@@ -94,11 +95,11 @@ func TestPostAbandonedWhileItWaitsForAnother(t *testing.T) {
 	id := s.firstPoll()
 	p := a.next()
 	one := s.start("POST", id, "one", nil)
-	recv(t, p.receiving)
+	await.Done(t, p.receiving, "the application to be given the POST")
 	two := s.start("POST", id, "", nil)
-	recv(t, two.waits)
+	await.Done(t, two.waits, "the second POST to wait")
 	two.cancel()
-	recv(t, two.served)
+	await.Done(t, two.served, "the second POST to be served")
 	three := s.start("POST", id, "three", nil)
 	p.expect("one")
 	one.expect(http.StatusOK, "")
@@ -115,7 +116,7 @@ func TestPostLatencyHoldsTheClientBack(t *testing.T) {
 	id := s.firstPoll()
 	p := a.next()
 	post := s.start("POST", id, "slowly", nil)
-	recv(t, p.receiving)
+	await.Done(t, p.receiving, "the application to be given the POST")
 	none(t, post.answer, "the application is not ready")
 	p.expect("slowly")
 	post.expect(http.StatusOK, "")
@@ -133,12 +134,12 @@ func TestPostWhileItsConnectionEnds(t *testing.T) {
 			id := s.firstPoll()
 			p := a.next()
 			writing := s.start("POST", id, body, nil)
-			recv(t, p.receiving)
+			await.Done(t, p.receiving, "the application to be given the POST")
 			waiting := s.start("POST", id, body, nil)
-			recv(t, waiting.waits)
+			await.Done(t, waiting.waits, "the second POST to wait")
 			s.expect("DELETE", id, "", http.StatusAccepted, "")
-			requireOutcome(t, outcome{status: 200, contentType: "text/plain"}, recv(t, writing.answer))
-			requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, recv(t, waiting.answer))
+			requireOutcome(t, outcome{status: 200, contentType: "text/plain"}, await.Receive(t, writing.answer, "the response to the first POST"))
+			requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, await.Receive(t, waiting.answer, "the response to the second POST"))
 		})
 	}
 }
@@ -147,14 +148,15 @@ func TestPostWhileItsConnectionEnds(t *testing.T) {
 // taken any of the bytes, since they may already have had an effect.
 func TestPostTakenBeforeItsConnectionEnds(t *testing.T) {
 	t.Parallel()
-	for name, open := range map[string]func(s *server) (id string, end func()){
-		"ServerSentEvents": func(s *server) (string, func()) {
+	for name, open := range map[string]func(t *testing.T, s *server) (id string, end func(*testing.T)){
+		"ServerSentEvents": func(_ *testing.T, s *server) (string, func(*testing.T)) {
 			id := s.negotiate()
-			return id, s.events(id).drop
+			st := s.events(id)
+			return id, func(*testing.T) { st.drop() }
 		},
-		"LongPolling": func(s *server) (string, func()) {
+		"LongPolling": func(_ *testing.T, s *server) (string, func(*testing.T)) {
 			id := s.firstPoll()
-			return id, func() { s.expect("DELETE", id, "", http.StatusAccepted, "") }
+			return id, func(*testing.T) { s.expect("DELETE", id, "", http.StatusAccepted, "") }
 		},
 	} {
 		for _, body := range []string{"short", strings.Repeat("long", 10_000)} {
@@ -165,15 +167,15 @@ func TestPostTakenBeforeItsConnectionEnds(t *testing.T) {
 				a.onTaken = taken.pass
 				s := serve(t, a)
 				t.Cleanup(taken.open)
-				id, end := open(s)
+				id, end := open(t, s)
 				p := a.next()
 				post := s.start("POST", id, body, nil)
-				require.NotEmpty(t, recv(t, p.received))
-				recv(t, taken.reached)
-				end()
-				recv(t, s.Empty())
+				require.NotEmpty(t, await.Receive(t, p.received, "the bytes of the POST"))
+				await.Done(t, taken.reached, "the application to take the bytes")
+				end(t)
+				await.Done(t, s.Empty(), "all connections to end")
 				taken.open()
-				requireOutcome(t, outcome{status: 200, contentType: "text/plain"}, recv(t, post.answer))
+				requireOutcome(t, outcome{status: 200, contentType: "text/plain"}, await.Receive(t, post.answer, "the response to the POST"))
 			})
 		}
 	}
@@ -196,7 +198,7 @@ func TestSlowPost(t *testing.T) {
 			conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
 			require.NoError(t, err)
 			defer conn.Close()
-			require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+			require.NoError(t, conn.SetDeadline(time.Now().Add(await.Timeout)))
 			_, err = fmt.Fprintf(conn, "POST /chat?id=%s HTTP/1.1\r\nHost: x\r\n%s", id, head)
 			require.NoError(t, err)
 			slow.expect("ab")
@@ -231,7 +233,7 @@ func TestPostCutOff(t *testing.T) {
 	require.NoError(t, err)
 	p.expect("ab")
 	require.NoError(t, conn.(*net.TCPConn).CloseWrite())
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(await.Timeout)))
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	_, _ = io.Copy(io.Discard, resp.Body)

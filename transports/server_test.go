@@ -13,12 +13,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
 const (
-	// patience is how long a test waits for what must come.
-	patience = 20 * time.Second
 	// sweep is how often the endpoints of tests look at their timeouts.
 	sweep = 5 * time.Millisecond
 	// watched is the header that names the requests a test looks into.
@@ -68,7 +67,7 @@ func endpoint(t testing.TB, handler transports.Handler, opts ...transports.Optio
 
 // verifyGone shuts an endpoint down and checks that it then has nothing left.
 func verifyGone(t testing.TB, e *transports.Endpoint, handler transports.Handler) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
 	defer cancel()
 	require.NoError(t, e.Shutdown(ctx), "every connection ends")
 	require.Zero(t, e.Records(), "no record is left")
@@ -142,7 +141,7 @@ func (s *server) start(method, id, body string, change func(*watch)) *pending {
 	}
 	name := strconv.FormatInt(s.names.Add(1), 10)
 	s.watches.Store(name, w)
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
 	s.t.Cleanup(cancel)
 	r := s.request(method, id, body).WithContext(ctx)
 	r.Header.Set(watched, name)
@@ -155,7 +154,7 @@ func (s *server) start(method, id, body string, change func(*watch)) *pending {
 func (s *server) poll(id string, change func(*watch)) *pending {
 	s.t.Helper()
 	p := s.start(http.MethodGet, id, "", change)
-	recv(s.t, p.waits)
+	await.Done(s.t, p.waits, "the poll to wait")
 	return p
 }
 
@@ -166,7 +165,7 @@ func (s *server) firstPoll() (id string) {
 	id = s.negotiate()
 	p := s.start(http.MethodGet, id, "", nil)
 	p.expect(http.StatusOK, "")
-	recv(s.t, p.served)
+	await.Done(s.t, p.served, "the first poll to be served")
 	return id
 }
 
@@ -175,7 +174,7 @@ func holdBind(w *watch)   { w.binds = newGate() }
 
 func (p *pending) expect(status int, body string) answer {
 	p.t.Helper()
-	a := recv(p.t, p.answer)
+	a := await.Receive(p.t, p.answer, "the response to the poll")
 	require.NoError(p.t, a.err)
 	require.Equal(p.t, status, a.status)
 	require.Equal(p.t, body, a.body)

@@ -3,7 +3,6 @@ package transports_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -17,9 +16,16 @@ import (
 	"github.com/go-signalr/signalr/transports"
 )
 
+// soon returns a context that bounds what a test waits for.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), await.Timeout)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // shutDown starts a shutdown that the test can call off.
 func (s *server) shutDown() (result <-chan error, callOff context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
 	s.t.Cleanup(cancel)
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(ctx) }()
@@ -38,7 +44,7 @@ func TestShutdown(t *testing.T) {
 		p.expectClosed(transports.ErrShutdown)
 		s.expectFrom(l, "bye")
 		l.expectEnd(false)
-		require.NoError(t, recv(t, done))
+		require.NoError(t, await.Receive(t, done, "the result of Shutdown"))
 		require.Zero(t, s.Records())
 		require.Equal(t, map[string]uint64{"app_shutdown": 1}, s.Stats().Ended)
 	})
@@ -54,7 +60,7 @@ func TestShutdownEndsAWaitingPoll(t *testing.T) {
 	done, _ := s.shutDown()
 	poll.expect(http.StatusOK, "bye")
 	s.expect("GET", id, "", http.StatusNoContent, "")
-	require.NoError(t, recv(t, done))
+	require.NoError(t, await.Receive(t, done, "the result of Shutdown"))
 }
 
 func TestShutdownDoesNotWaitForThoseWhoHaveLeft(t *testing.T) {
@@ -66,7 +72,7 @@ func TestShutdownDoesNotWaitForThoseWhoHaveLeft(t *testing.T) {
 	s.firstPoll() // never polls again
 	s.dial("")    // never reads
 	done, _ := s.shutDown()
-	require.NoError(t, recv(t, done))
+	require.NoError(t, await.Receive(t, done, "the result of Shutdown"))
 	require.Equal(t, map[string]uint64{"app_shutdown": 2}, s.Stats().Ended)
 }
 
@@ -74,18 +80,18 @@ func TestAfterShutdownNobodyIsServed(t *testing.T) {
 	t.Parallel()
 	s := serve(t, newApp(t))
 	id := s.negotiate()
-	require.NoError(t, s.Shutdown(context.Background()))
+	require.NoError(t, s.Shutdown(soon(t)))
 	require.Equal(t, http.StatusServiceUnavailable, s.askNegotiate("").status)
 	_, resp, err := s.tryDial("", nil)
 	require.ErrorIs(t, err, websocket.ErrBadHandshake)
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
 	s.expect("GET", id, "", http.StatusNotFound, textUnknownID)
-	require.NoError(t, s.Shutdown(context.Background()), "once more is harmless")
+	require.NoError(t, s.Shutdown(soon(t)), "once more is harmless")
 }
 
 func TestShutdownOfAnUnusedEndpoint(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, endpoint(t, newApp(t)).Shutdown(context.Background()))
+	require.NoError(t, endpoint(t, newApp(t)).Shutdown(soon(t)))
 }
 
 func TestShutdownGivesUp(t *testing.T) {
@@ -97,9 +103,9 @@ func TestShutdownGivesUp(t *testing.T) {
 		s := serve(t, a)
 		s.connect(kind)
 		done, callOff := s.shutDown()
-		recv(t, leaving.reached)
+		await.Done(t, leaving.reached, "the application to be closing the connection")
 		callOff()
-		require.ErrorIs(t, recv(t, done), context.Canceled)
+		require.ErrorIs(t, await.Receive(t, done, "the result of Shutdown"), context.Canceled)
 		leaving.open() // and then it ends after all
 	})
 }
@@ -118,8 +124,8 @@ func TestShutdownAbortsStuckClients(t *testing.T) {
 	p.expectClosed(transports.ErrShutdown)
 	none(t, done, "the client has time")
 	callOff()
-	require.ErrorIs(t, recv(t, done), context.Canceled)
-	recv(t, empty)
+	require.ErrorIs(t, await.Receive(t, done, "the result of Shutdown"), context.Canceled)
+	await.Done(t, empty, "all connections to end")
 }
 
 func TestShutdownByManyAtOnce(t *testing.T) {
@@ -131,14 +137,14 @@ func TestShutdownByManyAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
 			defer cancel()
 			if err := s.Shutdown(ctx); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-	await.Group(t, &all, "all shutdowns")
+	await.Group(t, &all, "all calls of Shutdown")
 	require.Zero(t, s.Records())
 }
 
@@ -163,11 +169,15 @@ func TestShutdownWhileClientsCome(t *testing.T) {
 					c.drop()
 				default:
 					answer := s.tryNegotiate("")
-					if answer.err == nil && answer.status != http.StatusOK {
+					if answer.err != nil {
+						t.Error(answer.err)
+						return
+					}
+					if answer.status != http.StatusOK {
 						return
 					}
 					var g grant
-					if err := errors.Join(answer.err, json.Unmarshal([]byte(answer.body), &g)); err != nil {
+					if err := json.Unmarshal([]byte(answer.body), &g); err != nil {
 						t.Error(err)
 						return
 					}
@@ -185,10 +195,10 @@ func TestShutdownWhileClientsCome(t *testing.T) {
 			}
 		})
 	}
-	recv(t, first)
+	await.Done(t, first, "the first request to be served")
 	done, _ := s.shutDown()
-	require.NoError(t, recv(t, done))
-	await.Group(t, &all, "the clients")
+	require.NoError(t, await.Receive(t, done, "the result of Shutdown"))
+	await.Group(t, &all, "all clients to be refused")
 	require.Zero(t, s.Records())
 }
 
@@ -207,9 +217,9 @@ func TestShutdownOfTheServer(t *testing.T) {
 	for _, kind := range allKinds {
 		s.connect(kind)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
 	defer cancel()
 	require.NoError(t, server.Shutdown(ctx))
-	require.ErrorIs(t, recv(t, served), http.ErrServerClosed)
+	require.ErrorIs(t, await.Receive(t, served, "the result of Serve"), http.ErrServerClosed)
 	verifyGone(t, e, nil)
 }

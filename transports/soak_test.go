@@ -88,18 +88,27 @@ func runSoak(t *testing.T, duration time.Duration) (visits int64, ended map[stri
 		e.ServeHTTP(w, r)
 	}))
 	transport := &http.Transport{MaxIdleConnsPerHost: soakClients}
-	v := &visitors{t: t, address: server.URL + "/chat", client: &http.Client{Transport: transport},
-		hasty: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	v := &visitors{t: t, address: server.URL + "/chat", client: &http.Client{Transport: transport, Timeout: await.Timeout},
+		hasty: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: await.Timeout}}
 	ctx, cancel := context.WithTimeout(context.Background(), duration)
 	defer cancel()
 	for i := range soakClients {
 		v.running.Go(func() { v.visit(ctx, rand.New(rand.NewPCG(1, uint64(i)))) })
 	}
-	await.Group(t, &v.running, "the clients to end")
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		v.running.Wait()
+	}()
+	select {
+	case <-left:
+	case <-time.After(duration + await.Timeout):
+		require.FailNow(t, "timed out waiting for the visitors to leave")
+	}
 	transport.CloseIdleConnections()
 
 	// Those who left without a word are noticed by themselves.
-	recv(t, e.Empty())
+	await.Done(t, e.Empty(), "all connections to end")
 	require.Zero(t, e.Records())
 	verifyGone(t, e, nil)
 	server.Close()
@@ -171,7 +180,7 @@ func (v *visitors) check(ok bool, format string, args ...any) {
 
 // do sends a request, or breaks it off after a moment.
 func (v *visitors) do(method, id, body string, moment time.Duration) (int, string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
 	defer cancel()
 	if moment > 0 {
 		ctx, cancel = context.WithTimeout(ctx, moment)
@@ -227,6 +236,8 @@ func (v *visitors) bySocket(random *rand.Rand) {
 		return
 	}
 	defer socket.Close()
+	deadline := time.Now().Add(await.Timeout)
+	_, _ = socket.SetReadDeadline(deadline), socket.SetWriteDeadline(deadline)
 	for range random.IntN(4) {
 		if err = socket.WriteMessage(websocket.TextMessage, []byte("hello")); err == nil {
 			var answer []byte
@@ -238,7 +249,7 @@ func (v *visitors) bySocket(random *rand.Rand) {
 	switch random.IntN(3) {
 	case 0: // leaves without a word
 	case 1:
-		_ = socket.WriteControl(websocket.CloseMessage, nil, time.Now().Add(patience))
+		_ = socket.WriteControl(websocket.CloseMessage, nil, time.Now().Add(await.Timeout))
 		_, _, err := socket.ReadMessage()
 		v.check(websocket.IsCloseError(err, websocket.CloseNormalClosure), "%v", err)
 	case 2:
@@ -249,7 +260,7 @@ func (v *visitors) bySocket(random *rand.Rand) {
 
 func (v *visitors) byEvents(random *rand.Rand) {
 	id := v.negotiate()
-	ctx, leave := context.WithTimeout(context.Background(), patience)
+	ctx, leave := context.WithTimeout(context.Background(), await.Timeout)
 	defer leave()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, v.address+"?id="+id, nil)
 	v.check(err == nil, "%v", err)

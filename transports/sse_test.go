@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -162,19 +163,19 @@ func TestEventStreamLost(t *testing.T) {
 	p := a.next()
 	st.drop()
 	p.expectLost()
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 	s.expect("POST", id, "x", http.StatusNotFound, textUnknownID)
 	require.Equal(t, map[string]uint64{"connection_lost": 1}, s.Stats().Ended)
 }
 
 func TestEventStreamEnds(t *testing.T) {
 	t.Parallel()
-	for name, end := range map[string]func(*peer){
-		"finished": func(p *peer) {
+	for name, end := range map[string]func(*testing.T, *peer){
+		"finished": func(_ *testing.T, p *peer) {
 			p.send("bye")
 			p.Finish(nil)
 		},
-		"failed": func(p *peer) {
+		"failed": func(_ *testing.T, p *peer) {
 			p.send("bye")
 			p.Finish(http.ErrBodyNotAllowed)
 		},
@@ -185,11 +186,11 @@ func TestEventStreamEnds(t *testing.T) {
 			s := serve(t, a)
 			st := s.events(s.negotiate())
 			p := a.next()
-			end(p)
+			end(t, p)
 			st.expect("data: bye\r\n\r\n")
 			st.expectEnd()
 			p.expectClosed(nil)
-			recv(t, s.Empty())
+			await.Done(t, s.Empty(), "all connections to end")
 			require.Equal(t, map[string]uint64{"normal_closure": 1}, s.Stats().Ended)
 		})
 	}
@@ -203,7 +204,7 @@ func TestEventStreamAborted(t *testing.T) {
 	p := a.next()
 	p.Abort()
 	p.expectClosed(transports.ErrAborted)
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 	require.Equal(t, map[string]uint64{"aborted": 1}, s.Stats().Ended)
 }
 
@@ -220,7 +221,7 @@ func TestServerTimeoutsDoNotEndATransport(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				a := newApp(t)
-				s := serveBubble(t, a, set, transports.WithPollTimeout(patience))
+				s := serveBubble(t, a, set, transports.WithPollTimeout(await.Timeout))
 				st := s.events(s.negotiate())
 				streamed := a.next()
 				poll := s.poll(s.firstPoll(), nil)
@@ -245,9 +246,9 @@ func TestDisposedWhileARequestComes(t *testing.T) {
 	t.Parallel()
 	s := serve(t, newApp(t))
 	p := s.start("GET", s.negotiate(), "", holdBind)
-	recv(t, p.binds.reached)
+	await.Done(t, p.binds.reached, "the request to become the transport")
 	s.Later(transports.DefaultDisconnectTimeout + time.Second)
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 	p.binds.open()
-	requireOutcome(t, outcome{status: 404, contentType: "text/plain", noCache: true}, recv(t, p.answer))
+	requireOutcome(t, outcome{status: 404, contentType: "text/plain", noCache: true}, await.Receive(t, p.answer, "the response to the poll"))
 }

@@ -76,23 +76,23 @@ func with(h http.Header, name, value string) http.Header {
 // requests at once.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
-	unknown := func(*server, *app) string { return "unknown" }
-	without := func(*server, *app) string { return "" }
-	fresh := func(s *server, _ *app) string { return s.negotiate() }
-	polled := func(s *server, _ *app) string { return s.firstPoll() }
-	streamed := func(s *server, _ *app) string {
+	unknown := func(*testing.T, *server, *app) string { return "unknown" }
+	without := func(*testing.T, *server, *app) string { return "" }
+	fresh := func(_ *testing.T, s *server, _ *app) string { return s.negotiate() }
+	polled := func(_ *testing.T, s *server, _ *app) string { return s.firstPoll() }
+	streamed := func(_ *testing.T, s *server, _ *app) string {
 		id := s.negotiate()
 		s.events(id)
 		return id
 	}
-	socketed := func(s *server, _ *app) string {
+	socketed := func(_ *testing.T, s *server, _ *app) string {
 		id := s.negotiate()
 		s.dial(id)
 		return id
 	}
-	publicID := func(s *server, _ *app) string { return s.negotiateAs("?negotiateVersion=1").ConnectionID }
-	ended := func(then ...string) func(*server, *app) string {
-		return func(s *server, a *app) string {
+	publicID := func(_ *testing.T, s *server, _ *app) string { return s.negotiateAs("?negotiateVersion=1").ConnectionID }
+	ended := func(then ...string) func(*testing.T, *server, *app) string {
+		return func(_ *testing.T, s *server, a *app) string {
 			id := s.firstPoll()
 			p := a.next()
 			p.send(then...)
@@ -115,7 +115,7 @@ func TestAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		option  transports.Option
-		prepare func(*server, *app) (id string)
+		prepare func(*testing.T, *server, *app) (id string)
 		method  string
 		header  http.Header
 		body    string
@@ -161,7 +161,7 @@ func TestAnswers(t *testing.T) {
 		{"DELETE of a poller", nil, polled, "DELETE", nil, "", refusal(202, "")},
 
 		{"first poll", nil, fresh, "GET", nil, "", poll("")},
-		{"poll with data", nil, func(s *server, a *app) string {
+		{"poll with data", nil, func(_ *testing.T, s *server, a *app) string {
 			id := s.firstPoll()
 			a.next().send("one,", "two")
 			return id
@@ -184,7 +184,7 @@ func TestAnswers(t *testing.T) {
 				opts = append(opts, tt.option)
 			}
 			s := serve(t, a, opts...)
-			id := tt.prepare(s, a)
+			id := tt.prepare(t, s, a)
 			r := s.request(tt.method, id, tt.body)
 			for name, values := range tt.header {
 				r.Header[name] = values

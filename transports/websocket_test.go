@@ -15,6 +15,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -120,7 +121,7 @@ func TestWebSocketReadsFragmentsAndLongMessages(t *testing.T) {
 	closed := make(chan error, 1)
 	go func() { closed <- w.Close() }()
 	p.expect(part + part + part)
-	require.NoError(t, recv(t, closed))
+	require.NoError(t, await.Receive(t, closed, "the end of the fragmented message to be sent"))
 }
 
 // TestWebSocketBatches: what queues up while the writer is busy leaves in few
@@ -136,7 +137,7 @@ func TestWebSocketBatches(t *testing.T) {
 	defer hold.open() // also if the test fails before
 	l.hold.Store(hold)
 	p.send("first")
-	recv(t, hold.reached)
+	await.Done(t, hold.reached, "the first write to be held")
 	var want strings.Builder
 	for i := range 3000 {
 		m := fmt.Sprintf("<%0100d>", i)
@@ -219,7 +220,7 @@ func TestWebSocketCloseByTheServer(t *testing.T) {
 			}
 			c.expectClosed(tt.code)
 			p.expectClosed(nil)
-			recv(t, s.Empty())
+			await.Done(t, s.Empty(), "all connections to end")
 			require.Equal(t, map[string]uint64{"normal_closure": 1}, s.Stats().Ended)
 		})
 	}
@@ -247,7 +248,7 @@ func TestWebSocketCloseByTheClient(t *testing.T) {
 			p.expectClosed(nil)
 			c.expect("bye") // still reaches it
 			c.expectClosed(websocket.CloseNormalClosure)
-			recv(t, s.Empty())
+			await.Done(t, s.Empty(), "all connections to end")
 			require.Equal(t, map[string]uint64{"normal_closure": 1}, s.Stats().Ended)
 		})
 	}
@@ -263,10 +264,10 @@ func TestWebSocketClientNeverAnswersTheClose(t *testing.T) {
 	p.Finish(nil)
 	c.expectClosed(websocket.CloseNormalClosure)
 	p.expectClosed(nil)
-	require.NoError(t, c.NetConn().SetReadDeadline(time.Now().Add(patience)))
+	require.NoError(t, c.NetConn().SetReadDeadline(time.Now().Add(await.Timeout)))
 	_, err := c.NetConn().Read(make([]byte, 1))
 	require.ErrorIs(t, err, io.EOF, "the server gives up")
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 	require.Equal(t, map[string]uint64{"normal_closure": 1}, s.Stats().Ended)
 }
 
@@ -285,7 +286,7 @@ func TestWebSocketCloseIsNotHeldUpByWhatTheClientStillSends(t *testing.T) {
 		}
 	}()
 	p.expectClosed(nil)
-	recv(t, s.Empty())
+	await.Done(t, s.Empty(), "all connections to end")
 }
 
 func TestWebSocketLost(t *testing.T) {
@@ -312,7 +313,7 @@ func TestWebSocketLost(t *testing.T) {
 			p := a.next()
 			tt.lose(c)
 			p.expectLost()
-			recv(t, s.Empty())
+			await.Done(t, s.Empty(), "all connections to end")
 			require.ErrorIs(t, p.Send(nil), transports.ErrClosed)
 			require.Equal(t, map[string]uint64{"connection_lost": 1}, s.Stats().Ended)
 		})
@@ -330,14 +331,14 @@ func TestWebSocketPing(t *testing.T) {
 		pongs <- data
 		return nil
 	})
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(await.Timeout)
 	require.NoError(t, c.WriteControl(websocket.PongMessage, []byte("unasked"), deadline))
 	require.NoError(t, c.WriteControl(websocket.PingMessage, []byte("still there?"), deadline))
 	c.send("up") // is read after the ping
 	p.expect("up")
 	p.send("down")
 	c.expect("down") // is read after the pong
-	require.Equal(t, "still there?", recv(t, pongs))
+	require.Equal(t, "still there?", await.Receive(t, pongs, "the pong"))
 }
 
 // A ping that a slow client has sent is answered behind the message that it is slow
@@ -352,7 +353,7 @@ func TestWebSocketPingOfASlowClientIsAnswered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
-			s := serveBy(t, a, start, transports.WithSendTimeout(patience))
+			s := serveBy(t, a, start, transports.WithSendTimeout(await.Timeout))
 			c := s.dial("")
 			p := a.next()
 			pongs := make(chan string, 1)
@@ -362,14 +363,14 @@ func TestWebSocketPingOfASlowClientIsAnswered(t *testing.T) {
 			})
 			long := strings.Repeat("x", 16<<20)
 			p.send(long)
-			require.NoError(t, c.WriteControl(websocket.PingMessage, []byte("still there?"), time.Now().Add(patience)))
+			require.NoError(t, c.WriteControl(websocket.PingMessage, []byte("still there?"), time.Now().Add(await.Timeout)))
 			time.Sleep(1200 * time.Millisecond) // the library's limit is 1 s
 			c.expect(long)
 			p.send("down")
 			c.expect("down")
 			p.Finish(nil)
 			c.expectClosed(websocket.CloseNormalClosure)
-			require.Equal(t, "still there?", recv(t, pongs))
+			require.Equal(t, "still there?", await.Receive(t, pongs, "the pong"))
 			p.expectClosed(nil)
 		})
 	}
