@@ -364,7 +364,7 @@ func TestWebSocketPingOfASlowClientIsAnswered(t *testing.T) {
 			long := strings.Repeat("x", 16<<20)
 			p.send(long)
 			require.NoError(t, c.WriteControl(websocket.PingMessage, []byte("still there?"), time.Now().Add(await.Timeout)))
-			time.Sleep(1200 * time.Millisecond) // the library's limit is 1 s
+			time.Sleep(1200 * time.Millisecond) // the library's limit is 1 s of real time: the socket buffers are the system's
 			c.expect(long)
 			p.send("down")
 			c.expect("down")

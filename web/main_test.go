@@ -29,15 +29,20 @@ func TestRunServesUntilItIsStopped(t *testing.T) {
 	install(t, dir)
 	ctx, stop := context.WithCancel(t.Context())
 	stdout, writer := io.Pipe()
+	t.Cleanup(func() { _ = stdout.Close() })
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, []string{"-addr", "127.0.0.1:0", "-dir", dir}, writer, io.Discard) }()
+	go func() {
+		err := run(ctx, []string{"-addr", "127.0.0.1:0", "-dir", dir}, writer, io.Discard)
+		_ = writer.CloseWithError(err)
+		ended <- err
+	}()
 
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err)
+	line := await.Go(t, func() (string, error) { return bufio.NewReader(stdout).ReadString('\n') }, "the line with the address")()
 	require.Regexp(t, `^listening on http://127\.0\.0\.1:[1-9]\d*\n$`, line)
 	url := strings.TrimSpace(strings.TrimPrefix(line, "listening on "))
 
-	answer, err := http.Post(url+"/chat/negotiate?negotiateVersion=1", "", nil)
+	client := http.Client{Timeout: await.Timeout}
+	answer, err := client.Post(url+"/chat/negotiate?negotiateVersion=1", "", nil)
 	require.NoError(t, err)
 	body, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)
@@ -45,10 +50,10 @@ func TestRunServesUntilItIsStopped(t *testing.T) {
 	require.Contains(t, string(body), `"connectionToken"`)
 
 	stop()
-	require.NoError(t, await.Receive(t, ended, "the end of the server"))
+	require.NoError(t, await.Receive(t, ended, "the end of the stopped server"))
 	_, err = net.DialTimeout("tcp", strings.TrimPrefix(url, "http://"), time.Second)
 	require.Error(t, err)
-	http.DefaultClient.CloseIdleConnections()
+	client.CloseIdleConnections()
 }
 
 func TestRunRefuses(t *testing.T) {
@@ -57,15 +62,23 @@ func TestRunRefuses(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}"), 0o644))
 	install(t, dir)
 	var stderr bytes.Buffer
-	require.ErrorIs(t, run(t.Context(), []string{"-h"}, io.Discard, &stderr), flag.ErrHelp)
+	ctx := bounded(t)
+	require.ErrorIs(t, run(ctx, []string{"-h"}, io.Discard, &stderr), flag.ErrHelp)
 	require.Contains(t, stderr.String(), "-addr")
-	require.Error(t, run(t.Context(), []string{"-unknown"}, io.Discard, io.Discard))
-	require.ErrorContains(t, run(t.Context(), []string{"-dir", t.TempDir()}, io.Discard, io.Discard), "package.json")
+	require.Error(t, run(ctx, []string{"-unknown"}, io.Discard, io.Discard))
+	require.ErrorContains(t, run(ctx, []string{"-dir", t.TempDir()}, io.Discard, io.Discard), "package.json")
 
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer taken.Close()
-	require.ErrorContains(t, run(t.Context(), []string{"-dir", dir, "-addr", taken.Addr().String()}, io.Discard, io.Discard), "listen")
+	require.ErrorContains(t, run(ctx, []string{"-dir", dir, "-addr", taken.Addr().String()}, io.Discard, io.Discard), "listen")
+}
+
+// bounded returns the context of work that ends in time.
+func bounded(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), await.Timeout)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 func TestAddress(t *testing.T) {

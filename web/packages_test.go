@@ -44,7 +44,7 @@ func TestClientFiles(t *testing.T) {
 		install(t, dir)
 		t.Setenv("PATH", "")
 		var stdout bytes.Buffer
-		files, err := clientFiles(t.Context(), dir, &stdout)
+		files, err := clientFiles(bounded(t), dir, &stdout)
 		require.NoError(t, err)
 		for _, file := range clientScripts {
 			data, err := fs.ReadFile(files, file)
@@ -56,7 +56,7 @@ func TestClientFiles(t *testing.T) {
 
 	t.Run("that are not there need npm", func(t *testing.T) {
 		t.Setenv("PATH", "")
-		_, err := clientFiles(t.Context(), t.TempDir(), io.Discard)
+		_, err := clientFiles(bounded(t), t.TempDir(), io.Discard)
 		require.ErrorContains(t, err, "npm is not installed")
 	})
 
@@ -68,7 +68,7 @@ func TestClientFiles(t *testing.T) {
 		fakeNPM(t, `[ "$1 $2" = "ci --omit=dev" ] && mkdir -p node_modules/signalr && `+
 			`echo new >node_modules/signalr/jquery.signalR.min.js && echo added 1 package`)
 		var stdout bytes.Buffer
-		files, err := clientFiles(t.Context(), dir, &stdout)
+		files, err := clientFiles(bounded(t), dir, &stdout)
 		require.NoError(t, err)
 		data, err := fs.ReadFile(files, "signalr/jquery.signalR.min.js")
 		require.NoError(t, err)
@@ -80,7 +80,7 @@ func TestClientFiles(t *testing.T) {
 	t.Run("npm's failure is told", func(t *testing.T) {
 		fakeNPM(t, "echo no network >&2; exit 3")
 		var stdout bytes.Buffer
-		_, err := clientFiles(t.Context(), t.TempDir(), &stdout)
+		_, err := clientFiles(bounded(t), t.TempDir(), &stdout)
 		require.ErrorContains(t, err, "exit status 3")
 		require.Contains(t, stdout.String(), "no network")
 	})

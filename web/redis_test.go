@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"sync"
 	"testing"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -36,7 +35,7 @@ func TestRoomsInRedis(t *testing.T) {
 			}
 		})
 	}
-	await.Group(t, &wait, "everybody to join")
+	await.Group(t, &wait, "the people who arrive at once")
 	for _, r := range []*Rooms{one, two} {
 		view, err := r.View(t.Context(), "0", "lobby")
 		require.NoError(t, err)
@@ -110,7 +109,7 @@ func TestProcessesAgreeOnAKey(t *testing.T) {
 			}
 		})
 	}
-	await.Group(t, &wait, "the keys")
+	await.Group(t, &wait, "the processes that agree on a key")
 	require.Len(t, keys[0], keySize)
 	for _, key := range keys {
 		require.Equal(t, keys[0], key)
@@ -138,12 +137,14 @@ func startRedis(t *testing.T) string {
 	require.NoError(t, free.Close())
 	server := exec.Command(program, "--port", port(addr), "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "")
 	require.NoError(t, server.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- server.Wait() }()
 	t.Cleanup(func() {
 		_ = server.Process.Kill()
-		_ = server.Wait()
+		await.Done(t, ended, "the end of the killed redis-server")
 	})
 	client := goredis.NewClient(&goredis.Options{Addr: addr.String()})
 	defer client.Close()
-	require.Eventually(t, func() bool { return client.Ping(t.Context()).Err() == nil }, 10*time.Second, 10*time.Millisecond)
+	await.Equal(t, nil, func() error { return client.Ping(t.Context()).Err() }, "the error of a ping of redis-server")
 	return addr.String()
 }

@@ -247,7 +247,7 @@ func TestRoomsAtOnce(t *testing.T) {
 			}
 		})
 	}
-	await.Group(t, &wait, "everybody to leave")
+	await.Group(t, &wait, "the people who join, speak, and leave at once")
 
 	ids := map[int64]bool{}
 	var roster Roster

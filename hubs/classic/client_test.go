@@ -376,6 +376,7 @@ func (c *client) send(text string) {
 func (c *client) openEvents(address string) {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
+	c.t.Cleanup(cancel)
 	late := time.AfterFunc(await.Timeout, cancel) // bounds the beginning of the stream
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	require.NoError(c.t, err)

@@ -111,12 +111,15 @@ func newHub(t testing.TB, impl any, opts ...hubs.Option) *hubs.Hub {
 		hubs.WithUserID(func(r *http.Request) string { return r.Header.Get("User") }),
 	}, opts...)...)
 	require.NoError(t, err)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), hubtest.DefaultPatience)
-		defer cancel()
-		require.NoError(t, hub.Shutdown(ctx))
-	})
+	t.Cleanup(func() { shutdown(t, hub) })
 	return hub
+}
+
+func shutdown(t testing.TB, hub *hubs.Hub) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
+	defer cancel()
+	require.NoError(t, hub.Shutdown(ctx), "shutdown of the hub")
 }
 
 // protocols runs a test with each protocol.
@@ -260,12 +263,12 @@ func TestStreams(t *testing.T) {
 				break
 			}
 		}
-		require.Equal(t, "cancelled", await.Receive(t, h.diary, "the end of the stream"))
+		require.Equal(t, "cancelled", await.Receive(t, h.diary, "the end of the stream that was not read to its end"))
 
 		for _, err := range hubtest.Stream[string](c, "Count", 1<<60) {
 			require.Error(t, err, "an item of another type")
 		}
-		require.Equal(t, "cancelled", await.Receive(t, h.diary, "the end of the stream"))
+		require.Equal(t, "cancelled", await.Receive(t, h.diary, "the end of the stream that was not read to its end"))
 
 		for _, err := range hubtest.Stream[int](c, "Add", 1, 2) {
 			require.ErrorContains(t, err, "non-streaming")
@@ -387,22 +390,22 @@ func TestEndings(t *testing.T) {
 	protocols(t, func(t *testing.T, connect func(string) *hubtest.Client, h *chat) {
 		c := connect("ada")
 		c.Close()
-		require.Equal(t, "disconnected ada", await.Receive(t, h.diary, "the end of ada's connection"))
+		require.Equal(t, "disconnected ada", await.Receive(t, h.diary, "OnDisconnected of the client that closed"))
 		require.Equal(t, &hubtest.ClosedError{}, c.Closed())
 		c.Close()
 
 		c = connect("bob")
 		c.Send("Abort")
 		require.Equal(t, &hubtest.ClosedError{}, c.Closed())
-		require.Equal(t, "disconnected bob", await.Receive(t, h.diary, "the end of bob's connection"))
+		require.Equal(t, "disconnected bob", await.Receive(t, h.diary, "OnDisconnected of the client that was aborted"))
 
 		c = connect("cid")
 		c.Drop()
-		require.Equal(t, "disconnected cid", await.Receive(t, h.diary, "the end of cid's connection"))
+		require.Equal(t, "disconnected cid", await.Receive(t, h.diary, "OnDisconnected of the client that dropped its connection"))
 	})
 	hub := newHub(t, &chat{})
 	c := hubtest.NewServer(t, hub).Connect()
-	require.NoError(t, hub.Shutdown(t.Context()))
+	shutdown(t, hub)
 	require.Equal(t, &hubtest.ClosedError{AllowReconnect: true}, c.Closed())
 }
 

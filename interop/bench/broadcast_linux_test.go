@@ -51,9 +51,11 @@ func TestClients(t *testing.T) {
 		c, _, err := websocket.DefaultDialer.Dial("ws://"+addr, nil)
 		require.NoError(t, err)
 		require.NoError(t, c.WriteMessage(websocket.TextMessage, []byte("{\"protocol\":\"json\",\"version\":1}\x1e")))
+		require.NoError(t, c.SetReadDeadline(time.Now().Add(await.Timeout)))
 		_, answer, err := c.ReadMessage()
-		require.NoError(t, err)
+		require.NoError(t, err, "waiting for the answer to the handshake")
 		require.Equal(t, "{}\x1e", string(answer))
+		require.NoError(t, c.SetReadDeadline(time.Time{}))
 		go func() {
 			for {
 				_, data, err := c.ReadMessage()
@@ -74,28 +76,37 @@ func TestClients(t *testing.T) {
 
 // startClients starts the clients of a hub. The function it returns waits until they
 // have received a turn of messages.
-func startClients(b *testing.B, addr string, connections, messages int) (received func()) {
+func startClients(b *testing.B, addr string, connections, messages int) (received func(*testing.B)) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestClients$")
 	cmd.Env = append(os.Environ(), clientsOf+"="+addr, clientsNum+"="+strconv.Itoa(connections),
 		clientsPer+"="+strconv.Itoa(connections*messages))
-	in, err := cmd.StdinPipe()
+	_, err := cmd.StdinPipe() // whose end would end the clients
 	require.NoError(b, err)
 	out, err := cmd.StdoutPipe()
 	require.NoError(b, err)
 	require.NoError(b, cmd.Start())
-	b.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-	})
-	lines := bufio.NewReader(out)
-	line, err := lines.ReadString('\n')
-	require.NoError(b, err)
-	require.Equal(b, "connected\n", line)
-	return func() {
-		line, err := lines.ReadString('\n')
-		require.NoError(b, err)
-		require.Equal(b, "received\n", line)
+	b.Cleanup(func() { end(b, cmd, os.Kill) })
+	lines := make(chan string, 16)
+	go func() {
+		defer close(lines)
+		for scanner := bufio.NewScanner(out); scanner.Scan(); {
+			lines <- scanner.Text()
+		}
+	}()
+	require.Equal(b, "connected", await.Receive(b, lines, "the clients' connections"))
+	return func(b *testing.B) {
+		b.Helper()
+		require.Equal(b, "received", await.Receive(b, lines, "the messages to all clients"))
 	}
+}
+
+// end signals a process to end, and waits for it.
+func end(b *testing.B, cmd *exec.Cmd, signal os.Signal) {
+	b.Helper()
+	_ = cmd.Process.Signal(signal)
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	await.Done(b, ended, "the end of %s", cmd.Path)
 }
 
 // startRedis starts a redis-server without persistence.
@@ -111,10 +122,9 @@ func startRedis(b *testing.B) *goredis.Client {
 	client := goredis.NewClient(&goredis.Options{Addr: addr})
 	b.Cleanup(func() {
 		_ = client.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		end(b, cmd, os.Kill)
 	})
-	require.Eventually(b, func() bool { return client.Ping(context.Background()).Err() == nil }, 10*time.Second, 10*time.Millisecond)
+	await.Equal(b, nil, func() error { return client.Ping(b.Context()).Err() }, "the error of a ping of redis-server")
 	return client
 }
 
@@ -126,14 +136,16 @@ func processorTime(b *testing.B) time.Duration {
 }
 
 // serveClients serves a hub and starts its clients, as startClients does.
-func serveClients(b *testing.B, connections, messages int, opts ...hubs.Option) (hub *hubs.Hub, received func()) {
+func serveClients(b *testing.B, connections, messages int, opts ...hubs.Option) (hub *hubs.Hub, received func(*testing.B)) {
 	opts = append(opts, hubs.WithKeepAliveInterval(time.Hour), hubs.WithClientTimeout(2*time.Hour),
 		hubs.WithEndpoint(transports.WithOutboxLimit(64<<20)))
 	hub, err := hubs.New(nil, opts...)
 	require.NoError(b, err)
 	server := httptest.NewServer(hub)
 	b.Cleanup(func() {
-		require.NoError(b, hub.Shutdown(context.Background()))
+		ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
+		defer cancel()
+		require.NoError(b, hub.Shutdown(ctx), "shutdown of the hub")
 		server.Close()
 	})
 	return hub, startClients(b, strings.TrimPrefix(server.URL, "http://"), connections, messages)
@@ -152,7 +164,7 @@ func BenchmarkReceivers(b *testing.B) {
 			before := processorTime(b)
 			for b.Loop() {
 				require.NoError(b, hub.Clients().All().Send(b.Context(), "m", text))
-				received()
+				received(b)
 			}
 			b.ReportMetric(float64(processorTime(b)-before)/float64(b.N)/connections, "cpu-ns/receiver")
 		})
@@ -167,9 +179,9 @@ func BenchmarkBroadcast(b *testing.B) {
 	const connections, messages, goroutines, pipeline = 10, 4096, 256, 128
 	client := startRedis(b)
 	text := strings.Repeat("x", 32)
-	serve := func(opts ...hubs.Option) (broadcast func()) {
+	serve := func(opts ...hubs.Option) (broadcast func(*testing.B)) {
 		hub, received := serveClients(b, connections, messages, opts...)
-		return func() {
+		return func(b *testing.B) {
 			var wg sync.WaitGroup
 			for range goroutines {
 				wg.Go(func() {
@@ -181,12 +193,12 @@ func BenchmarkBroadcast(b *testing.B) {
 				})
 			}
 			await.Group(b, &wg, "the senders")
-			received()
+			received(b)
 		}
 	}
 	onBus := serve(hubs.WithBus(redis.New(client)))
 	alone := serve()
-	bare := func() {
+	bare := func(b *testing.B) {
 		for range messages / pipeline {
 			_, err := client.Pipelined(b.Context(), func(p goredis.Pipeliner) error {
 				for range pipeline {
@@ -198,12 +210,12 @@ func BenchmarkBroadcast(b *testing.B) {
 		}
 		require.NoError(b, client.XTrimMaxLen(b.Context(), "bare", 0).Err())
 	}
-	works := []func(){onBus, alone, bare}
+	works := []func(*testing.B){onBus, alone, bare}
 	var used [3]time.Duration
 	for b.Loop() {
 		for i, work := range works {
 			before := processorTime(b)
-			work()
+			work(b)
 			used[i] += processorTime(b) - before
 		}
 	}

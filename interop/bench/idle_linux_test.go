@@ -3,6 +3,7 @@ package bench
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,6 +19,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // BenchmarkIdle10000 holds 10,000 WebSockets that have shaken hands and say
@@ -57,19 +60,17 @@ func raiseFileLimit(b *testing.B, need uint64) {
 // startServer builds and starts the bench server, to be stopped at the end.
 func startServer(b *testing.B) (addr, admin string, pid int) {
 	binary := filepath.Join(b.TempDir(), "server")
-	out, err := exec.Command("go", "build", "-o", binary, "./server").CombinedOutput()
+	ctx, cancel := context.WithTimeout(b.Context(), 5*time.Minute) // longer than await.Timeout: nothing may be built yet
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "./server").CombinedOutput()
 	require.NoError(b, err, "%s", out)
 	addr, admin = freeAddress(b), freeAddress(b)
 	cmd := exec.Command(binary, "-addr", addr, "-admin", admin)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(b, err)
 	require.NoError(b, cmd.Start())
-	b.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = cmd.Wait()
-	})
-	line, err := bufio.NewReader(stderr).ReadString('\n')
-	require.NoError(b, err)
+	b.Cleanup(func() { end(b, cmd, syscall.SIGTERM) })
+	line := await.Go(b, func() (string, error) { return bufio.NewReader(stderr).ReadString('\n') }, "the server's first line")()
 	require.Contains(b, line, "listening")
 	go func() { _, _ = io.Copy(io.Discard, stderr) }()
 	return addr, admin, cmd.Process.Pid
@@ -89,12 +90,12 @@ type stats struct {
 
 // readStats reads the process's counters after a garbage collection.
 func readStats(b *testing.B, admin string, pid int) (s stats) {
+	client := http.Client{Timeout: await.Timeout}
 	var response *http.Response
-	require.Eventually(b, func() (ok bool) {
-		var err error
-		response, err = http.Get("http://" + admin + "/debug/bench?gc=1")
-		return err == nil
-	}, 10*time.Second, 10*time.Millisecond)
+	await.Equal(b, nil, func() (err error) {
+		response, err = client.Get("http://" + admin + "/debug/bench?gc=1")
+		return err
+	}, "the error of a request for the counters")
 	defer func() { _ = response.Body.Close() }()
 	require.NoError(b, json.NewDecoder(response.Body).Decode(&s))
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -113,6 +114,7 @@ func readStats(b *testing.B, admin string, pid int) (s stats) {
 func shakeHands(b *testing.B, addr string) net.Conn {
 	c, err := net.Dial("tcp", addr)
 	require.NoError(b, err)
+	require.NoError(b, c.SetDeadline(time.Now().Add(await.Timeout)))
 	_, err = io.WriteString(c, "GET /hub HTTP/1.1\r\nHost: "+addr+"\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
 	require.NoError(b, err)
@@ -123,7 +125,7 @@ func shakeHands(b *testing.B, addr string) net.Conn {
 	sent := false
 	for !strings.HasSuffix(string(got), "{}\x1e") {
 		n, err := c.Read(buffer)
-		require.NoError(b, err)
+		require.NoError(b, err, "after %q", got)
 		got = append(got, buffer[:n]...)
 		if !sent && strings.Contains(string(got), "\r\n\r\n") {
 			require.True(b, strings.HasPrefix(string(got), "HTTP/1.1 101 "), "%s", got)
@@ -132,5 +134,6 @@ func shakeHands(b *testing.B, addr string) net.Conn {
 			sent = true
 		}
 	}
+	require.NoError(b, c.SetDeadline(time.Time{}))
 	return c
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -42,7 +41,7 @@ func classicServer(t *testing.T, contested bool) http.Handler {
 	t.Helper()
 	tests, err := newTestServer(slog.New(slog.DiscardHandler), "", "http://page.example")
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, tests.shutdown(context.Background())) })
+	t.Cleanup(func() { shutdown(t, tests) })
 	farm, err := tests.addFarm("", "")
 	require.NoError(t, err)
 	require.NoError(t, tests.addClassic(farm, nil, contested))

@@ -18,6 +18,7 @@ func TestRunServesBothAddressesUntilItsContextEnds(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	output, stdout := io.Pipe()
+	t.Cleanup(func() { _ = output.Close() })
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(ctx, nil, stdout, io.Discard)
@@ -25,13 +26,17 @@ func TestRunServesBothAddressesUntilItsContextEnds(t *testing.T) {
 	}()
 
 	lines := bufio.NewScanner(output)
-	require.True(t, lines.Scan())
+	scan := func(what string) bool {
+		t.Helper()
+		return await.Go(t, func() (bool, error) { return lines.Scan(), lines.Err() }, "%s", what)()
+	}
+	require.True(t, scan("the line with the addresses"))
 	addresses, found := strings.CutPrefix(lines.Text(), "SERVER_URL=")
 	require.True(t, found, lines.Text())
 	secure, plain, found := strings.Cut(addresses, ";")
 	require.True(t, found, addresses)
 
-	client := http.Client{Transport: &http.Transport{
+	client := http.Client{Timeout: await.Timeout, Transport: &http.Transport{
 		DisableKeepAlives: true,
 		ForceAttemptHTTP2: true,                                  // which browsers do, and which both listeners together can spoil
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // its certificate is of its own making
@@ -55,8 +60,8 @@ func TestRunServesBothAddressesUntilItsContextEnds(t *testing.T) {
 	}
 
 	stop()
-	require.NoError(t, await.Receive(t, ended, "the end of the server"))
-	require.False(t, lines.Scan(), "more than one line on standard output")
+	require.NoError(t, await.Receive(t, ended, "the end of the stopped server"))
+	require.False(t, scan("the end of standard output"), "more than one line on standard output")
 }
 
 func TestRunReportsWhatItCannotDo(t *testing.T) {
@@ -67,7 +72,16 @@ func TestRunReportsWhatItCannotDo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Error(t, run(t.Context(), args, io.Discard, io.Discard))
+			ctx, cancel := context.WithTimeout(t.Context(), await.Timeout)
+			defer cancel()
+			require.Error(t, run(ctx, args, io.Discard, io.Discard))
 		})
 	}
+}
+
+func shutdown(t *testing.T, tests *testServer) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), await.Timeout)
+	defer cancel()
+	require.NoError(t, tests.shutdown(ctx), "shutdown of the test server")
 }

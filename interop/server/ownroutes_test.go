@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -40,7 +39,7 @@ func TestOriginsAreTheHubsOwnWhereItListsThem(t *testing.T) {
 	const page = "http://page.example"
 	tests, err := newTestServer(slog.New(slog.NewTextHandler(io.Discard, nil)), "", page)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, tests.shutdown(context.Background())) })
+	t.Cleanup(func() { shutdown(t, tests) })
 
 	for path, allowed := range map[string][]string{
 		"/corshub/negotiate":           {page},

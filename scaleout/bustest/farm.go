@@ -2,16 +2,15 @@ package bustest
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 )
-
-// patience is how long the suite waits for what must happen.
-const patience = 20 * time.Second
 
 // farm makes the nodes of one test.
 type farm struct {
@@ -34,7 +33,9 @@ func (f *farm) joinOn(bus scaleout.Bus, hub string) *member {
 	}
 	m.Node = node
 	f.t.Cleanup(func() {
-		if err := node.Close(); err != nil {
+		closed := make(chan error, 1)
+		go func() { closed <- node.Close() }()
+		if err := await.Receive(f.t, closed, "node %d to close", node.ID()); err != nil {
 			f.t.Errorf("Close: %v", err)
 		}
 	})
@@ -119,16 +120,15 @@ func (m *member) downs() []scaleout.NodeID {
 // waitFor waits until a condition holds.
 func (m *member) waitFor(what string, holds func() bool) {
 	m.t.Helper()
-	if !m.tryWaitFor(holds) {
-		m.t.Fatalf("node %d timed out waiting for %s", m.ID(), what)
+	if err := m.tryWaitFor(what, holds); err != nil {
+		m.t.Fatal(err)
 	}
 }
 
-// tryWaitFor is waitFor for goroutines that are not the test's: it reports whether the
-// condition holds within the timeout. It checks whenever the node receives something,
-// and at intervals, as a bus may change without notice.
-func (m *member) tryWaitFor(holds func() bool) bool {
-	deadline := time.NewTimer(patience)
+// tryWaitFor is waitFor for goroutines that are not the test's. It evaluates the condition again whenever the node is
+// told something, and at intervals, as a bus may change without a call.
+func (m *member) tryWaitFor(what string, holds func() bool) error {
+	deadline := time.NewTimer(await.Timeout)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -137,13 +137,13 @@ func (m *member) tryWaitFor(holds func() bool) bool {
 		changed := m.changed
 		m.mu.Unlock()
 		if holds() {
-			return true
+			return nil
 		}
 		select {
 		case <-changed:
 		case <-tick.C:
 		case <-deadline.C:
-			return false
+			return fmt.Errorf("node %d: timed out waiting for %s", m.ID(), what)
 		}
 	}
 }
@@ -170,7 +170,9 @@ func (m *member) nothingLost() {
 // publish publishes a message, which must succeed.
 func (m *member) publish(topic scaleout.Topic, target string) {
 	m.t.Helper()
-	if err := m.Publish(m.t.Context(), message(topic, target)); err != nil {
+	ctx, cancel := within(m.t)
+	defer cancel()
+	if err := m.Publish(ctx, message(topic, target)); err != nil {
 		m.t.Errorf("Publish: %v", err)
 	}
 }
@@ -178,7 +180,9 @@ func (m *member) publish(topic scaleout.Topic, target string) {
 // send sends a message, which must succeed.
 func (m *member) send(to *member, target string) {
 	m.t.Helper()
-	if err := m.Send(m.t.Context(), to.ID(), message(scaleout.Topic{}, target)); err != nil {
+	ctx, cancel := within(m.t)
+	defer cancel()
+	if err := m.Send(ctx, to.ID(), message(scaleout.Topic{}, target)); err != nil {
 		m.t.Errorf("Send: %v", err)
 	}
 }
@@ -192,6 +196,11 @@ func message(topic scaleout.Topic, target string) *scaleout.Envelope {
 
 func group(name string) scaleout.Topic {
 	return scaleout.Topic{Kind: scaleout.Group, Name: name}
+}
+
+// within returns a context that bounds a call as the waits of the suite are bounded.
+func within(t *testing.T) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(t.Context(), await.Timeout)
 }
 
 // soon is a context for what must be answered at once.

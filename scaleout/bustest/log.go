@@ -34,13 +34,15 @@ func (m *member) read(stream int, after scaleout.Position, most int) (envelopes 
 
 // tryRead is read for goroutines that are not the test's.
 func (m *member) tryRead(stream int, after scaleout.Position, most int) (envelopes []*scaleout.Envelope, gap bool, err error) {
+	ctx, cancel := within(m.t)
+	defer cancel()
 	for end := m.Last(stream); after.Compare(end) < 0 || envelopes == nil; {
-		page, missing, err := m.Read(m.t.Context(), stream, after, most)
+		page, missing, err := m.Read(ctx, stream, after, most)
 		if err != nil {
-			return nil, gap, fmt.Errorf("reading stream %d after %v: %w", stream, after, err)
+			return nil, false, fmt.Errorf("Read: %w", err)
 		}
 		if len(page) > most {
-			return nil, gap, fmt.Errorf("reading at most %d entries of stream %d returned %d", most, stream, len(page))
+			return nil, false, fmt.Errorf("Read of %d returned %d", most, len(page))
 		}
 		gap = gap || missing
 		if len(page) == 0 {
@@ -190,7 +192,7 @@ func testLogReaders(t *testing.T, f *farm) {
 	reading.live = live.deliver
 	reading.mu.Unlock()
 
-	var publishing, others sync.WaitGroup
+	var publishing sync.WaitGroup
 	for p := range publishers {
 		publishing.Go(func() {
 			for i := range each {
@@ -198,21 +200,21 @@ func testLogReaders(t *testing.T, f *farm) {
 			}
 		})
 	}
-	all := make([]*liveReader, readers)
+	registered := make([]func() *liveReader, readers)
 	for i := range readers {
-		others.Go(func() {
+		registered[i] = await.Go(t, func() (*liveReader, error) {
 			// Each begins when a part of the traffic is there.
-			if reading.tryWaitFor(func() bool { return len(reading.delivered()) >= i*publishers*each/readers }) {
-				all[i] = live.register(reading, starts)
-			} else {
-				f.t.Errorf("timed out waiting for the traffic that reader %d begins with", i)
+			begun := func() bool { return len(reading.delivered()) >= i*publishers*each/readers }
+			if err := reading.tryWaitFor("traffic", begun); err != nil {
+				return nil, err
 			}
-		})
+			return live.register(reading, starts)
+		}, "reader %d to register", i)
 	}
-	await.Group(f.t, &publishing, "the publishers")
-	await.Group(f.t, &others, "the readers")
-	if f.t.Failed() {
-		return
+	await.Group(t, &publishing, "the publishers")
+	all := make([]*liveReader, readers)
+	for i, reader := range registered {
+		all[i] = reader()
 	}
 	reading.waitFor("everything", func() bool { return len(reading.delivered()) >= publishers*each })
 	for _, r := range all {
@@ -261,7 +263,7 @@ func (r *liveReader) take(e *scaleout.Envelope) {
 	}
 }
 
-func (l *liveReaders) register(node *member, starts []scaleout.Position) *liveReader {
+func (l *liveReaders) register(node *member, starts []scaleout.Position) (*liveReader, error) {
 	r := &liveReader{at: slices.Clone(starts), got: make([][]*scaleout.Envelope, len(starts)), reading: true}
 	l.mu.Lock()
 	l.readers = append(l.readers, r)
@@ -269,7 +271,7 @@ func (l *liveReaders) register(node *member, starts []scaleout.Position) *liveRe
 	for stream := range starts {
 		envelopes, gap, err := node.tryRead(stream, starts[stream], 7)
 		if err != nil {
-			node.t.Error(err)
+			return nil, err
 		}
 		if gap {
 			node.t.Errorf("reading stream %d reports a gap", stream)
@@ -286,7 +288,7 @@ func (l *liveReaders) register(node *member, starts []scaleout.Position) *liveRe
 		r.take(e)
 	}
 	r.waiting, r.reading = nil, false
-	return r
+	return r, nil
 }
 
 // Who comes with a position that is not of this log is told, and begins with the

@@ -124,7 +124,7 @@ func testClose(t *testing.T, f *farm) {
 			}
 		})
 	}
-	await.Group(f.t, &wg, "the publishers")
+	await.Group(t, &wg, "all calls of Close")
 	nodes[0].publish(group("a"), "after")
 	nodes[0].waitForTargets("before", "after")
 	if got := nodes[1].targets(); !slices.Equal(got, []string{"before"}) {
@@ -165,7 +165,7 @@ func testCloseAmidPublishing(t *testing.T, f *farm) {
 	if err := nodes[0].Close(); err != nil {
 		t.Errorf("Close: %v", err)
 	}
-	await.Group(f.t, &wg, "the publishers")
+	await.Group(t, &wg, "the publishers on the closed node")
 	published := len(nodes[0].delivered())
 	nodes[1].waitFor("what the other has delivered", func() bool { return len(nodes[1].delivered()) >= published })
 	nodes[1].nothingLost()

@@ -31,7 +31,7 @@ func testOrder(t *testing.T, f *farm) {
 			})
 		}
 	}
-	await.Group(f.t, &wg, "the publishers")
+	await.Group(t, &wg, "the publishers")
 	const total = 3 * publishers * each
 	for _, node := range nodes {
 		node.waitFor("everything published", func() bool { return len(node.delivered()) >= total })
@@ -109,7 +109,7 @@ func testSeveralTopics(t *testing.T, f *farm) {
 			}
 		})
 	}
-	await.Group(f.t, &wg, "the publishers")
+	await.Group(t, &wg, "the publishers")
 	next := make([]int, goroutines)
 	for _, target := range node.targets() {
 		var g, i int
@@ -219,7 +219,7 @@ func testManyTopics(t *testing.T, f *farm) {
 			}
 		})
 	}
-	await.Group(f.t, &wg, "the publishers")
+	await.Group(t, &wg, "the publishers")
 	for _, node := range nodes {
 		node.waitFor("all topics", func() bool { return len(node.delivered()) >= publishers*topics })
 		for topic, targets := range byTopic(node.delivered()) {

@@ -17,6 +17,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/scaleout/redis"
 )
@@ -72,7 +73,7 @@ func TestTLSAndAUserWithFewRights(t *testing.T) {
 		a.publishNumbers(t, 1, 20)
 	}
 	require.NoError(t, a.Send(t.Context(), b.ID(), message("", "sent")))
-	eventually(t, "what was sent", func() bool { return b.has("sent") })
+	await.Until(t, func() bool { return b.has("sent") }, "node %d has delivered %q", b.ID(), "sent")
 	targets, gap := a.read(t, start, 7)
 	require.False(t, gap)
 	require.Len(t, targets, 60)
@@ -81,10 +82,10 @@ func TestTLSAndAUserWithFewRights(t *testing.T) {
 	ghost := join(t, ghostly, quick, timeout)
 	meet(t, a, b, ghost)
 	require.NoError(t, ghostly.Close())
-	eventually(t, "a node's traces to be removed", func() bool {
+	await.Until(t, func() bool {
 		left, err := client().HExists(t.Context(), "signalr:{hub}:nodes", strconv.FormatUint(uint64(ghost.ID()), 10)).Result()
 		return err == nil && !left
-	})
+	}, "the entry of the dead node %d is removed", ghost.ID())
 	require.Equal(t, scaleout.Connected, a.Health())
 	keys, err := server.client().Do(t.Context(), "dbsize").Int()
 	require.NoError(t, err)

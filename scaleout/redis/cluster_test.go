@@ -32,14 +32,14 @@ func startCluster(t testing.TB) (servers []*server, addrs []string) {
 		servers, addrs = append(servers, s), append(addrs, s.addr())
 	}
 	create := slices.Concat([]string{"--cluster", "create"}, addrs, []string{"--cluster-yes"})
-	out, err := exec.Command("redis-cli", create...).CombinedOutput()
+	out, err := exec.CommandContext(within(t), "redis-cli", create...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for _, s := range servers {
 		client := s.client()
-		eventually(t, "the cluster", func() bool {
+		await.Until(t, func() bool {
 			info, err := client.ClusterInfo(t.Context()).Result()
 			return err == nil && strings.Contains(info, "cluster_state:ok")
-		})
+		}, "the cluster is ok on %s", s.addr())
 	}
 	return servers, addrs
 }
@@ -91,10 +91,10 @@ func startSentinels(t *testing.T) *group {
 	replica := startServer(t, "--replicaof", "127.0.0.1 "+fmt.Sprint(master.port))
 	g := &group{servers: []*server{master, replica}}
 	client := replica.client()
-	eventually(t, "the replica", func() bool {
+	await.Until(t, func() bool {
 		info, err := client.Info(t.Context(), "replication").Result()
 		return err == nil && strings.Contains(info, "master_link_status:up")
-	})
+	}, "the replica is linked to its master")
 	for range 3 {
 		s := &server{t: t, port: freePort(t), dir: t.TempDir()}
 		config := filepath.Join(s.dir, "sentinel.conf")
@@ -111,10 +111,10 @@ sentinel failover-timeout group 5000
 	}
 	for _, addr := range g.sentinels {
 		sentinel := goredis.NewSentinelClient(&goredis.Options{Addr: addr})
-		eventually(t, "the sentinels", func() bool {
+		await.Until(t, func() bool {
 			found, err := sentinel.Master(t.Context(), "group").Result()
 			return err == nil && found["num-slaves"] == "1" && found["num-other-sentinels"] == "2"
-		})
+		}, "the sentinel %s knows the replica and the other sentinels", addr)
 		require.NoError(t, sentinel.Close())
 	}
 	return g
@@ -133,7 +133,7 @@ func TestSentinelConformance(t *testing.T) {
 	g := startSentinels(t)
 	g.servers[0].kill()
 	client := g.client(t)
-	eventually(t, "the failover", func() bool { return client.Set(t.Context(), "probe", 1, 0).Err() == nil })
+	await.Until(t, func() bool { return client.Set(t.Context(), "probe", 1, 0).Err() == nil }, "the new master accepts writes")
 	var farms atomic.Int32
 	bustest.Run(t, func(t *testing.T) func() scaleout.Bus {
 		prefix := fmt.Sprint("farm ", farms.Add(1))
@@ -172,7 +172,7 @@ func TestSentinelFailover(t *testing.T) {
 	traffic := func() {
 		t.Helper()
 		start := published.Load()
-		eventually(t, "traffic", func() bool { return published.Load() > start+500 })
+		await.Until(t, func() bool { return published.Load() > start+500 }, "500 more envelopes are published")
 	}
 	traffic()
 	g.servers[0].kill()
@@ -185,21 +185,21 @@ func TestSentinelFailover(t *testing.T) {
 	all := published.Load() + failed.Load()
 	for _, node := range []*joined{a, b} {
 		missing := 0
-		eventually(t, "everything", func() bool {
+		await.Until(t, func() bool {
 			missing = 0
 			for _, l := range node.losses() {
 				require.Equal(t, "sequence", l.Reason)
 				missing += int(l.Count)
 			}
 			return int64(node.delivered()+missing) >= all
-		})
+		}, "node %d has delivered all %d envelopes or reported them lost", node.ID(), all)
 		require.EqualValues(t, all, node.delivered()+missing)
 		require.EqualValues(t, missing, node.bus.Stats().Lost)
 		t.Logf("published %d, failed %d, delivered %d, told as lost %d", published.Load(), failed.Load(), node.delivered(), missing)
 	}
 	require.NoError(t, a.Send(t.Context(), b.ID(), message("", "sent")))
-	eventually(t, "what was sent", func() bool { return b.has("sent") })
-	eventually(t, "good health", func() bool { return a.Health() == scaleout.Connected })
+	await.Until(t, func() bool { return b.has("sent") }, "node %d has delivered %q", b.ID(), "sent")
+	await.Equal(t, scaleout.Connected, a.Health, "the health of node %d", a.ID())
 }
 
 // The replica is held up, so that the failover does lose something, and one node
@@ -228,14 +228,14 @@ func TestSentinelFailoverTellsWhatIsLost(t *testing.T) {
 	require.NoError(t, publish())
 	slow.release()
 	missing := 0
-	eventually(t, "the end", func() bool {
+	await.Until(t, func() bool {
 		missing = 0
 		for _, l := range b.losses() {
 			require.Equal(t, scaleout.Loss{Reason: "sequence", Publisher: a.ID(), Count: l.Count}, l)
 			missing += int(l.Count)
 		}
 		return b.delivered()+missing >= number
-	})
+	}, "the slow node has delivered all %d envelopes or reported them lost", number)
 	require.Equal(t, number, b.delivered()+missing)
 	require.Equal(t, number, a.delivered())
 	require.Empty(t, a.losses())

@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	patient = redis.WithPublishTimeout(patience)
+	patient = redis.WithPublishTimeout(await.Timeout)
 	quick   = redis.WithHeartbeat(100 * time.Millisecond)
 )
 
@@ -54,17 +54,17 @@ func TestRestartedEmptyGoesOn(t *testing.T) {
 	server.wipe()
 	server.start()
 	for _, node := range []*joined{a, b} {
-		eventually(t, "the epoch", func() bool { return len(node.losses()) > 0 })
+		await.Until(t, func() bool { return len(node.losses()) > 0 }, "node %d has reported the new epoch", node.ID())
 	}
 	require.NoError(t, a.publish(t.Context(), "after"))
 	require.NoError(t, a.Send(t.Context(), b.ID(), message("", "sent")))
 	for _, node := range []*joined{a, b} {
-		eventually(t, "live traffic", func() bool { return node.has("after") })
+		await.Until(t, func() bool { return node.has("after") }, "node %d has delivered %q", node.ID(), "after")
 		require.Equal(t, []scaleout.Loss{{Reason: "epoch"}}, node.losses())
 		require.EqualValues(t, 1, node.bus.Stats().Epochs)
 		require.Empty(t, node.downs())
 	}
-	eventually(t, "what was sent", func() bool { return b.has("sent") })
+	await.Until(t, func() bool { return b.has("sent") }, "node %d has delivered %q", b.ID(), "sent")
 }
 
 // Data that vanishes from under the connections is noticed too.
@@ -76,12 +76,12 @@ func TestFlushedGoesOn(t *testing.T) {
 	require.NoError(t, a.publish(t.Context(), "before"))
 	require.NoError(t, server.client().FlushAll(t.Context()).Err())
 	for _, node := range []*joined{a, b} {
-		eventually(t, "the epoch", func() bool { return len(node.losses()) > 0 })
+		await.Until(t, func() bool { return len(node.losses()) > 0 }, "node %d has reported the new epoch", node.ID())
 	}
 	require.NoError(t, a.publish(t.Context(), "after"))
-	eventually(t, "live traffic", func() bool { return b.has("after") })
+	await.Until(t, func() bool { return b.has("after") }, "node %d has delivered %q", b.ID(), "after")
 	require.NoError(t, a.Send(t.Context(), b.ID(), message("", "sent")))
-	eventually(t, "what was sent", func() bool { return b.has("sent") })
+	await.Until(t, func() bool { return b.has("sent") }, "node %d has delivered %q", b.ID(), "sent")
 	require.Equal(t, []scaleout.Loss{{Reason: "epoch"}}, b.losses())
 }
 
@@ -114,15 +114,15 @@ func TestPausedRedisKeepsPublishersWaiting(t *testing.T) {
 	all := publishAll(t, a, b)
 	all.progress(200)
 	server.pause()
-	eventually(t, "node a to be stale", func() bool { return a.Health() == scaleout.Stale })
-	eventually(t, "node b to be stale", func() bool { return b.Health() == scaleout.Stale })
+	await.Equal(t, scaleout.Stale, a.Health, "the health of node %d", a.ID())
+	await.Equal(t, scaleout.Stale, b.Health, "the health of node %d", b.ID())
 	server.resume()
 	all.progress(200)
 	want := all.finish()
 	a.complete(t, want)
 	b.complete(t, want)
 	require.Empty(t, a.downs())
-	eventually(t, "good health", func() bool { return a.Health() == scaleout.Connected })
+	await.Equal(t, scaleout.Connected, a.Health, "the health of node %d", a.ID())
 	require.Equal(t, []scaleout.Health{scaleout.Probing, scaleout.Stale, scaleout.Connected}, health.get())
 }
 
@@ -133,9 +133,9 @@ func TestKilledRedisIsDown(t *testing.T) {
 	a := join(t, server.client(), health.option())
 	require.Equal(t, scaleout.Connected, a.Health())
 	server.kill()
-	eventually(t, "bad health", func() bool { return a.Health() == scaleout.Down })
+	await.Equal(t, scaleout.Down, a.Health, "the health of node %d", a.ID())
 	server.start()
-	eventually(t, "good health", func() bool { return a.Health() == scaleout.Connected })
+	await.Equal(t, scaleout.Connected, a.Health, "the health of node %d", a.ID())
 	got := health.get()
 	require.Equal(t, scaleout.Probing, got[0])
 	require.Contains(t, got, scaleout.Down)
@@ -152,7 +152,7 @@ func TestConnectionsCutInMidMessage(t *testing.T) {
 	for i := range 20 {
 		all.progress(20)
 		proxy.cutIn(37 * i)
-		eventually(t, "the cut", proxy.idle)
+		await.Until(t, proxy.idle, "the proxy has cut a connection")
 		if i%5 == 0 {
 			proxy.cut()
 		}
@@ -178,10 +178,10 @@ func TestBlackHoledConnectionIsNoticed(t *testing.T) {
 			all.progress(100)
 			start := time.Now()
 			proxy.mute(true, true, name == "all connections")
-			eventually(t, "the silence to be noticed", func() bool { return len(health.get()) > 0 })
+			await.Until(t, func() bool { return len(health.get()) > 0 }, "a change of health is reported")
 			require.Less(t, time.Since(start), 4*time.Second)
 			proxy.heal()
-			eventually(t, "good health", func() bool { return a.Health() == scaleout.Connected })
+			await.Equal(t, scaleout.Connected, a.Health, "the health of node %d", a.ID())
 			all.progress(100)
 			want := all.finish()
 			a.complete(t, want)
@@ -212,9 +212,9 @@ func TestCancelledPublishDoesNotWaitForRedis(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	published := make(chan error, 1)
 	go func() { published <- n.publish(ctx, "cancelled") }()
-	eventually(t, "something waiting", func() bool { return n.bus.Stats().Waiting > 0 })
+	await.Until(t, func() bool { return n.bus.Stats().Waiting > 0 }, "the envelope is waiting")
 	cancel()
-	require.ErrorIs(t, await.Receive(t, published, "the end of the canceled publish"), context.Canceled)
+	require.ErrorIs(t, await.Receive(t, published, "the result of the canceled Publish"), context.Canceled)
 }
 
 func TestPublishWhileRedisIsAway(t *testing.T) {
@@ -234,21 +234,21 @@ func TestPublishWhileRedisIsAway(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	first := make(chan error, 1)
 	go func() { first <- a.publish(ctx, "cancelled") }()
-	eventually(t, "something waiting", func() bool { return a.bus.Stats().Waiting > 0 })
+	await.Until(t, func() bool { return a.bus.Stats().Waiting > 0 }, "the envelope is waiting")
 	big := message("a topic", "full")
 	big.Bodies[0].Data = make([]byte, 500)
 	require.ErrorIs(t, a.Publish(t.Context(), big), scaleout.ErrFull)
 	cancel()
-	err := await.Receive(t, first, "the end of the canceled publish")
+	err := await.Receive(t, first, "the result of the canceled Publish")
 	require.True(t, errors.Is(err, context.Canceled) || errors.Is(err, scaleout.ErrDown), "%v", err)
 
 	server.start()
 	tries := 0
 	last := func() string { return fmt.Sprint("try", tries) }
-	eventually(t, "Redis", func() bool { tries++; return a.publish(t.Context(), last()) == nil })
-	eventually(t, "traffic", func() bool { return b.has(last()) })
+	await.Until(t, func() bool { tries++; return a.publish(t.Context(), last()) == nil }, "Publish succeeds again")
+	await.Until(t, func() bool { return b.has(last()) }, "node %d has delivered %q", b.ID(), last())
 	// The node may read what it has appended before it is told that it has.
-	eventually(t, "nothing waiting", func() bool { return a.bus.Stats().Waiting == 0 })
+	await.Equal(t, 0, func() int { return int(a.bus.Stats().Waiting) }, "the number of bytes that wait")
 	// What failed was never tried on a connection, or its number was given
 	// up: nobody is told that it is missing.
 	require.Empty(t, b.losses())
@@ -264,15 +264,15 @@ func TestDeadNodeIsDown(t *testing.T) {
 	meet(t, a, b)
 	start := time.Now()
 	require.NoError(t, client.Close()) // b does not get to say anything
-	eventually(t, "the death", func() bool { return len(a.downs()) > 0 })
+	await.Until(t, func() bool { return len(a.downs()) > 0 }, "the dead node is reported")
 	require.Less(t, time.Since(start), 4*time.Second)
 	require.ErrorIs(t, a.Send(t.Context(), b.ID(), message("", "x")), scaleout.ErrNoNode)
 	require.Equal(t, []scaleout.NodeID{a.ID()}, a.Nodes())
 	probe := server.client()
-	eventually(t, "its traces to be removed", func() bool {
+	await.Until(t, func() bool {
 		left, err := probe.Exists(t.Context(), fmt.Sprintf("signalr:{hub/node/%d}", b.ID())).Result()
 		return err == nil && left == 0
-	})
+	}, "the stream of the dead node is removed")
 	require.Equal(t, []scaleout.NodeID{b.ID()}, a.downs())
 }
 
@@ -296,7 +296,7 @@ func TestSlowFollowerIsToldOfTheGap(t *testing.T) {
 		})
 	}
 	await.Group(t, &wg, "the publishers")
-	time.Sleep(time.Until(start.Add(time.Second))) // the follower is slow: the passing of time is what is tested
+	time.Sleep(time.Until(start.Add(time.Second))) // the follower stays slow for a real second, since Redis has no virtual time
 	slow.release()
 	missing := func() (missing int) {
 		for _, l := range node.losses() {
@@ -304,7 +304,8 @@ func TestSlowFollowerIsToldOfTheGap(t *testing.T) {
 		}
 		return missing
 	}
-	eventually(t, "what is left", func() bool { return node.delivered()+missing() >= published })
+	await.Until(t, func() bool { return node.delivered()+missing() >= published },
+		"the slow node has delivered all %d envelopes or reported them lost", published)
 	require.Equal(t, published, node.delivered()+missing())
 	require.Equal(t, published, fast.delivered())
 	require.Empty(t, fast.losses())
@@ -337,15 +338,15 @@ func TestLagIsTold(t *testing.T) {
 	node = joinWith(t, slow, server.client())
 	const published = 50
 	require.NoError(t, fast.publish(t.Context(), "x 1"))
-	await.Done(t, held, "the first envelope")
+	await.Done(t, held, "the receiver to be held")
 	for i := 2; i <= published; i++ {
 		require.NoError(t, fast.publish(t.Context(), fmt.Sprint("x ", i)))
 	}
-	time.Sleep(300 * time.Millisecond) // it was held up for long: the passing of time is what is tested
+	time.Sleep(300 * time.Millisecond) // the follower stays held for real time, since Redis has no virtual time
 	slow.release()
 	node.complete(t, map[string]int{"x": published})
 	require.Equal(t, []uint64{published - 1}, lags)
-	eventually(t, "the end of it", func() bool { return node.bus.Stats().Lag[0] == 0 })
+	await.Equal(t, 0, func() uint64 { return node.bus.Stats().Lag[0] }, "the lag")
 }
 
 func TestOldEntriesAreTrimmed(t *testing.T) {
@@ -434,7 +435,7 @@ func TestReadTimeoutOfTheClient(t *testing.T) {
 	t.Cleanup(func() { _ = short.Close() })
 	var health states
 	a := join(t, short, health.option())
-	time.Sleep(time.Second) // longer than a read may take: the passing of time is what is tested
+	time.Sleep(time.Second) // longer than a read may take; real time, since Redis has no virtual time
 	require.NoError(t, a.publish(t.Context(), "x 1"))
 	require.Empty(t, health.get())
 
@@ -461,7 +462,7 @@ func TestBatchesAreSingleEntries(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "all to wait", func() bool { return a.bus.Stats().Waiting > count*64 })
+	await.Until(t, func() bool { return a.bus.Stats().Waiting > count*64 }, "all %d envelopes are waiting", count)
 	server.resume()
 	await.Group(t, &wg, "the publishers")
 	require.Equal(t, count, a.delivered())
@@ -487,7 +488,7 @@ func TestFullRedisRecovers(t *testing.T) {
 		err = publish()
 	}
 	require.ErrorIs(t, err, scaleout.ErrDown)
-	eventually(t, "room for more", func() bool { return publish() == nil })
+	await.Until(t, func() bool { return publish() == nil }, "Redis has room for another envelope")
 }
 
 // Who is told of the health may ask for it.
@@ -502,10 +503,6 @@ func TestHealthCanBeAskedForWhenItIsTold(t *testing.T) {
 		}
 	})))
 	server.kill()
-	select {
-	case health := <-told:
-		require.NotEqual(t, scaleout.Connected, health)
-	case <-time.After(10 * time.Second):
-		require.Fail(t, "asking for the health blocks")
-	}
+	health := await.Receive(t, told, "the health of the node whose Redis was killed")
+	require.NotEqual(t, scaleout.Connected, health)
 }

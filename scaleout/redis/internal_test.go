@@ -151,10 +151,10 @@ func TestAwaitingSettlesInOrder(t *testing.T) {
 	awaiting := &n.streams[0].awaiting
 	awaiting.delivered(nil)
 	awaiting.delivered([]uint64{1})
-	require.NoError(t, await.Receive(t, batch[0].done, "the outcome of the first entry"))
+	require.NoError(t, await.Receive(t, batch[0].done, "the result of the first envelope"))
 	awaiting.delivered([]uint64{3})
-	require.ErrorIs(t, await.Receive(t, batch[1].done, "the outcome of the second entry"), scaleout.ErrDown, "it was confirmed, and is not there")
-	require.NoError(t, await.Receive(t, batch[2].done, "the outcome of the third entry"))
+	require.ErrorIs(t, await.Receive(t, batch[1].done, "the result of the second envelope"), scaleout.ErrDown, "it was confirmed, and is not there")
+	require.NoError(t, await.Receive(t, batch[2].done, "the result of the third envelope"))
 	require.False(t, batch[3].settled())
 	require.Len(t, awaiting.entries, 1)
 }
@@ -329,11 +329,7 @@ func TestFollowersLeaveCallsForOthers(t *testing.T) {
 		}()
 	}
 	for range n.followers {
-		select {
-		case <-reading:
-		case <-time.After(10 * time.Second):
-			require.Fail(t, "a follower cannot read")
-		}
+		await.Done(t, reading, "every follower to read")
 	}
 	got, err := call(n.ctx, n, 10*time.Second, func(context.Context) (string, error) { return "appended", nil })
 	require.NoError(t, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/scaleout/redis"
 )
@@ -161,7 +162,7 @@ func TestReadAheadOfTheNode(t *testing.T) {
 	meet(t, fast, b)
 	fast.publishNumbers(t, 1, 5)
 	cursor := fast.Last(0)
-	eventually(t, "the first", func() bool { return b.Last(0).Compare(cursor) < 0 })
+	await.Until(t, func() bool { return b.Last(0).Compare(cursor) < 0 }, "node %d is behind %v", b.ID(), cursor)
 	page, gap, err := b.Read(t.Context(), 0, cursor, 10)
 	require.NoError(t, err)
 	require.False(t, gap)
@@ -177,9 +178,9 @@ func TestReadAheadOfTheNode(t *testing.T) {
 		require.True(t, gap)
 	}
 	slow.release()
-	eventually(t, "the rest", func() bool { return b.Last(0) == cursor })
+	await.Equal(t, cursor, func() scaleout.Position { return b.Last(0) }, "the position of node %d", b.ID())
 	fast.publishNumbers(t, 6, 6)
-	eventually(t, "the last", func() bool { return b.has("x 6") })
+	await.Until(t, func() bool { return b.has("x 6") }, "node %d has delivered %q", b.ID(), "x 6")
 	targets, gap := b.read(t, cursor, 10)
 	require.False(t, gap)
 	require.Equal(t, numbers(6, 6), targets)
@@ -196,13 +197,13 @@ func TestReadHasNoDuplicates(t *testing.T) {
 	meet(t, a, b)
 	starts := []scaleout.Position{b.Last(0)}
 	count := 0
-	eventually(t, "an append to be repeated", func() bool {
+	await.Until(t, func() bool {
 		proxy.mute(false, true, false) // the next append may use a new connection
 		a.publishNumbers(t, count+1, count+2)
 		count += 2
 		b.complete(t, map[string]int{"x": count})
 		return b.bus.Stats().Duplicates > 0
-	})
+	}, "an append has been repeated")
 	a.publishNumbers(t, count+1, count+1)
 	count++
 	b.complete(t, map[string]int{"x": count})
@@ -257,11 +258,11 @@ func TestReadAfterRestartEmpty(t *testing.T) {
 	server.wipe()
 	server.start()
 	for _, node := range []*joined{a, full} {
-		eventually(t, "the epoch", func() bool { return len(node.losses()) > 0 })
+		await.Until(t, func() bool { return len(node.losses()) > 0 }, "node %d has reported the new epoch", node.ID())
 	}
 	end := a.Last(0)
 	a.publishNumbers(t, 11, 20)
-	eventually(t, "live traffic", func() bool { return full.has("x 20") })
+	await.Until(t, func() bool { return full.has("x 20") }, "node %d has delivered %q", full.ID(), "x 20")
 	b := join(t, server.client(), one, few)
 	for _, node := range []*joined{a, full, b} {
 		for _, after := range []scaleout.Position{start, middle} {
@@ -289,7 +290,7 @@ func TestReadAfterRestartEmptyWhileBehind(t *testing.T) {
 	behind := joinWith(t, slow, server.client(), one, quick)
 	behind.Keep()
 	a.publishNumbers(t, 1, 1)
-	eventually(t, "the follower to block", held.Load)
+	await.Until(t, held.Load, "the receiver is held")
 	a.publishNumbers(t, 2, 9)
 	middle := a.Last(0)
 	a.publishNumbers(t, 10, 10)
@@ -298,11 +299,11 @@ func TestReadAfterRestartEmptyWhileBehind(t *testing.T) {
 	server.start()
 	slow.release()
 	for _, node := range []*joined{a, behind} {
-		eventually(t, "the epoch", func() bool { return len(node.losses()) > 0 })
+		await.Until(t, func() bool { return len(node.losses()) > 0 }, "node %d has reported the new epoch", node.ID())
 	}
 	require.False(t, behind.has("x 9"))
 	a.publishNumbers(t, 11, 20)
-	eventually(t, "live traffic", func() bool { return behind.has("x 20") })
+	await.Until(t, func() bool { return behind.has("x 20") }, "node %d has delivered %q", behind.ID(), "x 20")
 	targets, gap := behind.read(t, middle, 4)
 	require.True(t, gap, "x 10 is lost")
 	require.Equal(t, numbers(11, 20), targets)
@@ -348,9 +349,9 @@ func TestReadAcrossTheHoleOfASlowNode(t *testing.T) {
 	middle := fast.Last(0)
 	fast.publishNumbers(t, 201, 400)
 	require.NoError(t, server.client().XTrimMaxLen(t.Context(), "signalr:{hub/0}", 10).Err())
-	time.Sleep(time.Second) // the follower is slow: the passing of time is what is tested
+	time.Sleep(time.Second) // the follower stays slow for a real second, since Redis has no virtual time
 	slow.release()
-	eventually(t, "the end", func() bool { return node.has("x 400") })
+	await.Until(t, func() bool { return node.has("x 400") }, "node %d has delivered %q", node.ID(), "x 400")
 	require.Equal(t, []scaleout.Loss{
 		{Reason: "gap"}, {Reason: "sequence", Publisher: fast.ID(), Count: uint64(400 - node.delivered())},
 	}, node.losses())

@@ -41,7 +41,7 @@ func startProxy(t *testing.T, target string) *proxy {
 		p.closed = true
 		p.mu.Unlock()
 		p.cut()
-		await.Group(t, &p.wg, "the connections of the proxy")
+		await.Group(t, &p.wg, "the connections of the proxy to end")
 	})
 	return p
 }

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/scaleout/redis"
 )
@@ -94,7 +95,7 @@ func (r *recorder) downs() []scaleout.NodeID {
 // order, and that nothing was told as lost.
 func (r *recorder) complete(t *testing.T, want map[string]int) {
 	t.Helper()
-	eventually(t, "what was published", func() bool {
+	await.Until(t, func() bool {
 		return locked(r, func() bool {
 			for name, number := range want {
 				if r.at[name] < number {
@@ -103,7 +104,7 @@ func (r *recorder) complete(t *testing.T, want map[string]int) {
 			}
 			return true
 		})
-	})
+	}, "all of %v is delivered", want)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	require.Empty(t, r.wrong)
@@ -130,7 +131,11 @@ func joinWith(t testing.TB, r *recorder, client goredis.UniversalClient, opts ..
 	bus := redis.New(client, append([]redis.Option{patient}, opts...)...)
 	node, err := bus.Join("hub", r)
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, node.Close()) })
+	t.Cleanup(func() {
+		closed := make(chan error, 1)
+		go func() { closed <- node.Close() }()
+		require.NoError(t, await.Receive(t, closed, "node %d to close", node.ID()))
+	})
 	t.Cleanup(r.release) // else Close would wait for a held receiver if the test fails
 	return &joined{Node: node, recorder: r, bus: bus}
 }
@@ -139,7 +144,7 @@ func joinWith(t testing.TB, r *recorder, client goredis.UniversalClient, opts ..
 func meet(t testing.TB, nodes ...*joined) {
 	t.Helper()
 	for _, node := range nodes {
-		eventually(t, "the nodes to meet", func() bool { return len(node.Nodes()) == len(nodes) })
+		await.Equal(t, len(nodes), func() int { return len(node.Nodes()) }, "the number of nodes that node %d knows", node.ID())
 	}
 }
 
@@ -205,12 +210,13 @@ func (tr *traffic) progress(n int) {
 		return total
 	}
 	start := count()
-	eventually(tr.t, "traffic", func() bool { return tr.t.Failed() || count() >= start+n })
+	await.Until(tr.t, func() bool { return tr.t.Failed() || count() >= start+n }, "%d more envelopes are published", n)
 }
 
 // finish ends the traffic and returns the last number of each name.
 func (tr *traffic) finish() map[string]int {
+	tr.t.Helper()
 	close(tr.stop)
-	tr.wg.Wait()
+	await.Group(tr.t, &tr.wg, "the publishers")
 	return tr.numbers
 }

@@ -16,11 +16,12 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 func TestMain(m *testing.M) {
@@ -48,19 +49,11 @@ type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
 
-// patience is how long a test waits for what another process must do.
-const patience = 30 * time.Second
-
-// eventually waits until a condition holds of what another process does.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-		time.Sleep(5 * time.Millisecond) // nothing tells what happens in another process
-	}
+// within returns a context that ends with the test or when a wait would time out.
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), await.Timeout)
+	t.Cleanup(cancel)
+	return ctx
 }
 
 // server is a redis-server of a test.
@@ -142,19 +135,20 @@ func (s *server) launch(name string, args ...string) {
 	s.mu.Lock()
 	s.output = &bytes.Buffer{}
 	s.process = exec.Command(name, args...)
+	s.process.WaitDelay = await.Timeout
 	s.process.Stdout, s.process.Stderr = s.output, s.output
 	require.NoError(s.t, s.process.Start())
 	pid := fmt.Sprintf("process_id:%d\r\n", s.process.Process.Pid)
 	s.mu.Unlock()
 	client := goredis.NewClient(&goredis.Options{Addr: s.addr(), MaxRetries: -1})
 	defer client.Close()
-	eventually(s.t, fmt.Sprintf("%s %v", name, args), func() bool {
+	await.Until(s.t, func() bool {
 		if client.Ping(s.t.Context()).Err() != nil {
 			return false
 		}
 		info, err := client.Info(s.t.Context(), "server").Result()
 		return err == nil && strings.Contains(info, pid) // and no other server
-	})
+	}, "%s %v responds", name, args)
 }
 
 // kill ends the server without warning.

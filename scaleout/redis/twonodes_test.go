@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -79,7 +80,7 @@ func measure(b *testing.B, client *goredis.Client, do func()) cost {
 func BenchmarkTwoNodes(b *testing.B) {
 	const goroutines, turn = 256, 20_000
 	server := startServer(b)
-	other := exec.Command(os.Args[0], "-test.run=^TestOtherNode$")
+	other := exec.CommandContext(b.Context(), os.Args[0], "-test.run=^TestOtherNode$")
 	other.Env = append(os.Environ(), otherNode+"="+server.addr())
 	in, err := other.StdinPipe()
 	require.NoError(b, err)
@@ -88,11 +89,17 @@ func BenchmarkTwoNodes(b *testing.B) {
 	require.NoError(b, other.Start())
 	defer func() {
 		require.NoError(b, in.Close())
-		require.NoError(b, other.Wait())
+		exited := make(chan error, 1)
+		go func() { exited <- other.Wait() }()
+		require.NoError(b, await.Receive(b, exited, "the other node to exit"))
 	}()
-	_, err = out.Read(make([]byte, 1))
-	require.NoError(b, err)
-	go func() { _, _ = bytes.NewBuffer(nil).ReadFrom(out) }()
+	joined := make(chan error, 1)
+	go func() {
+		_, err := out.Read(make([]byte, 1))
+		joined <- err
+		_, _ = io.Copy(io.Discard, out)
+	}()
+	require.NoError(b, await.Receive(b, joined, "the other node to join"))
 
 	received := &counter{}
 	node, err := redis.New(server.client()).Join("hub", received)
