@@ -99,8 +99,11 @@ func (*DemoHub) CancelledTask(*hubs.Context) error { return context.Canceled }
 // CancelledGenericTask fails as what was cancelled does, instead of returning a number.
 func (*DemoHub) CancelledGenericTask(*hubs.Context) (int, error) { return 0, context.Canceled }
 
-// NeverEndingTask lasts as long as its connection.
+// NeverEndingTask calls the caller's begun and lasts as long as its connection.
 func (*DemoHub) NeverEndingTask(c *hubs.Context) error {
+	if err := c.Clients().Caller().Send(c, "begun"); err != nil {
+		return err
+	}
 	<-c.Done()
 	return context.Cause(c)
 }

@@ -2,6 +2,7 @@
 // the other hub, and leaves both to the library.
 
 import { equal, rejects } from "../support/expect.mjs";
+import { within } from "../support/wait.mjs";
 import { transportsAndProtocols } from "./combinations.mjs";
 
 const withToken = { accessTokenFactory: () => "any" }; // a header that the browser asks about first
@@ -79,7 +80,7 @@ export const cors = {
 
 /** Opens a WebSocket as a page of the origin: resolves with "open" or with the reason why it is not. */
 function outcome(t, path, origin) {
-  return new Promise((resolve) => {
+  const opened = new Promise((resolve) => {
     const socket = new t.WebSocket(t.url(path).replace(/^http/, "ws"), { origin });
     socket.onopen = () => {
       socket.close();
@@ -87,4 +88,5 @@ function outcome(t, path, origin) {
     };
     socket.onerror = ({ message }) => resolve(message);
   });
+  return within(opened, `the outcome of a WebSocket to ${path}`);
 }

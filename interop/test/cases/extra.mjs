@@ -2,6 +2,7 @@
 
 import { called, collect } from "../support/context.mjs";
 import { equal, ok, rejects } from "../support/expect.mjs";
+import { Log, failure } from "../support/wait.mjs";
 import { transportsAndProtocols } from "./combinations.mjs";
 
 const notInvoked = (method, detail) => `Failed to invoke '${method}' due to an error on the server. ${detail}`;
@@ -65,12 +66,9 @@ export const extra = {
       title: "a panic fails its call alone",
       async run(t) {
         const connection = await t.connect("/extrahub");
-        const error = await connection.invoke("Panic").then(
-          () => undefined,
-          (failure) => failure,
-        );
+        const { message } = await failure(connection.invoke("Panic"));
         const start = "An unexpected error occurred invoking 'Panic' on the server.";
-        ok(error?.message.startsWith(start), `the call ended with ${error?.message}`);
+        ok(message.startsWith(start), `the call ended with ${message}`);
         equal(await connection.invoke("Add", 1, 2), 3);
       },
     },
@@ -159,10 +157,10 @@ export const extra = {
 
 /** Collects the connection's messages; next() resolves with the first that was not taken yet. */
 function inbox(connection) {
-  const messages = [];
-  const waiting = [];
-  connection.on("Message", (text) => (waiting.length ? waiting.shift()(text) : messages.push(text)));
+  const messages = new Log("messages");
+  connection.on("Message", (text) => messages.add(text));
+  let taken = 0;
   return {
-    next: () => (messages.length ? Promise.resolve(messages.shift()) : new Promise((resolve) => waiting.push(resolve))),
+    next: async () => (await messages.count(++taken))[taken - 1],
   };
 }

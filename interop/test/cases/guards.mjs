@@ -2,6 +2,7 @@
 
 import { closing, collect, reconnected, reconnecting } from "../support/context.mjs";
 import { equal, ok, rejects } from "../support/expect.mjs";
+import { fetch } from "../support/wait.mjs";
 import { transports, transportsAndProtocols } from "./combinations.mjs";
 
 const unauthorized = (method) => `Failed to invoke '${method}' because user is unauthorized`;

@@ -1,10 +1,10 @@
 // All cases that run in Node and in the browser, expanded over their combinations. A group is
-//   { group, over: combinations, cases: [{ title, needs?, on?, schemes?, limit?, run }] }
+//   { group, over: combinations, cases: [{ title, needs?, on?, schemes?, run }] }
 // where a case may narrow: needs = names of pending.mjs beside its combination's own, on = a platform or a function of
-// (combination, platform), schemes = ["http", "https"] instead of HTTP alone, or widen: limit = how many milliseconds it
-// may take. run is called with a Context.
+// (combination, platform), or widen: schemes = ["http", "https"] instead of HTTP alone. run is called with a Context.
 
 import { Context } from "../support/context.mjs";
+import { withinLimit } from "../support/wait.mjs";
 import { authorisation } from "./authorisation.mjs";
 import { connections } from "./connections.mjs";
 import { cors } from "./cors.mjs";
@@ -25,10 +25,6 @@ const contract = [hub, authorisation, connections, requests, selection, ...raw, 
 const own = [extra, values, large, streams, fallback, ...guards, cors];
 const groups = [...contract, ...own];
 
-// How many milliseconds a case may take that does not say so itself. Almost every case ends in well under a second unless
-// something is broken; those that wait for a token's end take four.
-const usualLimit = 15_000;
-
 /** Lists the cases of a platform as { title, pending, run(environment) }; pending is the reason not to run it. */
 export function expand(platform) {
   return groups.flatMap(({ group, over, cases }) =>
@@ -40,26 +36,21 @@ export function expand(platform) {
   );
 }
 
-function expandOne(group, { title, needs = [], limit = usualLimit, run }, combination) {
+function expandOne(group, { title, needs = [], run }, combination) {
   const { transport, protocol, scheme } = combination;
   const where = [transport, protocol, scheme].filter(Boolean).join(" ");
   const missing = [...needs, transport, protocol].filter((name) => name in pending);
   return {
     title: `${group} [${where}] ${title}`,
     pending: missing.map((name) => `pending ${name}: ${pending[name]}`).join("; "),
-    run: (environment) => runOne(run, new Context(environment, combination), limit),
+    run: (environment) => runOne(run, new Context(environment, combination)),
   };
 }
 
-async function runOne(run, context, limit) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not finished within ${limit} ms`)), limit);
-  });
+async function runOne(run, context) {
   try {
-    await Promise.race([run(context), late]);
+    await withinLimit(() => run(context));
   } finally {
-    clearTimeout(timer);
     await context.close();
   }
 }

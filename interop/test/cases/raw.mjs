@@ -1,6 +1,7 @@
 // Groups D and E of contract 8: connections without a hub.
 
 import { equal, rejects } from "../support/expect.mjs";
+import { within } from "../support/wait.mjs";
 import { once, transports } from "./combinations.mjs";
 
 const overTransports = {
@@ -63,7 +64,7 @@ const bare = {
           received.push(data);
           socket.close();
         };
-        const { code, wasClean } = await closed;
+        const { code, wasClean } = await within(closed, "the close event", { seen: () => received });
         equal(received, ["message"]);
         equal({ code, wasClean }, { code: 1000, wasClean: true });
       },
@@ -88,8 +89,8 @@ async function echo(t, connection) {
   });
   await connection.start(t.signalR.TransferFormat.Text);
   await connection.send(message);
-  await arrived;
+  await within(arrived, "the message");
   await connection.stop();
-  equal(await closed, undefined, "the error of the close event");
+  equal(await within(closed, "the close event"), undefined, "the error of the close event");
   equal(received, [message]);
 }

@@ -1,6 +1,7 @@
 // Group F of contract 8: the client inside a web worker.
 
 import { equal } from "../support/expect.mjs";
+import { within } from "../support/wait.mjs";
 import { once } from "./combinations.mjs";
 
 export const worker = {
@@ -18,7 +19,7 @@ export const worker = {
             inside.onerror = (event) => reject(new Error(event.message));
           });
           inside.postMessage({ url: t.url("/testhub"), text: "from a worker" });
-          equal(await answer, { received: "from a worker" });
+          equal(await within(answer, "the answer of the worker"), { received: "from a worker" });
         } finally {
           inside.terminate();
         }

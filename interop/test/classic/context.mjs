@@ -1,11 +1,14 @@
 // What a case gets: its transport, connections that are stopped after it, and the network that leads to the server.
 
+import { Log, poll, within } from "../support/wait.mjs";
+
 const $ = globalThis.jQuery;
 
 export class Context {
   #opened = [];
 
   constructor(transport, directUrl) {
+    this.mark = crypto.randomUUID(); // of the requests of its connections
     this.transport = transport;
     this.directUrl = directUrl; // of the server, past the network
     this.ajax = transport !== "webSockets"; // messages go up by HTTP
@@ -13,7 +16,7 @@ export class Context {
 
   /** Calls a function of support/network.mjs. */
   network(name, ...args) {
-    return globalThis.network(name, args);
+    return within(globalThis.network(name, args), `${name} of the network`);
   }
 
   /**
@@ -27,21 +30,37 @@ export class Context {
     await this.network("treat", "/poll?", "break");
     await this.network(way);
     here.filter(({ frame }) => frame).forEach((connection) => connection.transport.lostConnection(connection));
-    await until(() => here.every(({ state, transport }) => transport?.name !== "longPolling" || state !== connected));
+    const polling = here.filter(({ transport }) => transport?.name === "longPolling");
+    await poll(() => polling.every(({ state }) => state !== connected), "every long poll to notice the loss");
     await this.network("treat", "/poll?", null);
   }
 
-  /** The requests so far whose path ends with the operation, as URLs with their status. */
+  /** The requests of the case's connections so far whose path ends with the operation, as URLs with their status. */
   async requests(operation) {
     return (await this.network("requests"))
       .map(({ url, ...rest }) => ({ ...rest, url: new URL(url, location.href) }))
       .filter(({ url }) => url.pathname.endsWith(`/${operation}`));
   }
 
+  /** Resolves with the requests for an operation that were answered once there are at least so many. */
+  responses(operation, number = 1) {
+    const answered = async () => (await this.requests(operation)).filter(({ status }) => status !== 0);
+    return poll(answered, `${number} responses to ${operation}`, { accept: ({ length }) => length >= number });
+  }
+
   /** A connection with the generated proxies of all hubs, not started yet. */
   hubs(url = "/signalr", qs = undefined) {
     const connection = $.hubConnection(url, { useDefaultPath: false, qs });
     connection.hubs = connection.createHubProxies();
+    for (const [name, proxy] of Object.entries(connection.hubs)) {
+      const invoke = proxy.invoke;
+      proxy.invoke = function (method, ...args) {
+        const call = invoke.call(this, method, ...args);
+        const result = within(call, `the result of ${name}.${method}`, { seen: () => stateOf(connection) });
+        result.progress = (report) => (call.progress(report), result);
+        return result;
+      };
+    }
     return this.#keep(connection);
   }
 
@@ -51,6 +70,7 @@ export class Context {
   }
 
   #keep(connection) {
+    connection.mark = this.mark;
     connection.failures = [];
     connection.error((error) => connection.failures.push(error));
     this.#opened.push(connection);
@@ -58,13 +78,14 @@ export class Context {
   }
 
   /** Starts a connection over the case's transport, unless the options say otherwise. */
-  start(connection, options = {}) {
-    return new Promise((resolve, reject) => {
+  start(connection, { timeout, ...options } = {}) {
+    const started = new Promise((resolve, reject) => {
       connection
         .start({ transport: this.transport, waitForPageLoad: false, ...options })
         .done(() => resolve(connection))
         .fail(reject);
     });
+    return within(started, `the start of ${connection.url}`, { timeout, seen: () => stateOf(connection) });
   }
 
   /** Connects with the generated proxies; subscribe gets them before. Resolves with the connection. */
@@ -82,54 +103,15 @@ export class Context {
   }
 }
 
-/** What comes, in order, to be waited for. */
-export class Log {
-  items = [];
-  #waiting = [];
-
-  add(item) {
-    this.items.push(item);
-    this.#waiting = this.#waiting.filter((check) => !check());
-  }
-
-  /** Resolves with all items once the condition holds of them. */
-  until(condition) {
-    return new Promise((resolve) => {
-      const check = () => {
-        const holds = condition(this.items);
-        if (holds) {
-          resolve(this.items);
-        }
-        return holds;
-      };
-      if (!check()) {
-        this.#waiting.push(check);
-      }
-    });
-  }
-
-  /** Resolves with all items once there are so many. */
-  count(number) {
-    return this.until(({ length }) => length >= number);
-  }
-
-  /** Resolves with all items once one is the wanted one, as JSON. */
-  has(wanted) {
-    const text = JSON.stringify(wanted);
-    return this.until((items) => items.some((item) => JSON.stringify(item) === text));
-  }
-}
-
-/** Resolves when the condition holds. Each question is a turn of the event loop. */
-export async function until(condition) {
-  while (!(await condition())) {
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
+/** What failures show of a connection. */
+function stateOf({ state, transport, failures }) {
+  const [name] = Object.entries($.signalR.connectionState).find(([, value]) => value === state);
+  return { state: name, transport: transport?.name, failures: failures.map(String) };
 }
 
 /** Notes the calls of client methods of a hub as [name, ...arguments]. */
 export function listen(hub, ...names) {
-  const log = new Log();
+  const log = new Log(`calls of ${hub.hubName}`);
   for (const name of names) {
     hub.client[name] = (...args) => log.add([name, ...args]);
   }
@@ -138,23 +120,16 @@ export function listen(hub, ...names) {
 
 /** Notes the events of a connection, such as "reconnecting" and "reconnected". */
 export function events(connection, ...names) {
-  const log = new Log();
+  const log = new Log("events");
   for (const name of names) {
     connection[name](() => log.add(name));
   }
   return log;
 }
 
-/** Resolves with the error that a jQuery promise is rejected with. */
-export function failure(promise) {
-  return new Promise((resolve, reject) => {
-    promise.then((value) => reject(new Error(`resolved with ${JSON.stringify(value)}, not rejected`)), resolve);
-  });
-}
-
 /** Calls the server and resolves when something has come back behind what the connection was sent before. */
 export async function roundTrip(connection) {
   const came = new Promise((resolve) => connection.received(({ P }) => P && resolve()));
   await connection.hubs.progress.server.reportProgressInt();
-  await came;
+  await within(came, "the report of progress");
 }

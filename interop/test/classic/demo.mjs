@@ -1,7 +1,8 @@
 // The hub demo of classic contract 4, with Hubs/HubProxyFacts, Common/AjaxSendFacts and Transports/All/SendFacts of 6.
 
 import { equal, ok } from "../support/expect.mjs";
-import { Log, failure, listen, roundTrip } from "./context.mjs";
+import { Log, failure } from "../support/wait.mjs";
+import { listen, roundTrip } from "./context.mjs";
 import { listening } from "./hubs.mjs";
 import { ajax, all } from "./transports.mjs";
 
@@ -33,11 +34,12 @@ export const demo = {
     {
       title: "calls of one client overlap",
       async run(t) {
-        const connection = await t.connect();
-        const slow = connection.hubs.demo.server.getValue().then(() => "slow");
-        const fast = connection.hubs.demo.server.overload(1).then(() => "fast");
-        equal(await Promise.race([slow, fast]), "fast");
+        const [log, { server }, connection] = await listening(t, "demo", "begun");
+        const call = failure(server.neverEndingTask());
+        await log.has(["begun"]);
+        equal(await server.overload(1), 1);
         connection.stop();
+        await call;
       },
     },
     {
@@ -150,7 +152,7 @@ export const demo = {
       async run(t) {
         const connection = t.hubs();
         const { demo } = connection.hubs;
-        const log = new Log();
+        const log = new Log("messages");
         demo.client.invoke = (i) => log.add([i, demo.state.index]);
         await t.start(connection);
         const call = demo.server.multipleCalls();
@@ -187,9 +189,9 @@ export const demo = {
     {
       title: "a call that never ends is over for the client when it stops",
       async run(t) {
-        const connection = await t.connect();
-        const { demo } = connection.hubs;
-        const call = failure(demo.server.neverEndingTask());
+        const [log, { server }, connection] = await listening(t, "demo", "begun");
+        const call = failure(server.neverEndingTask());
+        await log.has(["begun"]); // or it would begin without a connection to end with
         equal(Object.keys(connection._.invocationCallbacks), ["0"]);
         connection.stop();
         await call;
@@ -214,7 +216,7 @@ export const demo = {
       title: "the result's id is a text, whatever the call's was",
       over: ajax,
       async run(t) {
-        const log = new Log();
+        const log = new Log("messages");
         const connection = await t.connect(({ demo }) => listen(demo, "foo"));
         connection.received((result) => log.add(result));
         for (const I of [1, "2"]) {
@@ -227,7 +229,7 @@ export const demo = {
       title: "a call without a list of arguments is one without arguments",
       over: ajax,
       async run(t) {
-        const log = new Log();
+        const log = new Log("messages");
         const connection = await t.connect();
         connection.received((result) => log.add(result));
         jQuery.signalR.transports._logic.ajaxSend(connection, '{"H":"DEMO","M":"overload","I":5}');

@@ -2,7 +2,8 @@
 // contract 6.
 
 import { equal, ok } from "../support/expect.mjs";
-import { events, failure, listen, roundTrip } from "./context.mjs";
+import { failure } from "../support/wait.mjs";
+import { events, listen, roundTrip } from "./context.mjs";
 import { once } from "./transports.mjs";
 
 const query = (transport) => `transport=${transport}`;
@@ -63,7 +64,6 @@ export const fallback = {
     }))),
     {
       title: "transports whose answers are lost on the way are given up, and OnConnected runs once",
-      limit: 40_000,
       async run(t) {
         // The server takes each of them for connected; the client waits five seconds for each in vain.
         await t.network("treat", query("webSockets"), "swallow");

@@ -1,7 +1,8 @@
 // All cases of the classic client, expanded over their transports. A group is
-//   { group, over: transports, cases: [{ title, over?, limit?, run }] }
-// where a case may narrow `over`, and limit is how many milliseconds it may take. run is called with a Context.
+//   { group, over: transports, cases: [{ title, over?, run }] }
+// where a case may narrow `over`. run is called with a Context.
 
+import { withinLimit } from "../support/wait.mjs";
 import { Context } from "./context.mjs";
 import { authorization } from "./authorization.mjs";
 import { connections } from "./connections.mjs";
@@ -22,30 +23,23 @@ const all = [
   refusals,
 ];
 
-const usualLimit = 20_000;
-
 /** Lists the cases as { title, frames, run(directUrl) }; frames tells that a page without EventSource is needed. */
 export function expand() {
   return all.flatMap(({ group, over, cases }) =>
-    cases.flatMap(({ title, limit = usualLimit, run, over: narrower }) =>
+    cases.flatMap(({ title, run, over: narrower }) =>
       (narrower ?? over).map((transport) => ({
         title: `${group} [${transport ?? "once"}] ${title}`,
         frames: transport === "foreverFrame",
-        run: (directUrl) => runOne(run, new Context(transport, directUrl), limit),
+        run: (directUrl) => runOne(run, new Context(transport, directUrl)),
       })),
     ),
   );
 }
 
-async function runOne(run, context, limit) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not finished within ${limit} ms`)), limit);
-  });
+async function runOne(run, context) {
   try {
-    await Promise.race([run(context), late]);
+    await withinLimit(() => run(context));
   } finally {
-    clearTimeout(timer);
     context.close();
   }
 }

@@ -1,7 +1,8 @@
 // JSONP (classic reference 9.8): Transports/LongPolling and WebSocketsFacts of classic contract 6.
 
 import { equal, ok } from "../support/expect.mjs";
-import { Log, failure, listen } from "./context.mjs";
+import { Log, failure, fetch } from "../support/wait.mjs";
+import { listen } from "./context.mjs";
 import { once } from "./transports.mjs";
 
 const jsonpOnly = { transport: "longPolling", jsonp: true };
@@ -28,7 +29,7 @@ const withClient = {
       title: "raw connections echo",
       async run(t) {
         const connection = t.raw("/jsonp/echo");
-        const log = new Log();
+        const log = new Log("messages");
         connection.received((data) => log.add(data));
         await t.start(connection, jsonpOnly);
         connection.send("test");

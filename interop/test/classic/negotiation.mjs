@@ -1,7 +1,7 @@
 // Negotiate as the client and as a plain request see it: classic contract 2, 5 and Core/NegotiateFacts of 6.
 
 import { equal, ok } from "../support/expect.mjs";
-import { failure } from "./context.mjs";
+import { failure, fetch } from "../support/wait.mjs";
 import { all, once } from "./transports.mjs";
 
 const negotiate = async (query) => (await fetch(`/signalr/negotiate?${query}`)).json();

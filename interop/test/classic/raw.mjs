@@ -1,13 +1,14 @@
 // Raw connections: classic contract 5, and Common/ResponseRedirectionFacts and Transports/All/SendFacts of 6.
 
 import { equal, ok } from "../support/expect.mjs";
-import { Log, events, failure } from "./context.mjs";
+import { Log, failure, fetch } from "../support/wait.mjs";
+import { events } from "./context.mjs";
 import { ajax, all, once } from "./transports.mjs";
 
 /** A started raw connection and what it receives. */
 async function receiving(t, url, qs) {
   const connection = t.raw(url, qs);
-  const log = new Log();
+  const log = new Log("messages");
   connection.received((data) => log.add(data));
   await t.start(connection);
   return [log, connection];

@@ -1,7 +1,7 @@
 // Redirects that negotiate answers with: classic contract 5 and Core/RedirectFacts of 6.
 
 import { equal, ok } from "../support/expect.mjs";
-import { failure } from "./context.mjs";
+import { failure, fetch } from "../support/wait.mjs";
 import { modern, once } from "./transports.mjs";
 
 /** Connects and returns what the query of the hub's requests has under each name. */
@@ -95,7 +95,7 @@ const withoutTransport = {
     {
       title: "a loop ends after so many redirects",
       async run(t) {
-        const { source } = await failure(t.start(t.hubs("/redirect-loop"), { transport: "auto" }));
+        const { source } = await failure(t.start(t.hubs("/redirect-loop"), { transport: "auto", timeout: 80_000 }));
         equal(source.message, "Negotiate redirection limit exceeded.");
         ok((await t.requests("negotiate")).length >= 100, "there were less redirects");
       },

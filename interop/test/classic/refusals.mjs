@@ -2,6 +2,7 @@
 // cannot be understood, this one says whose fault it is with 400: the client does the same.
 
 import { equal } from "../support/expect.mjs";
+import { fetch } from "../support/wait.mjs";
 import { once } from "./transports.mjs";
 
 const answer = async (path, parameters, options) => {

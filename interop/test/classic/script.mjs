@@ -1,7 +1,8 @@
 // The generated proxy script (classic reference 8), and Hubs/HubEventHandlerFacts of classic contract 6.
 
 import { equal, ok } from "../support/expect.mjs";
-import { Log, listen, roundTrip } from "./context.mjs";
+import { Log, fetch } from "../support/wait.mjs";
+import { listen, roundTrip } from "./context.mjs";
 import { all, once } from "./transports.mjs";
 
 const script = {
@@ -71,7 +72,7 @@ const script = {
 /** A connection whose echo handlers are counted. */
 async function echoes(t, handlers) {
   const connection = t.hubs();
-  const log = new Log();
+  const log = new Log("calls of echo");
   for (const name of handlers) {
     connection.hubs.echoHub.on("echo", (text) => log.add(`${name} ${text}`));
   }
@@ -85,7 +86,7 @@ const handlers = {
     {
       title: "a client method is called once per call, whatever its case",
       async run(t) {
-        const log = new Log();
+        const log = new Log("calls of echo");
         const connection = await t.connect(({ echoHub }) => {
           echoHub.client.ECHO = (text) => log.add(text);
         });
@@ -118,7 +119,7 @@ const handlers = {
     {
       title: "a handler of a stopped connection is replaced by the new one",
       async run(t) {
-        const [old, young] = [new Log(), new Log()];
+        const [old, young] = [new Log("old calls"), new Log("new calls")];
         const connection = await t.connect(({ echoHub }) => (echoHub.client.echo = (text) => old.add(text)));
         connection.stop();
         connection.hubs.echoHub.client.echo = (text) => young.add(text);
@@ -174,7 +175,7 @@ const handlers = {
     {
       title: "errors of handlers are the page's, and the connection goes on",
       async run(t) {
-        const caught = new Log();
+        const caught = new Log("uncaught errors");
         const onError = (event) => {
           event.preventDefault();
           caught.add(event.message);

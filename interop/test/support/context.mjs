@@ -1,4 +1,5 @@
 import { equal } from "./expect.mjs";
+import { boundMethods, fetch, within } from "./wait.mjs";
 
 /**
  * What a case gets: its combination, the addresses of the server, and connections that are stopped after it.
@@ -50,6 +51,7 @@ export class Context {
       builder.withAutomaticReconnect([0, 50, 100, 500, 1000]);
     }
     const connection = builder.build();
+    boundMethods(connection, path, "start", "invoke", "send", "stop");
     this.#opened.push(connection);
     return connection;
   }
@@ -78,6 +80,7 @@ export class Context {
       .configureLogging(logger)
       .withUrl(this.url(path), options)
       .build().connection;
+    boundMethods(raw, path, "start", "send", "stop");
     this.#opened.push(raw);
     return raw;
   }
@@ -88,32 +91,38 @@ export class Context {
   }
 }
 
+const stateOf = (connection) => () => connection.state;
+
 /** Resolves with the error, or undefined, of the connection's end. */
 export function closing(connection) {
-  return new Promise((resolve) => connection.onclose(resolve));
+  return within(new Promise((resolve) => connection.onclose(resolve)), "the close event", { seen: stateOf(connection) });
 }
 
 /** Resolves with the error, or undefined, that made a connection reconnect. */
 export function reconnecting(connection) {
-  return new Promise((resolve) => connection.onreconnecting(resolve));
+  const lost = new Promise((resolve) => connection.onreconnecting(resolve));
+  return within(lost, "the reconnecting event", { seen: stateOf(connection) });
 }
 
 /** Resolves with the new connection id. */
 export function reconnected(connection) {
-  return new Promise((resolve) => connection.onreconnected(resolve));
+  const back = new Promise((resolve) => connection.onreconnected(resolve));
+  return within(back, "the reconnected event", { seen: stateOf(connection) });
 }
 
 /** Resolves with the arguments of the first call of a client method. */
 export function called(connection, method) {
-  return new Promise((resolve) => connection.on(method, (...args) => resolve(args)));
+  const call = new Promise((resolve) => connection.on(method, (...args) => resolve(args)));
+  return within(call, `the call of ${method}`, { seen: stateOf(connection) });
 }
 
 /** Resolves with all items of a stream once it is complete, rejects with its error. */
 export function collect(stream) {
-  return new Promise((resolve, reject) => {
-    const items = [];
+  const items = [];
+  const all = new Promise((resolve, reject) => {
     stream.subscribe({ next: (item) => items.push(item), error: reject, complete: () => resolve(items) });
   });
+  return within(all, "the end of the stream", { seen: () => `${items.length} items` });
 }
 
 /**

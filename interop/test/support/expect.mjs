@@ -29,7 +29,8 @@ export async function rejects(promise, message) {
   throw new Error(`resolved with ${show(value)}, expected the error ${show(message)}`);
 }
 
-function same(a, b) {
+/** Reports whether both values are deeply equal, as equal demands. */
+export function same(a, b) {
   if (Object.is(a, b)) {
     return true;
   }
@@ -52,7 +53,8 @@ function same(a, b) {
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
 }
 
-function show(value) {
+/** A value as failures show it. */
+export function show(value) {
   const text = value instanceof Error ? `Error(${value.message})` : JSON.stringify(value) ?? String(value);
   return text.length <= longest ? text : `${text.slice(0, longest)}… (${text.length} characters)`;
 }

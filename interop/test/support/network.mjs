@@ -16,11 +16,12 @@ import { Agent, createServer, request } from "node:http";
  *   treat(text, how) what is done with requests whose URL contains the text: "refuse" answers 503, "break" breaks them,
  *               "swallow" passes them on and withholds the answer. null ends that
  *   requests    the method, URL and status of each request so far, the status 0 until there is an answer
+ *   underWay()  the requests whose exchange has not ended
  *   stop()
  */
 export async function startNetwork(...targets) {
   const agent = new Agent({ keepAlive: true });
-  const exchanges = new Set(); // { client, server }: the sockets or streams of both sides
+  const exchanges = new Set(); // { request, client, server }: what was noted, and the sockets or streams of both sides
   const lost = new Set(); // the servers' sides
   const treatments = new Map();
   const requests = [];
@@ -33,8 +34,8 @@ export async function startNetwork(...targets) {
     return entry;
   };
   /** Notes an exchange until its client's side is closed, and calls broken then, unless it was lost. */
-  const open = (client, server, broken) => {
-    const exchange = { client, server };
+  const open = (request, client, server, broken) => {
+    const exchange = { request, client, server };
     exchanges.add(exchange);
     client.on("close", () => exchanges.delete(exchange) && broken());
     for (const side of [client, server]) {
@@ -60,7 +61,7 @@ export async function startNetwork(...targets) {
       return;
     }
     const outgoing = forward(incoming);
-    open(answer, outgoing, () => answer.writableFinished || outgoing.destroy());
+    open(entry, answer, outgoing, () => answer.writableFinished || outgoing.destroy());
     outgoing.on("error", () => answer.destroy());
     outgoing.on("response", (response) => {
       entry.status = response.statusCode;
@@ -88,7 +89,7 @@ export async function startNetwork(...targets) {
       return;
     }
     const outgoing = forward(incoming);
-    open(socket, outgoing, () => outgoing.destroy());
+    open(entry, socket, outgoing, () => outgoing.destroy());
     outgoing.on("error", () => socket.destroy());
     outgoing.on("upgrade", (response, server, first) => {
       entry.status = response.statusCode;
@@ -125,6 +126,7 @@ export async function startNetwork(...targets) {
   const network = {
     url: `http://127.0.0.1:${front.address().port}`,
     requests,
+    underWay: () => [...exchanges].map(({ request }) => request),
     moveTo: (...urls) => (targets = urls),
     cut: () => breakAll(false),
     lose: () => breakAll(true),
