@@ -83,21 +83,18 @@ describe("pages", () => {
 
   test("requests that a case has left on their way are not those of the next case", async () => {
     await opened;
-    const relays = [];
-    const through = async (url) => {
-      relays.push(await slowUp(url, 200));
-      return relays[0].url;
-    };
-    const page = await openClassic(browser, server.httpUrl, { through });
-    // The client reconnects all the time until the case ends.
-    await page.run("loss [longPolling] a client that may not come back gives up after its time");
-    await page.run("loss [longPolling] a token that is not the server's gets no connection back");
-    await page.close();
-    await relays[0].stop();
+    const page = await openClassic(browser, server.httpUrl, { through: (url) => slowUp(url, 200) });
+    try {
+      // The client keeps reconnecting until the case ends.
+      await page.run("loss [longPolling] a client that may not come back gives up after its time");
+      await page.run("loss [longPolling] a token that is not the server's gets no connection back");
+    } finally {
+      await page.close();
+    }
   });
 });
 
-/** A relay in front of an http:// URL that delays what goes up by some milliseconds. */
+/** Resolves with the URL of a relay to an http:// URL that delays what goes up by some milliseconds. */
 async function slowUp(target, delay) {
   const { hostname, port } = new URL(target);
   const relay = createServer((client) => {
@@ -108,6 +105,7 @@ async function slowUp(target, delay) {
     server.on("close", () => client.destroy());
     [client, server].forEach((socket) => socket.on("error", () => {}));
   });
+  relay.unref();
   await once(relay.listen(0, "127.0.0.1"), "listening");
-  return { url: `http://127.0.0.1:${relay.address().port}`, stop: () => new Promise((resolve) => relay.close(resolve)) };
+  return `http://127.0.0.1:${relay.address().port}`;
 }

@@ -39,7 +39,7 @@ export class Context {
   async requests(operation) {
     return (await this.network("requests"))
       .map(({ url, ...rest }) => ({ ...rest, url: new URL(url, location.href) }))
-      .filter(({ url }) => url.pathname.endsWith(`/${operation}`));
+      .filter(({ url }) => url.searchParams.get("case") === this.mark && url.pathname.endsWith(`/${operation}`));
   }
 
   /** Resolves with the requests for an operation that were answered once there are at least so many. */
