@@ -43,7 +43,7 @@ const reporters = ["spec", join(folder, "support", "slowest.mjs")].flatMap((repo
 ]);
 // The last resort against a run that hangs: all parts together take ten minutes. CUTS may ask for hours.
 const limit = process.env.CUTS ? undefined : 30 * 60_000;
-const env = { ...process.env, [builtServer]: await build("./interop/server", temporaryFolder()) };
+const env = { ...process.env, PARTS: options.parts.join(" ") || "all", [builtServer]: await build("./interop/server", temporaryFolder()) };
 for (let round = 1; round <= options.repeat; round++) {
   if (options.repeat > 1) {
     console.log(`round ${round} of ${options.repeat}`);
