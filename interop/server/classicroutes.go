@@ -79,7 +79,7 @@ func (s *testServer) addClassicHubs(routes prefixes, tokens *tokens) error {
 		{path: "/statusCodeConnection", inFront: divertWhen},
 		{path: "/basicauth/signalr", inFront: basicAuth},
 		{path: "/cookieauth", inFront: tokens.cookieAuth},
-		{path: "/expiring/signalr", opts: []classic.Option{classic.WithTokenLifetime(5 * time.Second)}}, // not of the contract
+		{path: "/expiring/signalr", opts: []classic.Option{classic.WithTokenLifetime(8 * time.Second)}}, // not of the contract
 	} {
 		endpoint, err := classic.New(all[0], append(route.opts, classic.WithHubs(all[1:]...), classic.WithLogger(s.log))...)
 		if err != nil {

@@ -6,14 +6,14 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, test } from "node:test";
+import { comeIn, hears, open, say, sees, shows, startDemo } from "./support/chat.mjs";
 import { launch } from "./support/chromium.mjs";
 import { legible } from "./support/legible.mjs";
 import { startNetwork } from "./support/network.mjs";
 import { startRedis } from "./support/redis.mjs";
-import { build, interop, start, temporaryFolder } from "./support/server.mjs";
+import { build, temporaryFolder } from "./support/server.mjs";
 
-const limit = { timeout: 60_000 };
-const patience = 20_000; // ms for what a page should do by itself
+const limit = { timeout: 180_000 };
 const folder = temporaryFolder();
 const pictures = process.env.SCREENSHOTS ?? folder;
 
@@ -39,10 +39,9 @@ after(() => browser?.close());
 
 /** Starts the demo with flags. Resolves with its URL, stop and kill. */
 async function startNode(...flags) {
-  const node = await start(program, ["-addr", "127.0.0.1:0", "-dir", join(interop, "..", "web"), ...flags]);
+  const node = await startDemo(program, ...flags);
   const started = {
     ...node,
-    url: node.line.replace(/^listening on /, ""),
     kill() {
       nodes.splice(nodes.indexOf(started), 1);
       node.kill();
@@ -52,19 +51,7 @@ async function startNode(...flags) {
   return started;
 }
 
-async function visit(url, options) {
-  const page = await (await browser.newContext(options)).newPage();
-  page.setDefaultTimeout(patience);
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("console", (message) => {
-    // The browser itself reports each attempt to reach a server that is away.
-    if (message.type() === "error" && !/WebSocket|net::ERR_|Failed to load resource/.test(message.text())) {
-      faults.push(message.text());
-    }
-  });
-  await page.goto(url);
-  return page;
-}
+const visit = (url, options) => open(browser, url, { faults, ...options });
 
 /** Opens the classic page and joins a room. */
 async function classic({ url }, name, room, options) {
@@ -81,42 +68,13 @@ async function classic({ url }, name, room, options) {
 async function modern({ url }, name, room, options) {
   const page = await visit(url, options);
   await shows(page, "#state", "Connected");
-  await page.locator("#name").fill(name);
-  await page.locator("#first-room").fill(room);
-  await page.locator("#enter-form button").click();
-  await shows(page, "#title", `# ${room}`);
+  await comeIn(page, name, room);
   return page;
-}
-
-async function say(page, text) {
-  await page.locator("#text").fill(text);
-  await page.locator("#text").press("Enter");
-}
-
-/** Waits until an element has exactly this text. */
-function shows(page, selector, text) {
-  return page.waitForFunction(
-    ([selector, text]) => document.querySelector(selector)?.textContent.trim() === text, [selector, text]);
-}
-
-/** Waits until the room in view has a line with this text. */
-function hears(page, text) {
-  return page.locator(".log:not([hidden]) li", { hasText: text }).waitFor();
 }
 
 /** How often a line with this text is there. */
 function times(page, text) {
   return page.locator(".log:not([hidden]) li", { hasText: text }).count();
-}
-
-/** Waits until exactly these people are here. */
-function sees(page, ...names) {
-  return page.waitForFunction((names) => {
-    const here = document.querySelector("#people ul")
-      ? [...document.querySelectorAll("#roster .name")].map((name) => name.textContent)
-      : document.querySelector("#people").textContent.split(", ");
-    return JSON.stringify(here) === JSON.stringify(names);
-  }, names);
 }
 
 /** What holds of a classic and a modern page, wherever they are. */

@@ -6,13 +6,13 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
-import { comeIn, hears, say, sees, shows, visit } from "./support/chat.mjs";
+import { comeIn, hears, say, sees, shows, startDemo, visit } from "./support/chat.mjs";
 import { launch } from "./support/chromium.mjs";
 import { freePort, startRedis } from "./support/redis.mjs";
-import { build, interop, start, temporaryFolder } from "./support/server.mjs";
+import { build, buildTimeout, interop, temporaryFolder } from "./support/server.mjs";
+import { within } from "./support/wait.mjs";
 
-const limit = { timeout: 60_000 };
-const patience = 20_000; // ms for what the page should do by itself; a dead node is noticed within ten seconds
+const limit = { timeout: 180_000 };
 
 let program;
 let redis;
@@ -35,12 +35,10 @@ after(async () => {
 
 /** Starts the demo with flags. Resolves with its URL, its port, stop and kill. */
 async function startNode(...flags) {
-  const node = await start(program, ["-addr", "127.0.0.1:0", "-dir", join(interop, "..", "web"), ...flags]);
-  const url = node.line.replace(/^listening on /, "");
+  const node = await startDemo(program, ...flags);
   const started = {
     ...node,
-    url,
-    port: new URL(url).port,
+    port: new URL(node.url).port,
     kill() {
       nodes.splice(nodes.indexOf(started), 1);
       node.kill();
@@ -52,7 +50,7 @@ async function startNode(...flags) {
 
 /** Opens a node's page and joins a room. */
 async function enter({ url }, name, room) {
-  const page = await visit(browser, url, { patience });
+  const page = await visit(browser, url);
   await comeIn(page, name, room);
   return page;
 }
@@ -119,7 +117,7 @@ test("without Redis two processes do not hear each other", limit, async () => {
   }
 });
 
-test("farm.sh starts a Redis and both nodes, says where to click, and stops them all", { timeout: 120_000 }, async () => {
+test("farm.sh starts a Redis and both nodes, says where to click, and stops them all", { timeout: limit.timeout + buildTimeout }, async () => {
   const [redisPort, ...ports] = await Promise.all([freePort(), freePort(), freePort()]);
   const script = spawn("bash", [join(interop, "..", "web", "farm.sh")], {
     env: { ...process.env, REDIS_PORT: String(redisPort), PORTS: ports.join(" ") },
@@ -129,12 +127,15 @@ test("farm.sh starts a Redis and both nodes, says where to click, and stops them
   const ended = once(script, "close");
   const urls = ports.map((port) => `http://localhost:${port}`);
   let output = "";
-  for await (const text of script.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false })) {
-    output += text;
-    if (output.includes("Ctrl-C")) {
-      break;
-    }
-  }
+  const ready = new Promise((resolve) => {
+    script.stdout.setEncoding("utf8").on("data", (text) => {
+      output += text;
+      if (output.includes("Ctrl-C")) {
+        resolve();
+      }
+    }).on("end", resolve);
+  });
+  await within(ready, "farm.sh to be ready", { seen: () => output, timeout: buildTimeout });
   assert.match(output, new RegExp(`started redis-server on localhost:${redisPort}`));
   assert.ok(urls.every((url) => output.includes(url)), output);
 
@@ -144,7 +145,7 @@ test("farm.sh starts a Redis and both nodes, says where to click, and stops them
   await hears(bob, "from the first to the second");
 
   script.kill("SIGINT");
-  assert.deepEqual(await ended, [130, null]);
+  assert.deepEqual(await within(ended, "farm.sh to end", { seen: () => output }), [130, null]);
   for (const port of [redisPort, ...ports]) {
     await assert.rejects(once(connect(port, "localhost"), "connect"), `port ${port} is still in use`);
   }

@@ -1,15 +1,13 @@
 // The chat demo over a cable that is cut: short losses nobody notices, longer ones end.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { after, afterEach, before, test } from "node:test";
 import { layCable } from "./support/cable.mjs";
-import { comeIn, hears, say, sees, shows, visit } from "./support/chat.mjs";
+import { comeIn, hears, retries, say, sees, shows, startDemo, visit } from "./support/chat.mjs";
 import { launch } from "./support/chromium.mjs";
-import { build, interop, start, temporaryFolder } from "./support/server.mjs";
+import { build, temporaryFolder } from "./support/server.mjs";
 
-const limit = { timeout: 60_000 };
-const patience = 20_000; // ms for what the page should do by itself; who is lost stays in the list for some seconds
+const limit = { timeout: 180_000 };
 
 let server;
 let url;
@@ -18,8 +16,8 @@ let browser;
 
 before(async () => {
   const program = await build("./web", temporaryFolder());
-  server = await start(program, ["-addr", "127.0.0.1:0", "-dir", join(interop, "..", "web")]);
-  url = server.line.replace(/^listening on /, "");
+  server = await startDemo(program);
+  url = server.url;
   [cable, browser] = await Promise.all([layCable(url), launch()]);
 });
 
@@ -33,7 +31,7 @@ after(async () => {
 
 /** Ann comes over the cable, Bob does not. */
 async function meet(room) {
-  const [ann, bob] = await Promise.all([cable.url, url].map((url) => visit(browser, url, { patience })));
+  const [ann, bob] = await Promise.all([cable.url, url].map((url) => visit(browser, url)));
   await comeIn(ann, "Ann", room);
   await comeIn(bob, "Bob", room);
   await Promise.all([ann, bob].map((page) => sees(page, "Ann", "Bob")));
@@ -82,7 +80,7 @@ test("a short loss is not noticed", limit, async () => {
 test("a longer loss is told, and ends", limit, async () => {
   const [ann, bob] = await meet("ferry");
   cable.unplug();
-  await ann.waitForFunction(() => /^Reconnecting, attempt [2-9]/.test(document.querySelector("#state").textContent));
+  await retries(ann);
   await hears(ann, "You were disconnected");
   await hears(bob, "Ann left");
   await sees(bob, "Bob");

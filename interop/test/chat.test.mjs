@@ -3,21 +3,19 @@
 // SCREENSHOTS=folder keeps the pictures that the last tests take.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { after, afterEach, before, describe, test } from "node:test";
 import { HubConnectionBuilder, LogLevel } from "@microsoft/signalr";
-import { hears, say, sees, shows } from "./support/chat.mjs";
+import { focuses, hears, open, retries, say, sees, shows, startDemo } from "./support/chat.mjs";
 import { launch } from "./support/chromium.mjs";
 import { legible } from "./support/legible.mjs";
-import { build, interop, temporaryFolder } from "./support/server.mjs";
+import { build, temporaryFolder } from "./support/server.mjs";
+import { Log, boundMethods } from "./support/wait.mjs";
 
+const limit = { timeout: 180_000 };
 const folder = temporaryFolder();
 const pictures = process.env.SCREENSHOTS ?? folder;
-const patience = 10_000; // ms for what the page should do by itself
 
 let program;
 let server;
@@ -27,7 +25,7 @@ let faults = []; // what the pages' consoles said
 before(async () => {
   mkdirSync(pictures, { recursive: true });
   program = await build("./web", folder);
-  [server, browser] = await Promise.all([start("127.0.0.1:0"), launch()]);
+  [server, browser] = await Promise.all([startDemo(program), launch()]);
 });
 
 afterEach(async () => {
@@ -40,40 +38,9 @@ after(async () => {
   await server?.stop();
 });
 
-/** Starts the demo. Resolves with its URL, and a function that stops it and expects a clean end. */
-async function start(address) {
-  const child = spawn(program, ["-addr", address, "-dir", join(interop, "..", "web")], {
-    stdio: ["ignore", "pipe", process.env.SERVER_LOG ? "inherit" : "ignore"],
-  });
-  process.once("exit", () => child.kill("SIGKILL"));
-  const ended = once(child, "exit");
-  for await (const line of createInterface({ input: child.stdout })) {
-    const url = /^listening on (http:\/\/\S+)$/.exec(line)?.[1];
-    if (url) {
-      return {
-        url,
-        async stop() {
-          child.kill("SIGTERM");
-          assert.deepEqual(await ended, [0, null], "the server's end");
-        },
-      };
-    }
-  }
-  throw new Error("the server has ended before it was ready");
-}
-
-/** Opens the page in a browser context of its own. */
+/** Opens the page and waits until it is connected. */
 async function visit(options = {}) {
-  const page = await (await browser.newContext(options)).newPage();
-  page.setDefaultTimeout(patience);
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("console", (message) => {
-    // The browser itself reports each attempt to reach a server that is away.
-    if (message.type() === "error" && !/WebSocket|net::ERR_|Failed to load resource/.test(message.text())) {
-      faults.push(message.text());
-    }
-  });
-  await page.goto(server.url);
+  const page = await open(browser, server.url, { faults, ...options });
   await shows(page, "#state", "Connected");
   return page;
 }
@@ -97,7 +64,7 @@ function heard(page, text) {
 }
 
 describe("chat", () => {
-  test("people in a room see and hear each other", async () => {
+  test("people in a room see and hear each other", limit, async () => {
     const [ann, bob] = [await enter("Ann", "tea"), await enter("Bob", "tea")];
     await Promise.all([sees(ann, "Ann", "Bob"), sees(bob, "Ann", "Bob")]);
     await hears(ann, "Bob joined");
@@ -111,7 +78,7 @@ describe("chat", () => {
     assert.equal(await ann.locator("#joined [aria-current=true] .count").innerText(), "2\nhere");
   });
 
-  test("a newcomer sees what was said before, once", async () => {
+  test("a newcomer sees what was said before, once", limit, async () => {
     const ann = await enter("Ann", "past");
     await say(ann, "first");
     await say(ann, "second");
@@ -121,7 +88,7 @@ describe("chat", () => {
     assert.deepEqual(await bob.locator(".log:not([hidden]) .said .text").allInnerTexts(), ["first", "second"]);
   });
 
-  test("a room does not hear another one", async () => {
+  test("a room does not hear another one", limit, async () => {
     const [ann, bob] = [await enter("Ann", "north"), await enter("Bob", "south")];
     await say(ann, "only for the north");
     await hears(ann, "only for the north");
@@ -149,7 +116,7 @@ describe("chat", () => {
     assert.equal(await heard(ann, "after they left"), 0);
   });
 
-  test("who closes the page has left", async () => {
+  test("who closes the page has left", limit, async () => {
     const [ann, bob] = [await enter("Ann", "door"), await enter("Bob", "door")];
     await sees(ann, "Ann", "Bob");
     await bob.context().close();
@@ -157,7 +124,7 @@ describe("chat", () => {
     await sees(ann, "Ann");
   });
 
-  test("a new name is known to all", async () => {
+  test("a new name is known to all", limit, async () => {
     const [ann, bob] = [await enter("Ann", "names"), await enter("Bob", "names")];
     await bob.locator("#new-name").fill("Robert");
     await bob.locator("#new-name").press("Enter");
@@ -166,29 +133,30 @@ describe("chat", () => {
     await hears(bob, "You are now Robert");
   });
 
-  test("Send reaches everyone, from and to clients without rooms", async () => {
+  test("Send reaches everyone, from and to clients without rooms", limit, async () => {
     const [ann, bob] = [await enter("Ann", "east"), await enter("Bob", "west")];
     const plain = new HubConnectionBuilder().withUrl(`${server.url}/chat`).configureLogging(LogLevel.None).build();
-    const received = [];
-    plain.on("messageReceived", (...args) => received.push(args));
+    boundMethods(plain, "/chat", "start", "invoke", "stop");
+    const received = new Log("messages");
+    plain.on("messageReceived", (...args) => received.add(args));
     for (const method of ["welcome", "roomsChanged"]) {
       plain.on(method, () => {});
     }
     await plain.start();
     await plain.invoke("Send", "dinner is ready");
     await Promise.all([ann, bob].map((page) => page.locator(".log:not([hidden]) .announcement", { hasText: "dinner is ready" }).waitFor()));
-    assert.deepEqual(received, [["dinner is ready"]]);
+    assert.deepEqual(await received.count(1), [["dinner is ready"]]);
 
     await ann.getByRole("button", { name: "Everyone" }).click();
     await hears(ann, "dinner is ready");
     await say(ann, "coming");
     await hears(bob, "coming");
     await hears(ann, "coming");
-    assert.deepEqual(received[1], ["coming"]);
+    assert.deepEqual((await received.count(2))[1], ["coming"]);
     await plain.stop();
   });
 
-  test("what people write is shown as they wrote it", async () => {
+  test("what people write is shown as they wrote it", limit, async () => {
     const text = "<img src=x onerror=alert(1)> & <b>bold</b>\nsecond line";
     const [ann, bob] = [await enter("<i>Ann</i>", "markup"), await enter("Bob", "markup")];
     await ann.locator("#text").fill(text);
@@ -199,7 +167,7 @@ describe("chat", () => {
     assert.equal(await bob.locator(".log img, .log b, .log i").count(), 0);
   });
 
-  test("errors of the server are shown, and go", async () => {
+  test("errors of the server are shown, and go", limit, async () => {
     const ann = await enter("Ann", "errors");
     await ann.getByLabel("Join or make a room").fill("not/allowed");
     await ann.getByLabel("Join or make a room").press("Enter");
@@ -210,21 +178,21 @@ describe("chat", () => {
 });
 
 describe("connection", () => {
-  test("the page comes back to its rooms when the server does", async () => {
+  test("the page comes back to its rooms when the server does", limit, async () => {
     const [ann, bob] = [await enter("Ann", "harbour"), await enter("Bob", "harbour")];
     await say(ann, "before the storm");
     await hears(bob, "before the storm");
 
     const { host } = new URL(server.url);
     await server.stop();
-    await Promise.all([ann, bob].map((page) => page.waitForFunction(() => /^Reconnecting, attempt [2-9]/.test(document.querySelector("#state").textContent))));
+    await Promise.all([ann, bob].map(retries));
     await hears(ann, "You were disconnected");
     await ann.locator("#text").fill("still there?");
     await ann.locator("#text").press("Enter");
     await ann.locator("#problem").waitFor();
     assert.equal(await ann.locator("#text").inputValue(), "still there?", "what could not be sent is kept");
 
-    server = await start(host);
+    server = await startDemo(program, "-addr", host);
     await Promise.all([shows(ann, "#state", "Connected"), shows(bob, "#state", "Connected")]);
     await Promise.all([sees(ann, "Ann", "Bob"), sees(bob, "Ann", "Bob")]);
     await ann.locator("#problem").waitFor({ state: "hidden" });
@@ -233,7 +201,7 @@ describe("connection", () => {
     await hears(bob, "before the storm");
   });
 
-  test("who disconnects stays away until they reconnect", async () => {
+  test("who disconnects stays away until they reconnect", limit, async () => {
     const [ann, bob] = [await enter("Ann", "island"), await enter("Bob", "island")];
     await sees(ann, "Ann", "Bob");
     await bob.getByRole("button", { name: "Disconnect" }).click();
@@ -269,11 +237,11 @@ describe("page", () => {
     assert.fail(`${selector} cannot be reached with ${key}`);
   }
 
-  test("everything can be done with the keyboard alone", async () => {
+  test("everything can be done with the keyboard alone", limit, async () => {
     const bob = await enter("Bob", "keys");
     const page = await visit();
     const { keyboard } = page;
-    const focus = (selector) => page.waitForFunction((selector) => document.activeElement.matches(selector), selector);
+    const focus = (selector) => focuses(page, selector);
     await focus("#name");
     await keyboard.type("Kay");
     await tabTo(page, "#first-room");
@@ -308,7 +276,7 @@ describe("page", () => {
     await focus("#text");
   });
 
-  test("on a phone the lists open and close", async () => {
+  test("on a phone the lists open and close", limit, async () => {
     const page = await enter("Ann", "pocket", { viewport: { width: 320, height: 568 }, hasTouch: true, isMobile: true });
     await page.locator("#rooms").waitFor({ state: "hidden" });
     await page.getByRole("button", { name: /^Rooms/ }).tap();
@@ -331,7 +299,7 @@ describe("page", () => {
     { name: "phone-dark", colorScheme: "dark", viewport: { width: 320, height: 568 }, isMobile: true, hasTouch: true },
   ];
   for (const { name, ...options } of looks) {
-    test(`it can be read: ${name}`, async () => {
+    test(`it can be read: ${name}`, limit, async () => {
       const room = `reading-${name}`;
       const page = await visit(options);
       await legible(page);

@@ -3,40 +3,32 @@
 import { after } from "node:test";
 import { expand } from "./cases/index.mjs";
 import { launch } from "./support/chromium.mjs";
+import { openPage, pool } from "./support/pages.mjs";
 import { report } from "./support/report.mjs";
 import { interop, startServer } from "./support/server.mjs";
+import { caseLimit } from "./support/wait.mjs";
 
-// Each page has a browser context, and so a connection pool, of its own: six connections to a host are soon used up by
-// polls and event streams.
-const pages = 4;
+// Six connections to a host are soon used up by polls and event streams: each page has a connection pool of its own.
+const size = 4;
+const margin = 10_000; // ms for the page to report that a case has reached its limit
 
 const { httpUrl, httpsUrl, stop } = await startServer("-static", interop);
 const browser = await launch();
+const pages = pool(size, () =>
+  openPage(browser, `${httpUrl}/test/support/page.html`, "runCase", { ignoreHTTPSErrors: true }));
 after(async () => {
+  await pages.close();
   await browser.close();
   await stop();
 });
 
-const free = await Promise.all(
-  Array.from({ length: pages }, async () => {
-    const page = await (await browser.newContext({ ignoreHTTPSErrors: true })).newPage();
-    await page.goto(`${httpUrl}/test/support/page.html`);
-    await page.waitForFunction("window.runCase");
-    return page;
-  }),
-);
-
 report("official client in Chromium", expand("chromium"), {
-  concurrency: pages,
-  async run({ title }) {
-    const page = free.pop();
-    try {
-      const failure = await page.evaluate((args) => window.runCase(...args), [title, { httpUrl, httpsUrl }]);
-      if (failure) {
-        throw new Error(failure);
-      }
-    } finally {
-      free.push(page);
+  concurrency: size,
+  run: ({ title }) => pages.use(async ({ call, faults }) => {
+    const failure = await call("runCase", [title, { httpUrl, httpsUrl }], { timeout: caseLimit + margin });
+    const errors = [failure, ...faults.splice(0)].filter(Boolean);
+    if (errors.length > 0) {
+      throw new Error(errors.join("\n"));
     }
-  },
+  }),
 });

@@ -5,12 +5,15 @@
 import { after, before, describe, test } from "node:test";
 import { launch } from "./support/chromium.mjs";
 import { equal, ok } from "./support/expect.mjs";
+import { join } from "./support/farm.mjs";
 import { startNetwork } from "./support/network.mjs";
-import { nodeEnvironment } from "./support/node.mjs";
+import { openPage } from "./support/pages.mjs";
 import { startRedis } from "./support/redis.mjs";
 import { interop, startServer } from "./support/server.mjs";
+import { eventually, poll } from "./support/wait.mjs";
 
-const limit = { timeout: 90_000 };
+const limit = { timeout: 180_000 };
+const arrival = { timeout: 90_000 }; // of thousands of messages
 const transports = ["webSockets", "serverSentEvents", "foreverFrame", "longPolling"];
 const key = "the key that the nodes of this farm share";
 
@@ -27,17 +30,16 @@ after(() => Promise.all(opened.map((network) => network.stop())));
 async function classic(servers, transport, user = "") {
   const network = await startNetwork(...[servers].flat().map(({ httpUrl }) => httpUrl));
   opened.push(network);
-  const page = await (await browser.newContext()).newPage();
-  await page.goto(`${network.url}/test/classic/farm.html${transport === "foreverFrame" ? "?frames" : ""}`);
-  await page.waitForFunction("window.client");
-  const call = (name) => (...args) => page.evaluate(([name, args]) => window.client[name](...args), [name, args]);
+  const url = `${network.url}/test/classic/farm.html${transport === "foreverFrame" ? "?frames" : ""}`;
+  const page = await openPage(browser, url, "callClient");
   const client = { network };
   for (const name of ["connect", "stop", "invoke", "heard", "until", "count", "happened", "happens", "notice"]) {
-    client[name] = call(name);
+    // The waits in the page say more when they time out.
+    client[name] = (...args) => page.call("callClient", [name, ...args], { timeout: arrival.timeout + 10_000 });
   }
   client.close = async () => {
     await client.stop();
-    await page.context().close();
+    await page.close();
   };
   client.id = await client.connect(transport, user);
   return client;
@@ -45,40 +47,9 @@ async function classic(servers, transport, user = "") {
 
 /** A modern client, with the same members as far as they are needed. */
 async function modern(server, user = "", protocol = "json") {
-  const { signalR, MessagePackHubProtocol } = nodeEnvironment(server);
-  const builder = new signalR.HubConnectionBuilder()
-    .configureLogging(signalR.LogLevel.None)
-    .withUrl(`${server.httpUrl}/farmhub?user=${user}`);
-  const connection = (protocol === "json" ? builder : builder.withHubProtocol(new MessagePackHubProtocol())).build();
-  const heard = [];
-  let check = () => {};
-  connection.on("Message", (text) => {
-    heard.push(text);
-    check();
-  });
-  await connection.start();
-  return {
-    id: connection.connectionId,
-    invoke: (...args) => connection.invoke(...args),
-    heard: () => heard,
-    until: (text) =>
-      new Promise((resolve) => {
-        check = () => heard.includes(text) && resolve();
-        check();
-      }),
-    close: () => connection.stop(),
-  };
-}
-
-/** Repeats a question until the answer is as wanted: what only time brings, as the death of a node. */
-async function eventually(ask, wanted) {
-  for (;;) {
-    const answer = await ask();
-    if (JSON.stringify(answer) === JSON.stringify(wanted)) {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  const client = await join(server, { user, protocol });
+  client.close = () => client.stop();
+  return client;
 }
 
 const node = (...flags) => startServer("-static", interop, "-key", key, ...flags);
@@ -163,7 +134,7 @@ describe("a farm of two nodes", { concurrency: false }, () => {
     const victims = await Promise.all(transports.map((transport, i) => classic(nodes[i % 2], transport, "mallory")));
     await watcher.invoke("Kick", "User", ["mallory"]);
     await Promise.all(victims.map((victim) => victim.happens("disconnected")));
-    await eventually(() => watcher.invoke("Count", "User", ["mallory"]), 0);
+    await eventually(() => watcher.invoke("Count", "User", ["mallory"]), 0, "the number of connections of the user");
     equal(await Promise.all(victims.map((victim) => victim.happened())), victims.map(() => ["disconnected"]));
     await Promise.all([watcher, ...victims].map((client) => client.close()));
   });
@@ -192,7 +163,7 @@ describe("a farm of two nodes", { concurrency: false }, () => {
       const count = await late.invoke("Count", "All", []);
       await late.close();
       return count;
-    }, 1);
+    }, 1, "the number of connections");
   });
 
   test("a load balancer that sends each request to another node loses and doubles nothing", limit, async () => {
@@ -209,7 +180,7 @@ describe("a farm of two nodes", { concurrency: false }, () => {
       ...clients.map((client) => client.invoke("Number", "Caller", [], "caller", 0, total)),
     ]);
     for (const client of clients) {
-      await client.count(4 * total);
+      await client.count(4 * total, arrival);
       const texts = await client.heard();
       for (const kind of ["all", "group", "user", "caller"]) {
         equal(texts.filter((text) => text.startsWith(`${kind} `)), Array.from({ length: total }, (_, i) => `${kind} ${i}`));
@@ -217,9 +188,9 @@ describe("a farm of two nodes", { concurrency: false }, () => {
       equal(texts.length, 4 * total);
       equal(await client.happened(), []);
     }
-    await eventually(() => watcher.invoke("Count", "All", []), clients.length + 1);
+    await eventually(() => watcher.invoke("Count", "All", []), clients.length + 1, "the number of connections");
     await Promise.all(clients.map((client) => client.close()));
-    await eventually(() => watcher.invoke("Count", "All", []), 1);
+    await eventually(() => watcher.invoke("Count", "All", []), 1, "the number of connections");
     await watcher.close();
   });
 
@@ -230,7 +201,7 @@ describe("a farm of two nodes", { concurrency: false }, () => {
     client.network.cut();
     await client.happens("reconnecting");
     const refused = () => client.network.requests.filter(({ url, status }) => url.includes("/reconnect") && status === 400);
-    await eventually(() => refused().length > 0, true);
+    await poll(() => refused().length > 0, "a refused attempt to reconnect", { seen: () => client.network.requests.slice(-20) });
     ok(!(await client.happened()).includes("reconnected"), "the client was taken over");
     await client.close();
     await stranger.stop();
@@ -267,7 +238,7 @@ describe("a farm of two nodes", { concurrency: false }, () => {
     }
     await happening;
     for (const [i, client] of clients.entries()) {
-      await client.count(kinds.length * perKind);
+      await client.count(kinds.length * perKind, arrival);
       const texts = await client.heard();
       for (const { name } of kinds) {
         equal(texts.filter((text) => text.startsWith(`${name} `)), Array.from({ length: perKind }, (_, i) => `${name} ${i}`),
@@ -292,12 +263,12 @@ describe("a farm of two nodes", { concurrency: false }, () => {
     await Promise.all(clients.map((client) => client.notice()));
   }
 
-  test("of 5,000 messages none is lost or doubled when the node dies in mid-conversation", { timeout: 180_000 }, async () => {
+  test("of 5,000 messages none is lost or doubled when the node dies in mid-conversation", { timeout: 300_000 }, async () => {
     const doomed = await node("-redis", redis.address);
     await conversation(doomed, nodes[1], (clients) => fail(doomed, nodes[1], clients));
   });
 
-  test("nor when Redis is restarted meanwhile", { timeout: 180_000 }, async () => {
+  test("nor when Redis is restarted meanwhile", { timeout: 300_000 }, async () => {
     const doomed = await node("-redis", redis.address);
     await conversation(doomed, nodes[1], async (clients) => {
       await redis.kill();
@@ -310,9 +281,9 @@ describe("a farm of two nodes", { concurrency: false }, () => {
     const doomed = await node("-redis", redis.address);
     const watcher = await modern(nodes[0]);
     const client = await classic(doomed, "webSockets", "ghost");
-    await eventually(() => watcher.invoke("Count", "User", ["ghost"]), 1); // a node that has just joined is not known to all at once
+    await eventually(() => watcher.invoke("Count", "User", ["ghost"]), 1, "the number of connections of the user"); // a node that has just joined is not known to all at once
     doomed.kill();
-    await eventually(() => watcher.invoke("Count", "User", ["ghost"]), 0);
+    await eventually(() => watcher.invoke("Count", "User", ["ghost"]), 0, "the number of connections of the user");
     await Promise.all([watcher, client].map((one) => one.close()));
   });
 });

@@ -7,17 +7,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import { equal, ok } from "./support/expect.mjs";
 import { startFarm } from "./support/farm.mjs";
 import { startRedis } from "./support/redis.mjs";
+import { eventually, poll } from "./support/wait.mjs";
 import { startWire } from "./support/wire.mjs";
 
 const limit = { timeout: 60_000 };
 const faultLimit = { timeout: 180_000 };
-
-/** Repeats a question until the answer is as wanted: what only time brings, as the death of a node. */
-async function eventually(ask, wanted) {
-  while (JSON.stringify(await ask()) !== JSON.stringify(wanted)) {
-    await wait(100);
-  }
-}
 
 /** Three nodes on a Redis, the third by a proxy, and five clients on them. */
 async function start(platform) {
@@ -163,7 +157,7 @@ for (const platform of ["node", "chromium"]) {
       await a.invoke("Kick", "User", ["mallory"]);
       const errors = await Promise.all(victims.map((victim) => victim.closed()));
       equal(errors.map((error) => error ?? "none"), ["none", "none", "none"]);
-      await eventually(() => a.invoke("Count", "User", ["mallory"]), 0);
+      await eventually(() => a.invoke("Count", "User", ["mallory"]), 0, "the number of connections of the user");
     });
 
     test("the messages of a topic have the same order on all nodes", limit, async () => {
@@ -187,14 +181,14 @@ for (const platform of ["node", "chromium"]) {
       flood(6_000, 200, async () => {
         for (let i = 0; i < 20; i++) {
           world.wire.cut(37 * i);
-          await wait(50);
+          await wait(50); // for the node to connect again; the result is the same if it takes longer
         }
       }));
 
     test("a network that swallows all is noticed, and loses, doubles and reorders nothing", faultLimit, () =>
       flood(3_000, 200, async () => {
         world.wire.mute();
-        await wait(6_000);
+        await wait(6_000); // real time: the node notices a silent Redis after five seconds
         world.wire.heal();
       }));
 
@@ -215,10 +209,11 @@ for (const platform of ["node", "chromium"]) {
       })();
       await a.until("n20");
       world.redis.pause();
-      await wait(20_000);
+      await wait(20_000); // real time: publishing gives up after five seconds
       world.redis.resume();
-      await eventually(() => a.failure("Send", "All", [], "resumed").then((error) => error ?? "none"), "none");
-      await wait(500);
+      await eventually(() => a.failure("Send", "All", [], "resumed").then((error) => error ?? "none"), "none", "the error of sending");
+      const before = sent.length;
+      await poll(() => sent.length >= before + 3, "three more messages to be sent", { seen: () => [sent.length, failed.length] });
       ended = true;
       await sending;
       ok(failed.length > 0, "nothing failed in 20 s, though publishing waits for 5 s");
@@ -244,9 +239,9 @@ for (const platform of ["node", "chromium"]) {
       const killed = Date.now();
       node.kill();
       ok((await call)?.includes(`Connection '${victim.id}'`), await call);
-      await eventually(() => a.invoke("Count", "Group", ["g"]), 2);
-      await eventually(() => a.invoke("Count", "User", ["ghost"]), 0);
-      await eventually(async () => (await a.invoke("Nodes")).sort(), [1, 2, 2]);
+      await eventually(() => a.invoke("Count", "Group", ["g"]), 2, "the size of the group");
+      await eventually(() => a.invoke("Count", "User", ["ghost"]), 0, "the number of connections of the user");
+      await eventually(async () => (await a.invoke("Nodes")).sort(), [1, 2, 2], "the connections of the nodes");
       // A heartbeat may be missing for 5 s, and is looked for each second, or less often on a busy machine.
       ok(Date.now() - killed < 15_000, `the node was there for ${Date.now() - killed} ms`);
       await victim.stop();
@@ -259,7 +254,7 @@ for (const platform of ["node", "chromium"]) {
       await eventually(async () => {
         await a.failure("Send", "All", [], "alive");
         return (await c.times("alive")) > 0;
-      }, true);
+      }, true, "whether a client on another node hears");
       equal(await hears(a, "All", []), [1, 1, 1, 1, 1]);
       equal(await a.invoke("Count", "All", []), 5);
     });

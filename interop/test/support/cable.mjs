@@ -2,6 +2,7 @@
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { within } from "./wait.mjs";
 
 /**
  * Lays a cable to an http:// URL. Resolves with its own URL, webSockets(), which tells how many were opened over it, and
@@ -62,7 +63,7 @@ export async function layCable(target, most = () => Infinity) {
       const closed = once(listener, "close");
       listener.close();
       cut();
-      await closed;
+      await within(closed, "the cable to be removed");
     },
   };
 }

@@ -3,17 +3,24 @@
 import { launch } from "./chromium.mjs";
 import { connectMember } from "./member.mjs";
 import { nodeEnvironment } from "./node.mjs";
+import { openPage } from "./pages.mjs";
 import { interop, startServer } from "./server.mjs";
+import { usualTimeout } from "./wait.mjs";
+
+const pageTimeout = usualTimeout + 10_000; // the waits in the page say more
+
+async function connectInNode(node, options) {
+  const { id, member } = await connectMember(nodeEnvironment(node), node.httpUrl, options);
+  return { id, call: (method, ...args) => member[method](...args) };
+}
+
+/** Connects a client in Node to a server, with { user, protocol }. */
+export const join = async (node, options) => new Client(await connectInNode(node, options));
 
 /** How clients are made on each platform: open(node) resolves with a function that connects one. */
 const platforms = {
   node: async () => ({
-    async open(node) {
-      return async (options) => {
-        const { id, member } = await connectMember(nodeEnvironment(node), node.httpUrl, options);
-        return { id, call: (method, ...args) => member[method](...args) };
-      };
-    },
+    open: async (node) => (options) => connectInNode(node, options),
     async close() {},
   }),
   // The page of a node has all clients of that node.
@@ -21,12 +28,11 @@ const platforms = {
     const browser = await launch();
     return {
       async open(node) {
-        const page = await (await browser.newContext()).newPage();
-        await page.goto(`${node.httpUrl}/test/support/page.html`);
-        await page.waitForFunction("window.connectMember");
+        const page = await openPage(browser, `${node.httpUrl}/test/support/page.html`, "connectMember");
+        const call = (name, ...args) => page.call(name, args, { timeout: pageTimeout });
         return async (options) => {
-          const id = await page.evaluate((args) => window.connectMember(...args), [node.httpUrl, options]);
-          return { id, call: (...args) => page.evaluate((args) => window.callMember(...args), [id, ...args]) };
+          const id = await call("connectMember", node.httpUrl, options);
+          return { id, call: (...args) => call("callMember", id, ...args) };
         };
       },
       close: () => browser.close(),

@@ -1,5 +1,7 @@
 // A client of a farm, in Node or in a page: a connection to one node's /farmhub, what it has heard, and how it answers.
 
+import { Log, TimeoutError, boundMethods, within } from "./wait.mjs";
+
 /**
  * Connects with { signalR, MessagePackHubProtocol }. Everything that a member returns can be passed on from a page as it
  * is.
@@ -12,14 +14,9 @@ export async function connectMember({ signalR, MessagePackHubProtocol }, url, { 
     builder.withHubProtocol(new MessagePackHubProtocol());
   }
   const connection = builder.build();
-  const heard = [];
-  const waiting = new Set();
-  connection.on("Message", (text) => {
-    heard.push(text);
-    for (const check of waiting) {
-      check();
-    }
-  });
+  boundMethods(connection, "/farmhub", "start", "invoke", "stop");
+  const heard = new Log("texts heard");
+  connection.on("Message", (text) => heard.add(text));
 
   let askedOnce;
   const asked = new Promise((resolve) => (askedOnce = resolve));
@@ -37,22 +34,17 @@ export async function connectMember({ signalR, MessagePackHubProtocol }, url, { 
     invoke: (...args) =>
       connection.invoke(...args).then(
         (value) => ({ value }),
-        (error) => ({ error: error.message.replace(/^.*HubException: /, "") }),
+        (error) => {
+          if (error instanceof TimeoutError) {
+            throw error;
+          }
+          return { error: error.message.replace(/^.*HubException: /, "") };
+        },
       ),
     /** The texts heard since the first `from`. */
-    heard: (from = 0) => heard.slice(from),
+    heard: (from = 0) => heard.items.slice(from),
     /** Resolves when the text has been heard. */
-    until: (text) =>
-      new Promise((resolve) => {
-        const check = () => {
-          if (heard.includes(text)) {
-            waiting.delete(check);
-            resolve();
-          }
-        };
-        waiting.add(check);
-        check();
-      }),
+    until: (text) => heard.has(text).then(() => {}),
     /** Says how "Ask" is answered from now on: by a name of answers, or not at all. */
     answer(how) {
       connection.off("Ask");
@@ -64,9 +56,9 @@ export async function connectMember({ signalR, MessagePackHubProtocol }, url, { 
       }
     },
     /** Resolves when the client has been asked, unless it answers not at all. */
-    asked: () => asked,
+    asked: () => within(asked, "the client to be asked"),
     /** Resolves with the error's text, if any, when the connection has ended. */
-    closed: () => closed,
+    closed: () => within(closed, "the close event", { seen: () => connection.state }),
     stop: () => connection.stop(),
   };
   member.answer("number");

@@ -2,6 +2,7 @@
 // whatever happens behind it, and whichever server is behind it.
 
 import { Agent, createServer, request } from "node:http";
+import { within } from "./wait.mjs";
 
 /**
  * Starts a network in front of a server, by its http:// URL, or in front of several, each of which gets a request in turn.
@@ -153,7 +154,7 @@ export async function startNetwork(...targets) {
       network.found();
       agent.destroy();
       front.closeAllConnections();
-      await closed;
+      await within(closed, "the network to stop", { seen: network.underWay });
     },
   };
   return network;

@@ -5,6 +5,7 @@ import { rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { killAtExit, temporaryFolder } from "./server.mjs";
+import { poll, within } from "./wait.mjs";
 
 /** A port of the loopback address that is free at the moment. */
 export async function freePort() {
@@ -44,7 +45,7 @@ export async function startRedis({ durable = true } = {}) {
     address: `127.0.0.1:${port}`,
     async kill() {
       child.kill("SIGKILL");
-      await ended;
+      await within(ended, "redis-server to be killed");
     },
     restart: launch,
     pause: () => child.kill("SIGSTOP"),
@@ -52,28 +53,25 @@ export async function startRedis({ durable = true } = {}) {
     async stop() {
       child.kill("SIGCONT");
       child.kill("SIGTERM");
-      await ended;
+      await within(ended, "redis-server to end");
     },
   };
 }
 
 /** Resolves when the server answers PONG, which is some time after it has started. */
-async function answering(port, child) {
-  for (;;) {
+function answering(port, child) {
+  const ask = () => {
     if (child.exitCode !== null) {
       throw new Error(`redis-server ended with ${child.exitCode}`);
     }
-    const pong = await new Promise((resolve) => {
+    return new Promise((resolve) => {
       const socket = connect(port, "127.0.0.1", () => socket.write("PING\r\n"));
-      socket.once("data", (data) => resolve(data.toString().startsWith("+PONG")));
-      socket.once("error", () => resolve(false));
-      socket.once("close", () => resolve(false));
-      setTimeout(() => resolve(false), 500).unref();
+      socket.once("data", (data) => resolve(data.toString().trim()));
+      socket.once("error", ({ message }) => resolve(message));
+      socket.once("close", () => resolve("closed"));
+      setTimeout(() => resolve("no response"), 500).unref();
       socket.unref();
     });
-    if (pong) {
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  };
+  return poll(ask, "redis-server to answer PING", { accept: (answer) => answer.startsWith("+PONG"), interval: 20 });
 }

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { within } from "./wait.mjs";
 
 /** The folder interop. */
 export const interop = fileURLToPath(new URL("../..", import.meta.url));
@@ -14,10 +15,14 @@ export const interop = fileURLToPath(new URL("../..", import.meta.url));
 /** Environment variable that names a test server that is built already; run.mjs sets it. */
 export const builtServer = "SIGNALR_TEST_SERVER";
 
+/** How long a build may take, in milliseconds, with an empty cache on a busy machine. */
+export const buildTimeout = 600_000;
+
 /** Builds a Go main package of the repository into folder and returns the program's path. */
 export async function build(packagePath, folder) {
   const program = join(folder, process.platform === "win32" ? "program.exe" : "program");
-  await promisify(execFile)("go", ["build", "-o", program, packagePath], { cwd: join(interop, "..") });
+  const built = promisify(execFile)("go", ["build", "-o", program, packagePath], { cwd: join(interop, "..") });
+  await within(built, `go build ${packagePath}`, { timeout: buildTimeout });
   return program;
 }
 
@@ -32,6 +37,9 @@ const longestLog = 1_000_000; // characters that are kept
 
 const running = new Set();
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => process.exit(1)); // so that the above runs
+}
 
 /** Makes sure that a program does not outlive this process. */
 export function killAtExit(child) {
@@ -55,8 +63,8 @@ export async function startServer(...flags) {
 
 /**
  * Starts a program. Resolves with its first line on standard output and a function stop, which asks it to end and
- * rejects unless it does so by itself with exit code 0, and a function kill. Its standard error is shown when SERVER_LOG is set, and in the
- * message when it fails.
+ * rejects unless it does so by itself with exit code 0, and a function kill. Its standard error is shown when SERVER_LOG
+ * is set, and in the message when it fails.
  */
 export async function start(program, args = []) {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -73,17 +81,19 @@ export async function start(program, args = []) {
     child.once("close", (code, signal) => resolve(signal ?? code));
   });
   const failure = (what) => new Error(`${what}; its log:\n${log.slice(-10_000)}`);
-  const line = await Promise.race([
+  const seen = () => log.slice(-10_000);
+  const first = Promise.race([
     new Promise((resolve) => createInterface(child.stdout).once("line", resolve)),
     ended.then((code) => Promise.reject(failure(`the server ended with ${code} before it was ready`))),
   ]);
+  const line = await within(first, "the first line of the server", { seen });
   return {
     line,
     log: () => log,
     kill: () => child.kill("SIGKILL"),
     async stop() {
       child.kill("SIGTERM");
-      const code = await ended;
+      const code = await within(ended, "the server to end", { seen });
       if (code !== 0) {
         throw failure(`the server ended with ${code}`);
       }

@@ -9,6 +9,7 @@ export const usualTimeout = 30_000;
 export const caseLimit = 90_000;
 
 const shownItems = 20;
+const longestLook = 5_000; // ms
 
 // The pending waits of the running case. Node runs several cases at once, a page one at a time.
 const { AsyncLocalStorage } = globalThis.process ? await import("node:async_hooks") : {};
@@ -45,10 +46,16 @@ async function describe({ what, seen }) {
   if (!seen) {
     return what;
   }
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(reject, longestLook, new Error("no answer"));
+  });
   try {
-    return `${what}; saw ${show(await seen())}`;
+    return `${what}; saw ${show(await Promise.race([late, (async () => seen())()]))}`;
   } catch (error) {
     return `${what}; what was seen is unknown: ${error.message}`;
+  } finally {
+    clearTimeout(timer);
   }
 }
 

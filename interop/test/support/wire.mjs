@@ -1,6 +1,7 @@
 // A proxy between a node and its Redis that fails in ways of our own.
 
 import { connect, createServer } from "node:net";
+import { within } from "./wait.mjs";
 
 /**
  * Starts a proxy to an address "host:port". Resolves with { address, cut, mute, heal, stop }.
@@ -58,7 +59,7 @@ export async function startWire(target) {
         client.destroy();
         redis.destroy();
       }
-      await closed;
+      await within(closed, "the wire to be removed");
     },
   };
 }
