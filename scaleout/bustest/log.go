@@ -39,10 +39,10 @@ func (m *member) tryRead(stream int, after scaleout.Position, most int) (envelop
 	for end := m.Last(stream); after.Compare(end) < 0 || envelopes == nil; {
 		page, missing, err := m.Read(ctx, stream, after, most)
 		if err != nil {
-			return nil, false, fmt.Errorf("Read: %w", err)
+			return nil, false, fmt.Errorf("reading: %w", err)
 		}
 		if len(page) > most {
-			return nil, false, fmt.Errorf("Read of %d returned %d", most, len(page))
+			return nil, false, fmt.Errorf("a read of at most %d returned %d", most, len(page))
 		}
 		gap = gap || missing
 		if len(page) == 0 {
