@@ -113,8 +113,10 @@ func (c *client) write(messageType int, data string) error {
 }
 
 // read returns the next WebSocket message, which has to come in time.
-func (c *client) read() ([]byte, error) {
-	if err := c.socket.SetReadDeadline(time.Now().Add(await.Timeout)); err != nil {
+func (c *client) read() ([]byte, error) { return c.readUntil(time.Now().Add(await.Timeout)) }
+
+func (c *client) readUntil(deadline time.Time) ([]byte, error) {
+	if err := c.socket.SetReadDeadline(deadline); err != nil {
 		return nil, err
 	}
 	_, message, err := c.socket.ReadMessage()
@@ -124,9 +126,10 @@ func (c *client) read() ([]byte, error) {
 // next returns the next record that is not a ping, or the error that ended the
 // connection.
 func (c *client) next() (string, error) {
+	deadline := time.Now().Add(await.Timeout) // which pings do not extend
 	for {
 		for len(c.records) == 0 {
-			message, err := c.read()
+			message, err := c.readUntil(deadline)
 			if err != nil {
 				return "", err
 			}

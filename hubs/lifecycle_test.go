@@ -383,17 +383,13 @@ func TestSlowClientIsDisconnectedAndDelaysNobody(t *testing.T) {
 	reader := s.connectAs("reader")
 	text := strings.Repeat("x", 32<<10)
 	message := `{"type":1,"target":"m","arguments":["` + text + `"]}`
-	for {
+	await.Until(t, func() bool {
 		require.NoError(t, s.Clients().All().Send(context.Background(), "m", text))
 		reader.expect(message)
-		select {
-		case cause := <-causes:
-			require.ErrorIs(t, cause, transports.ErrSlowClient)
-			await.Equal(t, 1, func() uint64 { return s.Stats().Ended["slow_client"] }, "the number of slow clients")
-			return
-		default:
-		}
-	}
+		return len(causes) > 0
+	}, "the slow client is disconnected")
+	require.ErrorIs(t, await.Receive(t, causes, "the cause of the end"), transports.ErrSlowClient)
+	await.Equal(t, 1, func() uint64 { return s.Stats().Ended["slow_client"] }, "the number of slow clients")
 }
 
 func TestErrorsKeepTheirTypes(t *testing.T) {

@@ -413,7 +413,11 @@ func TestTheEndIsFinal(t *testing.T) {
 			end: func(_ *testing.T, _ *world, c *traveller) { c.close() }},
 		{name: "silence of the client", cause: hubs.ErrClientTimeout.Error(),
 			said: `{"type":7,"error":"Connection closed with an error. OperationCanceledException: ` + hubs.ErrClientTimeout.Error() + `","allowReconnect":true}`,
-			end:  func(*testing.T, *world, *traveller) {}},
+			end: func(t *testing.T, _ *world, c *traveller) {
+				message, err := c.read() // the timeout takes longer than one wait
+				require.NoError(t, err)
+				require.Equal(t, "{\"type\":6}\x1e", string(message))
+			}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ending := make(chan chan error, 1)

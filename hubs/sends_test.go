@@ -91,13 +91,15 @@ func TestLogHandlerMayUseTheHub(t *testing.T) {
 	}
 	s.connect() // and does not read
 	expectLogged("client connected")
-	for text := ""; text != "client is too slow and was disconnected"; {
+	await.Until(t, func() bool {
 		require.NoError(t, s.Clients().All().Send(context.Background(), "m", strings.Repeat("x", 60<<10)))
 		select {
-		case text = <-logged:
+		case text := <-logged:
+			return text == "client is too slow and was disconnected"
 		default:
+			return false
 		}
-	}
+	}, "the slow client is disconnected")
 	expectLogged("client disconnected")
 	c := s.connect()
 	require.Contains(t, c.call("missing"), "Method does not exist.")
