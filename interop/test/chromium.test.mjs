@@ -14,7 +14,7 @@ const margin = 10_000; // ms for the page to report that a case has reached its 
 
 const { httpUrl, httpsUrl, stop } = await startServer("-static", interop);
 const browser = await launch();
-const pages = pool(size, () =>
+const pages = await pool(size, () =>
   openPage(browser, `${httpUrl}/test/support/page.html`, "runCase", { ignoreHTTPSErrors: true }));
 after(async () => {
   await pages.close();

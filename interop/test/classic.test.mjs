@@ -14,8 +14,8 @@ const browser = await launch();
 // Pages with and without EventSource.
 const sizes = { with: 8, without: 3 };
 const pages = {
-  with: pool(sizes.with, () => openClassic(browser, httpUrl)),
-  without: pool(sizes.without, () => openClassic(browser, httpUrl, { frames: true })),
+  with: await pool(sizes.with, () => openClassic(browser, httpUrl)),
+  without: await pool(sizes.without, () => openClassic(browser, httpUrl, { frames: true })),
 };
 
 after(async () => {

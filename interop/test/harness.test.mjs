@@ -69,7 +69,7 @@ describe("pages", () => {
 
   test("a page that crashes fails what is awaited of it at once, and serves no other case", async () => {
     await opened;
-    const pages = pool(1, () => openPage(browser, `${server.httpUrl}/test/support/page.html`, "runCase"));
+    const pages = await pool(1, () => openPage(browser, `${server.httpUrl}/test/support/page.html`, "runCase"));
     const { message } = await failure(pages.use(async ({ page, call }) => {
       await page.evaluate(() => (window.hang = () => new Promise(() => {})));
       const hanging = call("hang", []);

@@ -3,6 +3,8 @@
 
 import { within } from "./wait.mjs";
 
+const openTimeout = 120_000; // ms; several pages that open at once keep a busy machine occupied
+
 /**
  * Opens a page whose scripts define the global function `ready` last. Resolves with { page, faults, call, close }: faults
  * are the errors that nobody has caught so far, and call(name, args, options) calls a global function, with the options of
@@ -14,8 +16,11 @@ export async function openPage(browser, url, ready, { prepare = () => {}, ...opt
   const faults = [];
   page.on("pageerror", ({ message }) => faults.push(message));
   await prepare(page);
-  await page.goto(url);
-  await within(page.waitForFunction((ready) => window[ready], ready), `${ready} of ${url}`, { seen: () => faults });
+  const opened = async () => {
+    await page.goto(url, { timeout: 0 });
+    await page.waitForFunction((ready) => window[ready], ready, { timeout: 0 });
+  };
+  await within(opened(), `${url} to define ${ready}`, { seen: () => faults, timeout: openTimeout });
   return {
     page,
     faults,
@@ -26,11 +31,11 @@ export async function openPage(browser, url, ready, { prepare = () => {}, ...opt
 }
 
 /**
- * Keeps up to `size` of what open() resolves with. use(run) runs a function with one of them that is free: it serves one
- * case after another, until one fails, which may leave anything behind.
+ * Keeps `size` of what open() resolves with. use(run) runs a function with one of them that is free: it serves one case
+ * after another, until one fails, which may leave anything behind, and another takes its place.
  */
-export function pool(size, open) {
-  const free = [];
+export async function pool(size, open) {
+  const free = await Promise.all(Array.from({ length: size }, open));
   const waiting = [];
   let used = 0;
   return {

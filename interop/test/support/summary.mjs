@@ -7,6 +7,7 @@ import { basename } from "node:path";
 export const limitVariable = "SIGNALR_TEST_LIMIT";
 
 const count = 10;
+const suffix = ".test.mjs";
 
 /** Quotes an argument for a shell. */
 export function quote(argument) {
@@ -25,11 +26,10 @@ export default async function* summary(events) {
   }, limit);
 
   for await (const { type, data } of events) {
-    if (data.file) {
-      part = basename(data.file, ".test.mjs");
-    }
-    const test = data.nesting > 0 || data.name !== data.file; // else it is the file itself
-    if (type === "test:dequeue" && test) {
+    const test = !data.name?.endsWith(suffix); // else it is the file itself
+    if (type === "test:dequeue" && !test) {
+      part = basename(data.name, suffix);
+    } else if (type === "test:dequeue") {
       running.add(data.name);
     } else if (type === "test:complete") {
       running.delete(data.name);
