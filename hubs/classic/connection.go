@@ -54,6 +54,7 @@ type connection struct {
 	due       bool            // a keep-alive
 	barriers  []chan struct{} // are closed when what was there before is written
 	ended     bool
+	cause     error // why, if it has ended
 
 	begun    bool          // OnConnected has begun, or has run elsewhere
 	started  chan struct{} // closed when it has returned
@@ -310,7 +311,7 @@ func (c *connection) endLocked(cause error) {
 	if c.ended {
 		return
 	}
-	c.ended = true
+	c.ended, c.cause = true, cause
 	go c.retire(cause)
 }
 

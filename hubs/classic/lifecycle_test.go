@@ -340,42 +340,72 @@ func TestANewerPollEndsTheOlder(t *testing.T) {
 	require.Contains(t, answered, said("hi"))
 }
 
+// holdHeaders lets a test hold up the header of the next response after hold is set.
+func holdHeaders(t *testing.T, n *node) (hold *atomic.Bool, held <-chan struct{}, release func()) {
+	hold = new(atomic.Bool)
+	reached, gate := make(chan struct{}), make(chan struct{})
+	release = sync.OnceFunc(func() { close(gate) })
+	t.Cleanup(release)
+	n.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hold.CompareAndSwap(true, false) {
+			w = &heldWriter{w, reached, gate}
+		}
+		n.endpoint.ServeHTTP(w, r)
+	})
+	return hold, reached, release
+}
+
+// pollOnce polls and delivers the body and the error.
+func (c *client) pollOnce() <-chan string {
+	result := make(chan string, 1)
+	go func() {
+		resp, err := c.http.PostForm(c.url("/poll", nil), c.resume())
+		if err != nil {
+			result <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		result <- fmt.Sprint(string(body), err)
+	}()
+	return result
+}
+
+// beginByHand connects a client that polls only when the test says so.
+func (c *client) beginByHand() {
+	c.t.Helper()
+	c.negotiate()
+	_, body := c.ask("/connect", url.Values{})
+	c.take(make(chan map[string]json.RawMessage, 1), []byte(body))
+}
+
+// TestShutdownMeetsAPollThatBegins: the poll's response says that the client has to
+// reconnect. Without that the client would poll the node that is shutting down.
+func TestShutdownMeetsAPollThatBegins(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, nil)
+	hold, held, release := holdHeaders(t, n)
+	c := newClient(t, n, "transport=longPolling")
+	c.beginByHand()
+	hold.Store(true)
+	poll := c.pollOnce()
+	await.Done(t, held, "the header of the poll")
+	classic.ShutDown(t, n.endpoint)
+	release()
+	require.Equal(t, fmt.Sprintf(`{"C":%q,"T":1,"M":[]}<nil>`, c.resume().Get("messageId")), await.Receive(t, poll, "the response to the poll"))
+}
+
 // TestPollReplacedWhileItsHeaderIsWritten: the older poll still gets a response.
 func TestPollReplacedWhileItsHeaderIsWritten(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, nil)
-	var hold atomic.Bool
-	held, gate := make(chan struct{}), make(chan struct{})
-	release := sync.OnceFunc(func() { close(gate) })
-	t.Cleanup(release)
-	n.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if hold.CompareAndSwap(true, false) {
-			w = &heldWriter{w, held, gate}
-		}
-		n.endpoint.ServeHTTP(w, r)
-	})
+	hold, held, release := holdHeaders(t, n)
 	c := newClient(t, n, "transport=longPolling")
-	c.negotiate()
-	_, body := c.ask("/connect", url.Values{})
-	c.take(make(chan map[string]json.RawMessage, 1), []byte(body))
-	poll := func() <-chan string {
-		result := make(chan string, 1)
-		go func() {
-			resp, err := c.http.PostForm(c.url("/poll", nil), c.resume())
-			if err != nil {
-				result <- err.Error()
-				return
-			}
-			defer resp.Body.Close()
-			body, err := io.ReadAll(resp.Body)
-			result <- fmt.Sprint(string(body), err)
-		}()
-		return result
-	}
+	c.beginByHand()
 	hold.Store(true)
-	older := poll()
+	older := c.pollOnce()
 	await.Done(t, held, "the header of the older poll")
-	newer := poll()
+	newer := c.pollOnce()
 	await.Equal(t, 3, func() uint64 { return n.endpoint.Stats().Opened["longPolling"] }, "the number of polls that the endpoint has taken")
 	release()
 	want := fmt.Sprintf(`{"C":%q,"M":[]}<nil>`, c.resume().Get("messageId"))

@@ -165,14 +165,19 @@ func (c *connection) open(q *request, s *stream, known bool) {
 	c.turn.take()
 	defer c.turn.give()
 	c.mu.Lock()
-	superseded := c.ended || c.newest != s
-	if !superseded {
+	var over ending // why the stream does not even begin; 0: it does
+	switch {
+	case c.ended:
+		over = endOf(c.cause) // a poll that meets a shutdown has to say so
+	case c.newest != s:
+		over = endReplaced
+	default:
 		c.use(q)
 		s.init = q.isConnect()
 	}
 	c.mu.Unlock()
-	if superseded {
-		s.end(endReplaced)
+	if over != 0 {
+		s.end(over)
 		return
 	}
 	if !c.reusable(q, s) {
@@ -195,8 +200,9 @@ func (c *connection) open(q *request, s *stream, known bool) {
 	}
 	c.mu.Lock()
 	if c.ended {
+		cause := c.cause
 		c.mu.Unlock()
-		s.end(endClosed)
+		s.end(endOf(cause))
 		return
 	}
 	c.stream = s
