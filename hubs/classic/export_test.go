@@ -29,3 +29,11 @@ func WithShortTimes(beat, keepAlive, disconnect, connection time.Duration) Optio
 		return nil
 	}
 }
+
+// Settle waits until a connection has handled everything that was delivered to it.
+func Settle(e *Endpoint, id string) {
+	if c := e.lookup(id); c != nil {
+		c.turn.take()
+		c.turn.give()
+	}
+}

@@ -228,7 +228,7 @@ func (c *connection) stop(s *stream, err error) error {
 		}
 		c.end(errAborted)
 	case isNews(err):
-		c.end(err)
+		c.endFor(err, s)
 	default:
 		c.retry.Store(true) // at the next beat
 		c.endpoint.logger.Warn("what a client has missed cannot be read", "connection", c.id, "error", err)
@@ -338,8 +338,22 @@ func (c *connection) lookAhead() {
 		err = c.discard(ctx)
 	}
 	if isNews(err) {
-		c.end(err)
+		c.endFor(err, nil)
 	}
+}
+
+// endFor ends the connection for news of its end, which the stream s was to be served
+// when it came. A client that was on another node and has come back meanwhile keeps the
+// connection: its new stream, which waits for the turn, attaches anew. The caller has
+// the turn.
+func (c *connection) endFor(news error, s *stream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := c.newest; errors.Is(news, errLeft) && n != nil && n != s && !n.isEnded() {
+		c.unsure = true
+		return
+	}
+	c.endLocked(news)
 }
 
 // discard takes all there is and keeps nothing.

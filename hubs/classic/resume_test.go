@@ -173,6 +173,34 @@ func TestGroupsAreThoseOfTheToken(t *testing.T) {
 	})
 }
 
+// TestClientComesBackBeforeItsLeavingIsNoticed: the node that it has left and comes
+// back to serves it, rather than end the new stream with the old connection.
+func TestClientComesBackBeforeItsLeavingIsNoticed(t *testing.T) {
+	t.Parallel()
+	a, b := newFarm(t)
+	hold, held, release := holdHeaders(t, a)
+	c := newClient(t, a, "transport=serverSentEvents")
+	c.connect()
+	c.close()
+	c.drain()
+	await.Equal(t, 0, func() int { return a.endpoint.Stats().Streams["serverSentEvents"] }, "the number of streams")
+
+	hold.Store(true)
+	back := await.Go(t, func() (*http.Response, error) { return c.http.Get(c.url("/reconnect", c.resume())) }, "the response to the client that comes back")
+	await.Done(t, held, "the header of the response")
+	elsewhere := c.other(b)
+	elsewhere.cursor, elsewhere.groups = c.cursor, c.groups
+	elsewhere.open("/reconnect")
+	b.chat.requireEvent(t, "reconnected "+c.id)
+	classic.Settle(a.endpoint, c.id)
+	release()
+	a.chat.requireEvent(t, "reconnected "+c.id)
+	require.NoError(t, b.hub.Clients().All().Send(t.Context(), "say", "hi"))
+	resp := back()
+	defer resp.Body.Close()
+	newLines(resp.Body).until(t, said("hi"))
+}
+
 func TestTokensExpire(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, nil, classic.WithTokenLifetime(time.Nanosecond))
