@@ -65,6 +65,7 @@ func TestCallsAndStreamsGoOnOverAReconnect(t *testing.T) {
 			`{"type":1,"invocationId":"sum","target":"Sum","arguments":[],"streamIds":["up"]}`,
 			item("up", 1))
 		require.Equal(t, 1, await.Receive(t, w.hub.got, "the next number"))
+		synctest.Wait() // Ask has asked; it and Feed run side by side
 		await.Send(t, w.hub.feed, 10, "the stream")
 		c.expect(`{"type":1,"invocationId":"s1","target":"question","arguments":[]}`, item("feed", 10))
 
