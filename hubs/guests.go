@@ -34,6 +34,7 @@ type guests struct {
 
 	mu        sync.Mutex
 	delivered []scaleout.Position // by stream: the guests were given all up to here
+	watchers  []func(connectionID string, message []byte)
 }
 
 // Bridge lets another protocol serve the hub too. Its type is for packages below
@@ -115,6 +116,7 @@ func (g *guests) deliver(e *scaleout.Envelope) {
 			}
 			m.put(i)
 		})
+		g.notify(e)
 	case scaleout.Moved:
 		if m := g.registry.find(e.Topic.Name); m != nil && e.Publisher != g.hub.farm.node.ID() && m.precedes(e) {
 			g.registry.remove(m)
@@ -125,6 +127,20 @@ func (g *guests) deliver(e *scaleout.Envelope) {
 		g.mu.Lock()
 		g.delivered[e.Stream] = e.Position
 		g.mu.Unlock()
+	}
+}
+
+// notify calls the watchers if an envelope is a pushed message.
+func (g *guests) notify(e *scaleout.Envelope) {
+	message := e.Body(bodyGuests)
+	if message == nil || e.Topic.Kind != scaleout.Connection {
+		return
+	}
+	g.mu.Lock()
+	watchers := g.watchers
+	g.mu.Unlock()
+	for _, heard := range watchers {
+		heard(e.Topic.Name, message)
 	}
 }
 
@@ -191,6 +207,13 @@ func (g *guests) publish(ctx context.Context, kind scaleout.Kind, connectionID s
 // Push implements [bridge.Hub].
 func (g *guests) Push(ctx context.Context, connectionID string, message []byte) error {
 	return g.publish(ctx, scaleout.Message, connectionID, scaleout.Body{Protocol: bodyGuests, Data: message})
+}
+
+// Watch implements [bridge.Hub].
+func (g *guests) Watch(heard func(connectionID string, message []byte)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.watchers = append(slices.Clip(g.watchers), heard)
 }
 
 // Abort implements [bridge.Hub].

@@ -23,21 +23,9 @@ func (e *Endpoint) beat(end <-chan struct{}) {
 				c.beat(now, keepAlive && e.opts.keepAlive > 0)
 			}
 			clear(all)
-			e.forgetFarewells(now)
+			e.dropUnread(now)
 		}
 	}
-}
-
-// forgetFarewells forgets what clients that must not come back have given up by now.
-func (e *Endpoint) forgetFarewells(now time.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for id, f := range e.farewells {
-		if now.After(f.until) {
-			delete(e.farewells, id)
-		}
-	}
-	e.endBeat()
 }
 
 // beat runs the timeouts of one connection. It does not wait for the client. It

@@ -93,6 +93,12 @@ func (h *chat) Block(c *hubs.Context) int {
 	}
 	return 1
 }
+
+// Hold does not end with its connection.
+func (h *chat) Hold(*hubs.Context) {
+	h.events <- "holding"
+	<-h.block
+}
 func (h *chat) Late(c *hubs.Context) {
 	ctx := context.WithoutCancel(c)
 	go func() {

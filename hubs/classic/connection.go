@@ -40,7 +40,6 @@ type connection struct {
 	unsure  bool     // what was taken may not have reached the client
 	proven  bool     // the client has a groups token of what groups it is in
 	parked  [][]byte // taken already, for the next poll
-	last    []byte   // response that an aborted client has still to get
 	next    int      // source to take from first
 
 	mu        sync.Mutex
@@ -54,7 +53,8 @@ type connection struct {
 	due       bool            // a keep-alive
 	barriers  []chan struct{} // are closed when what was there before is written
 	ended     bool
-	cause     error // why, if it has ended
+	cause     error  // why, if it has ended
+	last      []byte // what an aborted client has still to get
 
 	begun    bool          // OnConnected has begun, or has run elsewhere
 	started  chan struct{} // closed when it has returned
@@ -85,10 +85,24 @@ var (
 	errShutdown = errors.New("classic: the server is shutting down")
 )
 
+// elsewhere is the cause of a connection that another node has ended. That node
+// runs OnDisconnected.
+type elsewhere struct{ cause error }
+
+func (e *elsewhere) Error() string { return e.cause.Error() + ", on another node" }
+
+func (e *elsewhere) Unwrap() error { return e.cause }
+
+// isFinal reports whether a connection that has ended for a cause must not come
+// back.
+func isFinal(cause error) bool {
+	return errors.Is(cause, errAborted) || errors.Is(cause, errStopped)
+}
+
 // isNews reports whether an error of taking messages is one of those that end the
 // connection.
 func isNews(err error) bool {
-	return errors.Is(err, errAborted) || errors.Is(err, errStopped) || errors.Is(err, errLeft)
+	return isFinal(err) || errors.Is(err, errLeft)
 }
 
 func newConnection(e *Endpoint, q *request) *connection {
@@ -337,6 +351,11 @@ func (c *connection) retire(cause error) {
 	c.turn.take()
 	c.detach()
 	c.turn.give() // whoever gets it sees that it has ended
+	if isFinal(cause) {
+		_, last := c.final()
+		c.endpoint.bury(c.id, cause, last)
+		c.tellEnd(cause, last)
+	}
 	if left {
 		c.endpoint.forget(c, cause)
 		close(c.gone)
@@ -359,6 +378,8 @@ func (c *connection) retire(cause error) {
 // farewellOf returns what OnDisconnected is told of a cause, and whether it runs.
 func farewellOf(cause error) (told error, tell bool) {
 	switch {
+	case errors.As(cause, new(*elsewhere)):
+		return nil, false
 	case errors.Is(cause, errAborted), errors.Is(cause, errStopped):
 		return nil, true
 	case errors.Is(cause, hubs.ErrClientTimeout):

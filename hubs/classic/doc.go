@@ -34,6 +34,11 @@
 // in the groups that it was in then. [WithTokenLifetime] limits for how long, and
 // authorization, which every request needs, keeps users out for good.
 //
+// A connection that its client has stopped or that the application has ended stays
+// ended: every node refuses its requests, also those that were under way. Each node
+// remembers the latest 32,768 of either kind for a day, but not over a restart. A
+// client can always start a new connection; only authorization keeps a user out.
+//
 // OnDisconnected runs with nil when the client has stopped or the application has
 // ended it, and with [hubs.ErrClientTimeout] when it did not come back in time. It
 // does not run when the client has gone on to another process, nor after

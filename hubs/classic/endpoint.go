@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
@@ -34,38 +33,13 @@ type Endpoint struct {
 	stats      counters
 
 	mu          sync.Mutex
-	connections map[string]*connection // by id
-	farewells   map[string]farewell    // by id, those of connections that must not come back
-	beatEnd     chan struct{}          // ends the beat; nil: none is running
-	stopped     bool                   // by Shutdown
-	stopping    chan struct{}          // closed then
-	live        sync.WaitGroup         // connections in the table, and the beat
-}
-
-// farewell is for a client that was ended and comes back nevertheless: it may poll,
-// or not know what it was told.
-type farewell struct {
-	cause error // errAborted or errStopped
-	until time.Time
-	last  []byte // a response that it has still to get; nil: none
-}
-
-// dismissed is the error of an attempt to come back.
-type dismissed struct{ farewell }
-
-func (d *dismissed) Error() string { return d.cause.Error() }
-
-// text returns what the client still gets: at the end, that it need not come back.
-// Who has stopped by itself is told nothing.
-func (d *dismissed) text(cursor string) []byte {
-	if d.last != nil {
-		return d.last
-	}
-	r := response{cursor: cursor}
-	if d.cause == errAborted {
-		r.failure = textAborted
-	}
-	return r.append(nil)
+	connections map[string]*connection  // by id
+	ended       tombstones              // of connections that must not come back
+	unread      map[string]lastResponse // by id, of ended connections
+	beatEnd     chan struct{}           // ends the beat; nil: none is running
+	stopped     bool                    // by Shutdown
+	stopping    chan struct{}           // closed then
+	live        sync.WaitGroup          // connections in the table, and the beat
 }
 
 // served is a hub, or the handler of raw connections, as the endpoint sees it.
@@ -124,6 +98,11 @@ func newEndpoint(bridges []bridge.Hub, o *options) (*Endpoint, error) {
 	if e.logger = o.logger; e.logger == nil {
 		e.logger = bridges[0].Logger()
 	}
+	if e.farm {
+		for _, b := range bridges {
+			b.Watch(e.heard)
+		}
+	}
 	e.script = newScript(bridges)
 	return e, nil
 }
@@ -138,9 +117,10 @@ func newBareEndpoint(o *options) (*Endpoint, error) {
 		farm:        o.key != nil,
 		tokens:      t,
 		connections: make(map[string]*connection),
-		farewells:   make(map[string]farewell),
+		unread:      make(map[string]lastResponse),
 		stopping:    make(chan struct{}),
 	}
+	e.ended.init(o)
 	e.webSockets.init()
 	e.sends.init(o.parallelCalls)
 	e.stats.init()
@@ -204,12 +184,18 @@ func (e *Endpoint) serve(q *request) error {
 		return err
 	}
 	switch q.op {
+	case opAbort:
+		return e.serveAbort(q)
+	case opStart, opSend:
+		if e.hasEnded(q.id) {
+			return errConnectionEnded
+		}
+	}
+	switch q.op {
 	case opStart:
 		return e.serveStart(q)
 	case opSend:
 		return e.serveSend(q)
-	case opAbort:
-		return e.serveAbort(q)
 	}
 	return e.serveStream(q)
 }
@@ -260,6 +246,7 @@ const (
 	textTokenExpired = "The connection token has expired."
 	textNoSocket     = "Not a valid web socket request."
 	textCursor       = "The message id is malformed."
+	textEnded        = "The connection has ended."
 )
 
 // identify finds out for which connection a request is, and whether it is its
@@ -299,7 +286,7 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 		e.stopped = true
 		close(e.stopping)
 	}
-	clear(e.farewells)
+	clear(e.unread)
 	e.endBeat()
 	e.mu.Unlock()
 	for _, c := range e.snapshot(nil) {
@@ -318,6 +305,14 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 	}
 }
 
+// channel returns the hub by whose bus nodes speak of a connection with these hubs.
+func (e *Endpoint) channel(hubs []listed) bridge.Hub {
+	if len(hubs) > 0 {
+		return hubs[0].hub
+	}
+	return e.hubs[0].hub
+}
+
 func (e *Endpoint) lookup(id string) *connection {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -329,6 +324,11 @@ func (e *Endpoint) add(c *connection) {
 	e.connections[c.id] = c
 	e.live.Add(1)
 	e.stats.connected()
+	e.startBeat()
+}
+
+// startBeat starts the beat unless it is running. The table is locked.
+func (e *Endpoint) startBeat() {
 	if e.beatEnd == nil {
 		e.beatEnd = make(chan struct{})
 		e.live.Add(1)
@@ -342,15 +342,12 @@ func (e *Endpoint) forget(c *connection, cause error) {
 	defer e.mu.Unlock()
 	delete(e.connections, c.id)
 	e.stats.ended(cause)
-	if (cause == errAborted || cause == errStopped) && !e.stopped {
-		e.farewells[c.id] = farewell{cause, time.Now().Add(e.opts.disconnectTimeout), c.last}
-	}
 	e.endBeat()
 }
 
 // endBeat ends the beat if there is nothing for it to do. The table is locked.
 func (e *Endpoint) endBeat() {
-	if e.beatEnd != nil && len(e.connections) == 0 && len(e.farewells) == 0 {
+	if e.beatEnd != nil && len(e.connections) == 0 && len(e.unread) == 0 {
 		close(e.beatEnd)
 		e.beatEnd = nil
 	}

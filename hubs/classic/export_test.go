@@ -37,3 +37,6 @@ func Settle(e *Endpoint, id string) {
 		c.turn.give()
 	}
 }
+
+// HasEnded reports whether the endpoint knows that a connection has ended for good.
+func HasEnded(e *Endpoint, id string) bool { return e.hasEnded(id) }

@@ -197,12 +197,16 @@ func (e *Endpoint) serveSend(q *request) error {
 	}
 	defer e.sends.leave(q.id)
 	c := e.lookup(q.id)
-	if c != nil {
-		if !c.enterCall() {
-			c = nil
-		} else {
-			defer c.calls.Done()
-		}
+	if c != nil && !c.enterCall() {
+		c = nil
+	}
+	switch {
+	case c != nil:
+		defer c.calls.Done()
+	case e.hasEnded(q.id):
+		return errConnectionEnded
+	case !e.farm || e.raw != nil: // else it is on another node
+		return errNoConnection
 	}
 	if e.raw != nil {
 		return e.receiveRaw(q, c, data)
@@ -233,7 +237,7 @@ func (e *Endpoint) serveSend(q *request) error {
 // tells it.
 func (e *Endpoint) startElsewhere(q *request) error {
 	if !e.farm || e.raw != nil {
-		return &refusal{http.StatusBadRequest, "There is no such connection."}
+		return errNoConnection
 	}
 	r, items := settledRequest(q.r), new(sync.Map)
 	peer := func(h listed) *bridge.Peer { return e.peer(q.id, items, h, r, r.Context(), q.transport) }

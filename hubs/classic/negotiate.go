@@ -100,16 +100,3 @@ func (c *connection) wait(ctx context.Context, what <-chan struct{}, limit time.
 }
 
 func (q *request) answerStarted() { q.answer([]byte(`{ "Response": "started" }`)) }
-
-// serveAbort ends a connection by its client's wish, wherever it is.
-func (e *Endpoint) serveAbort(q *request) error {
-	if c := e.lookup(q.id); c != nil {
-		c.end(errStopped)
-	} else if e.farm && len(q.hubs) > 0 && q.hubs[0].hub != nil {
-		if err := q.hubs[0].hub.Push(q.r.Context(), q.id, []byte(commandStopped)); err != nil {
-			return err
-		}
-	}
-	q.w.Header().Set("Content-Type", "text/plain")
-	return nil
-}

@@ -16,7 +16,9 @@ const takeTimeout = 10 * time.Second
 const (
 	commandMark    = '\x00'
 	commandStarted = "\x00started"
-	commandStopped = "\x00stopped" // by the client's wish
+	commandStopped = "\x00stopped" // by the client's wish; the node that has it ends it
+	commandGone    = "\x00gone"    // it has stopped, and was ended
+	commandAborted = "\x00aborted" // the application has ended it; the response that waits for the client follows
 )
 
 // attach makes the connection reachable on this node, by the groups and from the
@@ -226,7 +228,7 @@ func (c *connection) stop(s *stream, err error) error {
 				s.end(endAnswered) // a poll has one response
 			}
 		}
-		c.end(errAborted)
+		c.end(err)
 	case isNews(err):
 		c.endFor(err, s)
 	default:
@@ -273,9 +275,9 @@ func (c *connection) gather(ctx context.Context, r *response, most, bytes int) (
 			case b.Left:
 				return false, errLeft
 			}
-			switch stopped := c.accept(r, b.Messages); {
-			case stopped:
-				return false, errStopped
+			switch cause := c.accept(r, b.Messages); {
+			case cause != nil:
+				return false, cause
 			case b.Aborted:
 				return false, errAborted
 			}
@@ -293,20 +295,20 @@ func (c *connection) gather(ctx context.Context, r *response, most, bytes int) (
 	return false, err
 }
 
-// accept adds messages, and obeys those that are not for the client. It reports
-// whether one said that the client has stopped.
-func (c *connection) accept(r *response, messages [][]byte) (stopped bool) {
+// accept adds messages, and obeys those that are not for the client. It returns why
+// the connection has to end if one says so.
+func (c *connection) accept(r *response, messages [][]byte) (cause error) {
 	for _, m := range messages {
 		switch {
 		case len(m) == 0 || m[0] != commandMark:
 			r.add(m)
 		case string(m) == commandStarted:
 			c.noteStarted()
-		case string(m) == commandStopped:
-			stopped = true
+		case cause == nil:
+			cause, _ = endIn(m)
 		}
 	}
-	return stopped
+	return cause
 }
 
 // lookAhead notices, while nothing can be written, what ends the connection. The
@@ -332,13 +334,22 @@ func (c *connection) lookAhead() {
 		c.parked = r.messages
 		if errors.Is(err, errAborted) && len(r.messages) > 0 {
 			r.cursor = c.cursor()
-			c.last = r.append(nil)
+			c.leave(r.append(nil))
 		}
 	} else {
 		err = c.discard(ctx)
 	}
 	if isNews(err) {
 		c.endFor(err, nil)
+	}
+}
+
+// leave keeps a response for a client whose connection is about to end.
+func (c *connection) leave(last []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.ended {
+		c.last = last
 	}
 }
 

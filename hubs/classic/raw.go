@@ -151,9 +151,6 @@ func (l *rawLife) received(p *bridge.Peer, data string) error {
 
 // receiveRaw takes what a client of a raw connection sends that has no socket.
 func (e *Endpoint) receiveRaw(q *request, c *connection, data string) error {
-	if c == nil {
-		return &refusal{http.StatusBadRequest, "There is no such connection."}
-	}
 	ctx, release := c.lifetime(q.r)
 	defer release()
 	if err := e.rawLife.received(c.peer(q.hubs[0], settledRequest(q.r), ctx, q.transport), data); err != nil {

@@ -80,7 +80,7 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	s.out = out
 	c, known, err := e.enter(q, s)
 	if d := (*dismissed)(nil); errors.As(err, &d) {
-		e.dismiss(q, s, out, d)
+		dismiss(s, out, d)
 		return nil
 	}
 	if err != nil {
@@ -105,20 +105,9 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	return nil
 }
 
-// dismiss answers a client whose connection has ended. One that has stopped, and
-// asks nevertheless, is kept waiting so that it does not ask all the time.
-func (e *Endpoint) dismiss(q *request, s *stream, out httpOutlet, d *dismissed) {
-	begun := out.begin() == nil
-	if d.cause == errStopped {
-		timer := time.NewTimer(time.Until(d.until))
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-q.r.Context().Done():
-		case <-e.stopping:
-		}
-	}
-	if begun {
+// dismiss answers a client whose connection has ended.
+func dismiss(s *stream, out httpOutlet, d *dismissed) {
+	if out.begin() == nil {
 		_ = out.send(d.text(s.cursorText)) // it has to go anyway
 	}
 	s.end(endClosed)

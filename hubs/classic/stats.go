@@ -70,6 +70,8 @@ func (c *counters) snapshot() Stats {
 
 func reason(cause error) string {
 	switch {
+	case errors.As(cause, new(*elsewhere)):
+		return "moved"
 	case errors.Is(cause, errAborted):
 		return "aborted"
 	case errors.Is(cause, errStopped):

@@ -125,11 +125,10 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 	if e.stopped {
 		return nil, false, nil, &refusal{http.StatusServiceUnavailable, "The server is shutting down."}
 	}
-	if f, ok := e.farewells[q.id]; ok {
-		e.farewells[q.id] = farewell{cause: f.cause, until: f.until}
-		return nil, false, nil, &dismissed{f}
-	}
 	c, known = e.connections[q.id]
+	if err := e.dismissal(q.id, c); err != nil {
+		return nil, false, nil, err
+	}
 	if !known {
 		if limit := e.opts.maxConnections; limit > 0 && len(e.connections) >= limit {
 			return nil, false, nil, &refusal{http.StatusServiceUnavailable, "There are too many connections."}
@@ -198,6 +197,9 @@ func (c *connection) open(q *request, s *stream, known bool) {
 			return
 		}
 	}
+	if cause := c.endpoint.causeOfEnd(c.id); cause != nil { // the word of it came before the members did
+		c.end(cause)
+	}
 	c.mu.Lock()
 	if c.ended {
 		cause := c.cause
@@ -226,7 +228,7 @@ func (c *connection) release(s *stream) {
 // greeted by the application.
 func (c *connection) greeted(q *request, s *stream) {
 	switch {
-	case q.isConnect():
+	case q.isConnect(), c.hasEnded():
 	case s.groups == nil && !c.isBegun():
 		// Nothing shows that the application has accepted this client. A poll
 		// may be ahead of its start.
@@ -240,6 +242,12 @@ func (c *connection) greeted(q *request, s *stream) {
 			c.reconnected(q, s)
 		}
 	}
+}
+
+func (c *connection) hasEnded() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ended
 }
 
 func (c *connection) isBegun() bool {

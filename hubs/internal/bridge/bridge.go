@@ -62,6 +62,10 @@ type Hub interface {
 	Streams() int
 	// Push sends a whole message of the other protocol to a guest of any node.
 	Push(ctx context.Context, connectionID string, message []byte) error
+	// Watch has heard called with every message that is pushed from then on, on
+	// this node or another, whether the guest is here or not. heard must neither
+	// block nor publish.
+	Watch(heard func(connectionID string, message []byte))
 	// Abort ends a guest of any node: its member there gets Aborted.
 	Abort(ctx context.Context, connectionID string) error
 	// Moved says that a guest is about to be on this node: members of other

@@ -1,0 +1,270 @@
+package classic
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// An endpoint remembers this many ids of connections that clients have stopped, and
+// as many of those that the application has ended, for this long. They are apart:
+// no client can have another one forgotten by stopping many of its own.
+const (
+	maxTombstones    = 1 << 15
+	tombstoneTimeout = 24 * time.Hour
+)
+
+// tombstone marks a connection that has ended for good. Its client may still have
+// requests under way, by other sockets and to other nodes, or not know what it was
+// told; none of them revives the connection.
+type tombstone struct {
+	cause error // see isFinal
+	until time.Time
+	told  bool // the response to a request has said so
+}
+
+// tombstones are those of an endpoint, by id.
+type tombstones struct {
+	timeout          time.Duration
+	byID             map[string]*tombstone
+	stopped, aborted []string // ids, the oldest first
+}
+
+func (t *tombstones) init(o *options) {
+	t.byID = make(map[string]*tombstone)
+	t.timeout = max(tombstoneTimeout, 2*o.disconnectTimeout)
+	if o.tokenLifetime > 0 { // then the connection token is of no use any more
+		t.timeout = min(t.timeout, o.tokenLifetime+o.disconnectTimeout)
+	}
+}
+
+// add marks a connection, if it is not marked yet, and drops the oldest marks.
+func (t *tombstones) add(id string, cause error, now time.Time) {
+	if t.byID[id] != nil {
+		return
+	}
+	order := &t.stopped
+	if errors.Is(cause, errAborted) {
+		order = &t.aborted
+	}
+	for len(*order) > 0 {
+		oldest := (*order)[0]
+		if len(*order) < maxTombstones && now.Before(t.byID[oldest].until) {
+			break
+		}
+		delete(t.byID, oldest)
+		*order = (*order)[1:]
+	}
+	*order = append(*order, id)
+	t.byID[id] = &tombstone{cause: cause, until: now.Add(t.timeout)}
+}
+
+// lastResponse is what a client has still to get of a connection that has ended.
+type lastResponse struct {
+	text  []byte
+	until time.Time
+}
+
+// dismissed is the error of a request to receive by a connection that has ended.
+type dismissed struct {
+	cause error
+	last  []byte // what the client has still to get; nil: nothing
+}
+
+func (d *dismissed) Error() string { return d.cause.Error() }
+
+// text returns what the client still gets: at the end, that it need not come back.
+// Who has stopped by itself is told nothing.
+func (d *dismissed) text(cursor string) []byte {
+	if d.last != nil {
+		return d.last
+	}
+	r := response{cursor: cursor}
+	if errors.Is(d.cause, errAborted) {
+		r.failure = textAborted
+	}
+	return r.append(nil)
+}
+
+// errConnectionEnded refuses requests of connections that have ended. Clients that
+// do not understand the response before, those older than 2.4, give up after some of
+// these.
+var errConnectionEnded = &refusal{http.StatusBadRequest, textEnded}
+
+// errNoConnection refuses requests of connections that are nowhere.
+var errNoConnection = &refusal{http.StatusBadRequest, "There is no such connection."}
+
+// bury marks a connection that has ended for good. last is what its client has still
+// to get, nil if nothing is.
+func (e *Endpoint) bury(id string, cause error, last []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.buryLocked(id, cause, last)
+}
+
+// buryLocked is bury with the table locked.
+func (e *Endpoint) buryLocked(id string, cause error, last []byte) {
+	if e.stopped || e.ended.byID[id] != nil {
+		return
+	}
+	now := time.Now()
+	e.ended.add(id, cause, now)
+	if last != nil {
+		e.unread[id] = lastResponse{last, now.Add(e.opts.disconnectTimeout)}
+		e.startBeat()
+	}
+}
+
+// dropUnread drops the responses that clients have not come for.
+func (e *Endpoint) dropUnread(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for id, last := range e.unread {
+		if now.After(last.until) {
+			delete(e.unread, id)
+		}
+	}
+	e.endBeat()
+}
+
+// causeOfEnd returns why a connection has ended for good, nil if it has not.
+func (e *Endpoint) causeOfEnd(id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if t := e.ended.byID[id]; t != nil {
+		return t.cause
+	}
+	return nil
+}
+
+// hasEnded reports whether a connection has ended for good.
+func (e *Endpoint) hasEnded(id string) bool {
+	if e.causeOfEnd(id) != nil {
+		return true
+	}
+	c := e.lookup(id)
+	return c != nil && c.isOver()
+}
+
+// final returns why the connection has ended for good, nil if it has not, and what
+// its client has still to get.
+func (c *connection) final() (cause error, last []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended && isFinal(c.cause) {
+		cause = c.cause
+	}
+	return cause, c.last
+}
+
+// isOver reports whether the connection has ended for good.
+func (c *connection) isOver() bool {
+	cause, _ := c.final()
+	return cause != nil
+}
+
+// dismissal returns the error of a request to receive by a connection that has ended
+// for good; nil if it has not. c is the connection, if it is in the table still. The
+// table is locked.
+func (e *Endpoint) dismissal(id string, c *connection) error {
+	if c != nil {
+		if cause, last := c.final(); cause != nil {
+			e.buryLocked(id, cause, last)
+		}
+	}
+	t := e.ended.byID[id]
+	if t == nil {
+		return nil
+	}
+	if t.told {
+		return errConnectionEnded
+	}
+	d := &dismissed{cause: t.cause, last: e.unread[id].text}
+	delete(e.unread, id)
+	t.told = d.last == nil // else the next request is told
+	return d
+}
+
+// serveAbort ends a connection by its client's wish, wherever it is.
+func (e *Endpoint) serveAbort(q *request) error {
+	if !e.stopHere(q.id) && e.farm && e.raw == nil {
+		if err := e.channel(q.hubs).Push(q.r.Context(), q.id, []byte(commandStopped)); err != nil {
+			return err
+		}
+	}
+	q.w.Header().Set("Content-Type", "text/plain")
+	return nil
+}
+
+// stopHere ends a connection of this node by its client's wish. false: it is not
+// here, and must not come.
+func (e *Endpoint) stopHere(id string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c := e.connections[id]; c != nil {
+		c.end(errStopped)
+		if c.isOver() {
+			return true
+		}
+	}
+	e.buryLocked(id, errStopped, nil)
+	return false
+}
+
+// tellEnd tells the other nodes that the connection has ended for good.
+func (c *connection) tellEnd(cause error, last []byte) {
+	e := c.endpoint
+	if !e.farm || e.raw != nil || errors.As(cause, new(*elsewhere)) {
+		return
+	}
+	command := commandGone
+	if errors.Is(cause, errAborted) {
+		command = commandAborted + string(last)
+	}
+	e.later(func(ctx context.Context) {
+		if err := e.channel(c.hubs).Push(ctx, c.id, []byte(command)); err != nil {
+			e.logger.Warn("other nodes cannot be told that a connection has ended", "connection", c.id, "error", err)
+		}
+	})
+}
+
+// endIn returns why a connection has to end by a command, nil if it has not, and what
+// its client has still to get.
+func endIn(command []byte) (cause error, last []byte) {
+	text := string(command)
+	switch {
+	case text == commandStopped:
+		return errStopped, nil
+	case text == commandGone:
+		return &elsewhere{errStopped}, nil
+	case strings.HasPrefix(text, commandAborted):
+		if text = text[len(commandAborted):]; text != "" {
+			last = []byte(text)
+		}
+		return &elsewhere{errAborted}, last
+	}
+	return nil, nil
+}
+
+// heard notes what the nodes of the farm say of connections, here or elsewhere.
+func (e *Endpoint) heard(id string, message []byte) {
+	if len(message) == 0 || message[0] != commandMark {
+		return
+	}
+	cause, last := endIn(message)
+	if cause == nil {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.connections[id]
+	if c != nil {
+		last = nil // it has its own
+	}
+	e.buryLocked(id, cause, last)
+	if c != nil && c.log != nil { // others come across it where they take their messages
+		c.end(cause)
+	}
+}
