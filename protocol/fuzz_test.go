@@ -102,8 +102,8 @@ func depth(text []byte) int {
 	}
 }
 
-// A value is taken if and only if encoding/json finds it valid and it is not too
-// deep.
+// A value is accepted if and only if encoding/json finds it valid, it is valid
+// UTF-8 and it is not too deep.
 func FuzzJSONValue(f *testing.F) {
 	for _, value := range []string{`1`, `-0.5e+7`, `"\u00e9\/"`, `[1,{"a":[]},null]`, `{"":{}}`, `01`, `"`, `[1,]`, "\"\xff\""} {
 		f.Add([]byte(value))
@@ -114,7 +114,7 @@ func FuzzJSONValue(f *testing.F) {
 		frame = append(frame, '}')
 		m, err := p.Parse(frame)
 		if json.Valid(value) {
-			require.Equal(t, depth(value) <= 64, err == nil)
+			require.Equal(t, utf8.Valid(value) && depth(value) <= 64, err == nil)
 		}
 		if err == nil {
 			require.True(t, json.Valid(frame))

@@ -1,13 +1,17 @@
 package protocol
 
-import "sync"
+import (
+	"sync"
+	"unicode/utf8"
+)
 
 // NewJSON returns the "json" protocol (reference 4): one UTF-8 JSON object per
 // message, ended by RecordSeparator.
 //
 // Values are encoded and decoded by the rules of encoding/json, tags and
 // interfaces included, except that '<', '>' and '&' are not escaped. NaN and the
-// infinities are refused.
+// infinities are refused, and so are messages and encoded values that are not
+// valid UTF-8.
 //
 // The protocol is safe for concurrent use.
 func NewJSON() Protocol {
@@ -28,6 +32,9 @@ func (*jsonProtocol) Split(data []byte, limit int) (frame, rest []byte, err erro
 }
 
 func (p *jsonProtocol) Parse(frame []byte) (Message, error) {
+	if !utf8.Valid(frame) {
+		return nil, &Error{Detail: detailReading}
+	}
 	var e jsonEnvelope
 	var few [8]Raw
 	arguments, err := e.scan(frame, few[:0])

@@ -45,8 +45,8 @@ func kindOf(raw Raw) string {
 
 // jsonScanner walks once over a JSON text and hands out its values as slices of
 // it. Whatever it steps over, skipped or handed out, has been checked against the
-// grammar of RFC 8259; only the bytes above ASCII inside strings have not, as only
-// decoding shows whether they matter.
+// grammar of RFC 8259; only the bytes above ASCII inside strings have not: the
+// protocol checks a whole message to be UTF-8 before it scans it.
 //
 // The first violation ends all loops: nextMember and nextElement return false,
 // value returns nil, and end tells what happened.

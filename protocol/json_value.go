@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math"
 	"strconv"
 	"unicode/utf8"
 )
+
+// errNotUTF8 reports a value whose encoding no client could read.
+var errNotUTF8 = errors.New("protocol: the JSON encoding of the value is not valid UTF-8")
 
 // Unmarshal gives the most common types a way around encoding/json, which would
 // scan the value anew. Whatever these ways do not recognise at once goes to
@@ -108,6 +112,9 @@ func (p *jsonProtocol) AppendValue(dst []byte, v any) ([]byte, error) {
 	case nil:
 		return append(dst, "null"...), nil
 	case Raw:
+		if !utf8.Valid(v) {
+			return dst, errNotUTF8
+		}
 		return appendRaw(dst, v), nil
 	case string:
 		return appendString(dst, v), nil
@@ -245,6 +252,11 @@ func (p *jsonProtocol) encode(dst []byte, v any) ([]byte, error) {
 		return dst, err // the encoder is dropped, whatever state it is in
 	}
 	p.encoders.Put(e)
+	// encoding/json passes the bytes of a json.RawMessage or a json.Marshaler
+	// through; one invalid byte in a text frame makes browsers close.
+	if !utf8.Valid(out[len(dst):]) {
+		return dst, errNotUTF8
+	}
 	return out[:len(out)-1], nil // without the newline that Encode ends with
 }
 
