@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
@@ -44,6 +45,9 @@ var (
 )
 
 func parseInvocation(data []byte) (invocation, error) {
+	if !utf8.Valid(data) { // encoding/json would let it through in raw arguments
+		return invocation{}, errMalformed
+	}
 	var inv invocation
 	if err := json.Unmarshal(data, &inv); err != nil {
 		return invocation{}, errMalformed
