@@ -158,6 +158,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add([]byte("{}\x1e{\"type\":6}\x1e"), 5, 16)
 	f.Add([]byte("\x02\x91\x06\x80\x01"), 2, 0)
 	f.Add([]byte("\xff\xff\xff\xff\x07\x00\x1e"), 1, -1)
+	f.Add([]byte("\xff\xff\xff\xff0"), 3, 2)
 	f.Fuzz(func(t *testing.T, data []byte, cut, limit int) {
 		if cut < 0 || cut > len(data) {
 			cut = len(data)

@@ -58,10 +58,11 @@ func (*msgpackProtocol) Format() Format { return Binary }
 func (*msgpackProtocol) Split(data []byte, limit int) (frame, rest []byte, err error) {
 	var size, prefix int64
 	for complete := false; !complete; prefix++ {
+		// The limit comes first, so that the error does not depend on how much has arrived.
+		if limit > 0 && prefix > int64(limit) {
+			return nil, data, &SizeError{Limit: limit}
+		}
 		if prefix == int64(len(data)) {
-			if limit > 0 && prefix > int64(limit) {
-				return nil, data, &SizeError{Limit: limit}
-			}
 			return nil, data, nil
 		}
 		c := data[prefix]
