@@ -352,7 +352,7 @@ func (c *connection) retire(cause error) {
 	c.detach()
 	c.turn.give() // whoever gets it sees that it has ended
 	if isFinal(cause) {
-		_, last := c.final()
+		last, _ := c.final()
 		c.endpoint.bury(c.id, cause, last)
 		c.tellEnd(cause, last)
 	}

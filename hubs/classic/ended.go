@@ -148,20 +148,20 @@ func (e *Endpoint) hasEnded(id string) bool {
 	return c != nil && c.isOver()
 }
 
-// final returns why the connection has ended for good, nil if it has not, and what
-// its client has still to get.
-func (c *connection) final() (cause error, last []byte) {
+// final returns what its client has still to get of a connection that has ended for
+// good, and why it has ended, nil if it has not.
+func (c *connection) final() (last []byte, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended && isFinal(c.cause) {
 		cause = c.cause
 	}
-	return cause, c.last
+	return c.last, cause
 }
 
 // isOver reports whether the connection has ended for good.
 func (c *connection) isOver() bool {
-	cause, _ := c.final()
+	_, cause := c.final()
 	return cause != nil
 }
 
@@ -170,7 +170,7 @@ func (c *connection) isOver() bool {
 // table is locked.
 func (e *Endpoint) dismissal(id string, c *connection) error {
 	if c != nil {
-		if cause, last := c.final(); cause != nil {
+		if last, cause := c.final(); cause != nil {
 			e.buryLocked(id, cause, last)
 		}
 	}
@@ -230,20 +230,20 @@ func (c *connection) tellEnd(cause error, last []byte) {
 	})
 }
 
-// endIn returns why a connection has to end by a command, nil if it has not, and what
-// its client has still to get.
-func endIn(command []byte) (cause error, last []byte) {
+// endIn returns what the client of a connection that has to end by a command has
+// still to get, and why it has to end, nil if it has not.
+func endIn(command []byte) (last []byte, cause error) {
 	text := string(command)
 	switch {
 	case text == commandStopped:
-		return errStopped, nil
+		return nil, errStopped
 	case text == commandGone:
-		return &elsewhere{errStopped}, nil
+		return nil, &elsewhere{errStopped}
 	case strings.HasPrefix(text, commandAborted):
 		if text = text[len(commandAborted):]; text != "" {
 			last = []byte(text)
 		}
-		return &elsewhere{errAborted}, last
+		return last, &elsewhere{errAborted}
 	}
 	return nil, nil
 }
@@ -253,7 +253,7 @@ func (e *Endpoint) heard(id string, message []byte) {
 	if len(message) == 0 || message[0] != commandMark {
 		return
 	}
-	cause, last := endIn(message)
+	last, cause := endIn(message)
 	if cause == nil {
 		return
 	}

@@ -305,7 +305,7 @@ func (c *connection) accept(r *response, messages [][]byte) (cause error) {
 		case string(m) == commandStarted:
 			c.noteStarted()
 		case cause == nil:
-			cause, _ = endIn(m)
+			_, cause = endIn(m)
 		}
 	}
 	return cause
