@@ -80,19 +80,15 @@ type Hub struct {
 // reported in the error.
 func New(impl any, opts ...Option) (*Hub, error) {
 	config, err := newConfig(opts)
-	errs := []error{err}
+	errs := []error{err, config.setName(impl)}
 	h := &Hub{config: config, protocols: config.protocols}
 	h.registry.init()
 	h.binders.New = func() any { return new(binder) }
 	h.results.init()
 
 	var reflected []*method
-	config.nameChosen = config.name != ""
 	if impl != nil {
 		v := reflect.ValueOf(impl)
-		if config.name == "" {
-			config.name = typeOf(impl).Name()
-		}
 		reflected, err = reflectMethods(v)
 		errs = append(errs, err, h.lifecycle(impl))
 	}
@@ -101,15 +97,12 @@ func New(impl any, opts ...Option) (*Hub, error) {
 	if h.encodings, err = newEncodings(config.protocols); err != nil {
 		errs = append(errs, err)
 	}
-	if config.name == "" {
-		config.name = "hub"
-	}
 	h.logger = config.logger.With("hub", config.name)
 	_, err = transports.NewEndpoint((*handler)(h), config.endpoint...) // to see whether the options are right
 	if err = errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}
-	if h.farm, err = newFarm(h, config.name, config.bus); err != nil {
+	if h.farm, err = newFarm(h, config.busName, config.bus); err != nil {
 		return nil, err
 	}
 	endpoint := []transports.Option{transports.WithLogger(h.logger), transports.WithNode(uint32(h.farm.node.ID()))}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
@@ -31,7 +32,8 @@ type Option func(*config) error
 
 type config struct {
 	name             string
-	nameChosen       bool // by WithName
+	nameChosen       bool   // by WithName
+	busName          string // empty: the bus is the hub's own
 	logger           *slog.Logger
 	detailedErrors   bool
 	protocols        []protocol.Protocol
@@ -81,15 +83,6 @@ func positive[T int | time.Duration](name string, value T, field *T) error {
 	}
 	*field = value
 	return nil
-}
-
-// WithName names the hub in logs and on the bus. The default is the name of the
-// type that implements it.
-func WithName(name string) Option {
-	return func(c *config) error {
-		c.name = name
-		return nil
-	}
 }
 
 // WithLogger sets where the hub and its transports log. The default is
@@ -190,14 +183,32 @@ func WithInputBufferSize(n int) Option {
 	return func(c *config) error { return positive("the input buffer size", n, &c.inputBuffer) }
 }
 
-// WithBus joins the hubs of the same name, in as many processes as there are, to
-// one: what is sent on one reaches the clients of all. A program without clients
-// of its own can join too, to send. The default is a bus in memory, of this hub
-// alone.
+// WithBus joins the hub with the hubs of the same name ([WithName]) on the bus, in
+// any number of processes, to one logical hub: a message sent on one reaches the
+// clients of all. Two hubs of the same name on one Bus value, within one process, are
+// joined too; tests can run several nodes that way. A program without clients can
+// join to send: hubs.New(nil, WithBus(bus), WithName("chat")). The default is an
+// in-memory bus that the hub shares with nobody.
 func WithBus(bus scaleout.Bus) Option {
 	return func(c *config) error {
+		if isNil(bus) {
+			return errors.New("hubs: the bus must not be nil")
+		}
 		c.bus = bus
 		return nil
+	}
+}
+
+// isNil reports whether an interface holds nothing, or a nil pointer or function.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	switch r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func:
+		return r.IsNil()
+	default:
+		return false
 	}
 }
 
