@@ -37,6 +37,10 @@ import (
 	"github.com/go-signalr/signalr/transports"
 )
 
+// defaultAddr is on the loopback interface: a demonstration should not be open to
+// the network unless somebody says so.
+const defaultAddr = "localhost:8080"
+
 const (
 	readHeaderTimeout = 10 * time.Second
 	idleTimeout       = 2 * time.Minute
@@ -64,7 +68,7 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := flag.NewFlagSet("web", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	addr := flags.String("addr", ":8080", "`address` to listen on; port 0 is any free port")
+	addr := flags.String("addr", defaultAddr, "`address` to listen on; without a host, all interfaces; port 0 is any free port")
 	dir := flags.String("dir", "", "`folder` with package.json and node_modules (default ./web or .)")
 	redisAddr := flags.String("redis", "", "`address` of the Redis by which several processes are one chat (default none)")
 	name := flags.String("name", "", "`name` that the page shows for this process, with -redis (default the port)")
@@ -116,7 +120,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	defer tidying.Wait()
 	defer cancel()
 	tidying.Go(func() { (&tidier{chat: chat, hub: hub, logger: logger}).run(ctx) })
-	fmt.Fprintln(stdout, "listening on", address(listener.Addr()))
+	fmt.Fprintln(stdout, "listening on", address(*addr, listener.Addr()))
 	return serve(ctx, listener, newHandler(hub, old, modules), logger, old, hub)
 }
 
@@ -149,13 +153,14 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 
 type shutdowner interface{ Shutdown(context.Context) error }
 
-// address returns the URL by which a browser on this machine reaches a listener.
-func address(addr net.Addr) string {
-	host, port, err := net.SplitHostPort(addr.String())
-	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+// address returns the URL by which a browser on this machine reaches a listener that
+// was asked for at an address.
+func address(asked string, listening net.Addr) string {
+	host, _, err := net.SplitHostPort(asked)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return "http://" + net.JoinHostPort(host, port(listening))
 }
 
 // port returns the port of a listener.

@@ -83,14 +83,22 @@ func bounded(t *testing.T) context.Context {
 
 func TestAddress(t *testing.T) {
 	t.Parallel()
-	for listening, want := range map[string]string{
-		"[::]:8080":      "http://localhost:8080",
-		"0.0.0.0:80":     "http://localhost:80",
+	listening := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 8081}
+	for asked, want := range map[string]string{
+		":8080":          "http://localhost:8081",
+		"[::]:8080":      "http://localhost:8081",
+		"0.0.0.0:0":      "http://localhost:8081",
+		"localhost:0":    "http://localhost:8081",
 		"127.0.0.1:8081": "http://127.0.0.1:8081",
 		"[::1]:8081":     "http://[::1]:8081",
 	} {
-		addr, err := net.ResolveTCPAddr("tcp", listening)
-		require.NoError(t, err)
-		require.Equal(t, want, address(addr))
+		require.Equal(t, want, address(asked, listening), asked)
 	}
+}
+
+func TestDefaultAddressIsOnLoopback(t *testing.T) {
+	t.Parallel()
+	addr, err := net.ResolveTCPAddr("tcp", defaultAddr)
+	require.NoError(t, err)
+	require.True(t, addr.IP.IsLoopback(), addr)
 }

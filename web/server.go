@@ -16,9 +16,10 @@ var clientScripts = map[string]string{
 	"/lib/jquery/jquery.signalR.min.js": "signalr/jquery.signalR.min.js",
 }
 
-// contentPolicy lets a page load what this server has, and nothing else.
+// contentPolicy lets a page load what this server has, and nothing else. Frames are
+// for the forever frame transport.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"connect-src 'self'; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 //go:embed static/*.css static/*.html static/*.js static/*.svg
 var static embed.FS

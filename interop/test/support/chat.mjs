@@ -10,9 +10,12 @@ export async function startDemo(program, ...flags) {
   return { ...node, url: node.line.replace(/^listening on /, "") };
 }
 
-/** Opens a page in a browser context of its own. What goes wrong in it is added to faults. */
-export async function open(browser, url, { faults = [], ...options } = {}) {
+/** Opens a page in a browser context of its own, after a script init. What goes wrong in it is added to faults. */
+export async function open(browser, url, { faults = [], init, ...options } = {}) {
   const page = await (await browser.newContext(options)).newPage();
+  if (init) {
+    await page.addInitScript(init);
+  }
   page.setDefaultTimeout(usualTimeout);
   page.on("pageerror", (error) => faults.push(String(error)));
   page.on("console", (message) => {
