@@ -132,7 +132,7 @@ func TestDetailedErrors(t *testing.T) {
 		{"FailOpenly", nil, "An unexpected error occurred invoking 'FailOpenly' on the server. HubException: no tea today"},
 		{"Panic", nil, "An unexpected error occurred invoking 'Panic' on the server. Error: panic: at the disco"},
 		{"Echo", nil, "Failed to invoke 'Echo' due to an error on the server. InvalidDataException: Invocation provides 0 argument(s) but target expects 1."},
-		{"Echo", []string{`1`}, "Failed to invoke 'Echo' due to an error on the server. InvalidDataException: Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."},
+		{"Echo", []string{`1`}, "Failed to invoke 'Echo' due to an error on the server. InvalidDataException: Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked. Argument 1 (string): json: cannot unmarshal number into Go value of type string"},
 	} {
 		require.Equal(t, `{"type":3,"invocationId":"call","error":"`+tt.want+`"}`, c.call(tt.method, tt.args...))
 	}

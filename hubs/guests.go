@@ -255,10 +255,11 @@ func (g *guests) run(p *bridge.Peer, name string, code func(*Context) error) err
 func (g *guests) Call(p *bridge.Peer, name string, arguments []json.RawMessage) (json.RawMessage, error) {
 	m := g.hub.methods.find(name)
 	if m == nil || !m.isPlain() {
+		g.logRefusal(p, name, bridge.ErrNoMethod)
 		return nil, bridge.ErrNoMethod
 	}
-	if m.checkCount(len(arguments)) != nil {
-		return nil, bridge.ErrArguments
+	if err := m.checkCount(len(arguments)); err != nil {
+		return nil, g.refused(p, m, err)
 	}
 	raws := make([]protocol.Raw, len(arguments))
 	for i, a := range arguments {
@@ -266,8 +267,8 @@ func (g *guests) Call(p *bridge.Peer, name string, arguments []json.RawMessage) 
 	}
 	c := &call{method: m}
 	c.Context.hub, c.Context.conn, c.Context.call = g.hub, visitor{g, p}, c
-	if c.bindArguments(raws, g.json) != nil {
-		return nil, bridge.ErrArguments
+	if err := c.bindArguments(raws, g.json); err != nil {
+		return nil, g.refused(p, m, err)
 	}
 	defer c.end(errReturned)
 	var result json.RawMessage
@@ -280,4 +281,14 @@ func (g *guests) Call(p *bridge.Peer, name string, arguments []json.RawMessage) 
 		return err
 	})
 	return result, err
+}
+
+// refused returns the error of a call whose arguments do not fit its method.
+func (g *guests) refused(p *bridge.Peer, m *method, cause error) error {
+	g.logRefusal(p, m.name, cause)
+	return &bridge.ArgumentsError{Cause: cause}
+}
+
+func (g *guests) logRefusal(p *bridge.Peer, method string, cause error) {
+	g.hub.logger.Debug("invocation refused", "connection", p.ConnectionID, "method", method, "error", cause)
 }

@@ -83,19 +83,40 @@ type binder struct {
 	arguments []protocol.Raw
 	uploads   []*upload
 	bound     []any // pointers to the decoded arguments, if there are filters to see them
+	position  int   // of the current parameter, from 1
+	into      any   // what the current argument is decoded into
 }
 
-var (
-	errBinding = &namedError{invalidData, "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."}
-	errNoSuch  = NewError("Method does not exist.")
+var errNoSuch = NewError("Method does not exist.")
+
+// Texts of values that do not bind; clients look for them.
+const (
+	textBinding       = "Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."
+	textStreamBinding = "Failed to bind Stream message."
 )
+
+// maxCause limits the text of an error that may quote what a client has sent, in
+// bytes.
+const maxCause = 256
+
+// bindingError is the failure of a client's value for the parameter at a position,
+// from 1, of the type that the method expects.
+func bindingError(text string, position int, expected reflect.Type, cause error) error {
+	why := fmt.Sprint(cause)
+	if len(why) > maxCause {
+		why = why[:maxCause] + "..."
+	}
+	return &namedError{invalidData, fmt.Sprintf("%s Argument %d (%v): %s", text, position, expected, strings.ToValidUTF8(why, "\uFFFD"))}
+}
 
 // argument decodes the next argument.
 func (b *binder) argument(into any) error {
 	raw := b.arguments[0]
 	b.arguments = b.arguments[1:]
+	b.position++
+	b.into = into
 	if err := b.encoding.protocol.Unmarshal(raw, into); err != nil {
-		return errBinding
+		return b.failed(err)
 	}
 	if len(b.call.hub.config.filters) > 0 {
 		b.bound = append(b.bound, into)
@@ -103,13 +124,20 @@ func (b *binder) argument(into any) error {
 	return nil
 }
 
+// failed returns the error of the current argument.
+func (b *binder) failed(cause error) error {
+	return bindingError(textBinding, b.position, reflect.TypeOf(b.into).Elem(), cause)
+}
+
 // upload returns the next stream. If the client has sent too few, the call is
 // going to be refused.
 func (b *binder) upload() *upload {
+	b.position++
 	if len(b.uploads) == 0 {
 		return newUpload(b.call, "")
 	}
 	u := b.uploads[0]
+	u.position = b.position
 	b.uploads = b.uploads[1:]
 	return u
 }
@@ -161,14 +189,14 @@ func (m *method) checkCount(n int) error {
 
 // bindArguments contains panics of the application's own unmarshalers.
 func (c *call) bindArguments(arguments []protocol.Raw, e *encoding) (err error) {
+	b := c.hub.binders.Get().(*binder)
+	*b = binder{call: c, encoding: e, arguments: arguments, uploads: c.uploads()}
 	defer func() {
 		if v := recover(); v != nil {
 			c.hub.logPanic(c.conn.connectionID(), c.method.name, v)
-			err = errBinding
+			err = b.failed(&panicError{v})
 		}
 	}()
-	b := c.hub.binders.Get().(*binder)
-	*b = binder{call: c, encoding: e, arguments: arguments, uploads: c.uploads()}
 	c.invoker, err = c.method.bind(b)
 	if b.bound != nil {
 		c.makeUncommon().bound = b.bound
@@ -186,4 +214,12 @@ func refuseBinding(m *method, err error) *refusal {
 type refusal struct {
 	text string
 	err  error
+}
+
+// reason returns the most that is known of why.
+func (r *refusal) reason() any {
+	if r.err == nil {
+		return r.text
+	}
+	return r.err
 }

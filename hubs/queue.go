@@ -87,9 +87,7 @@ func (s *session) invocation(inv *protocol.Invocation, size int) {
 		refused = s.accept(c)
 	}
 	if refused != nil {
-		if refused.err != nil {
-			s.hub.logger.Debug("invocation refused", "connection", s.conn.ID(), "method", inv.Target, "error", refused.err)
-		}
+		s.hub.logger.Debug("invocation refused", "connection", s.conn.ID(), "method", inv.Target, "error", refused.reason())
 		s.refuseCall(&call{id: inv.InvocationID, cost: size, uncommon: &uncommon{refused: refused}})
 	}
 }

@@ -59,20 +59,26 @@ func (s *session) split(data []byte) []byte {
 		}
 		switch {
 		case err != nil && s.encoding == nil:
-			s.refuseHandshake(textHandshakeCanceled)
+			s.refuseHandshake(textHandshakeCanceled, err)
 		case err != nil:
-			s.fail(err)
+			s.refuseMessage(err)
 		case frame == nil:
 			return data
 		case s.encoding == nil:
 			s.handshake(frame)
 		default:
 			if err = s.receive(frame); err != nil {
-				s.fail(err)
+				s.refuseMessage(err)
 			}
 		}
 	}
 	return nil
+}
+
+// refuseMessage ends a session whose client sends what is not valid.
+func (s *session) refuseMessage(err error) {
+	s.hub.logger.Debug("message refused", "connection", s.conn.ID(), "error", err)
+	s.fail(err)
 }
 
 // receive handles one message.
@@ -146,11 +152,14 @@ const (
 	textHandshakeError    = "An unexpected error occurred during connection handshake."
 )
 
+// errHandshakeTimeout is the end of a client that does not complete its handshake.
+var errHandshakeTimeout = errors.New("hubs: no complete handshake within the handshake timeout")
+
 // handshake answers the first message of the client.
 func (s *session) handshake(frame []byte) {
 	request, err := protocol.ParseHandshake(frame)
 	if err != nil {
-		s.refuseHandshake(textHandshakeError + detail(err, s.hub.config.detailedErrors))
+		s.refuseHandshake(textHandshakeError+detail(err, s.hub.config.detailedErrors), err)
 		return
 	}
 	chosen, err := protocol.Choose(request, s.hub.protocols, s.conn.Transport().Binary())
@@ -159,7 +168,7 @@ func (s *session) handshake(frame []byte) {
 		if refused := (*protocol.HandshakeError)(nil); errors.As(err, &refused) {
 			text = refused.Text
 		}
-		s.refuseHandshake(text)
+		s.refuseHandshake(text, err)
 		return
 	}
 	for _, e := range s.hub.encodings {
@@ -173,12 +182,15 @@ func (s *session) handshake(frame []byte) {
 }
 
 // refuseHandshake ends a session that has not begun.
-func (s *session) refuseHandshake(text string) {
+func (s *session) refuseHandshake(text string, cause error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.phase != phaseHandshake {
-		return
+	refused := s.phase == phaseHandshake
+	if refused {
+		_ = s.conn.SendLast(protocol.AppendHandshakeResponse(nil, text)) // or nobody is left to be told
+		s.endLocked(nil)
 	}
-	_ = s.conn.SendLast(protocol.AppendHandshakeResponse(nil, text)) // or nobody is left to be told
-	s.endLocked(nil)
+	s.mu.Unlock()
+	if refused {
+		s.hub.logger.Debug("handshake refused", "connection", s.conn.ID(), "error", cause)
+	}
 }

@@ -19,7 +19,7 @@ func TestOrderOfTheChecksOfAnInvocation(t *testing.T) {
 		hubs.Handle2("plain", func(_ *hubs.Context, n int, _ iter.Seq2[int, error]) (int, error) { return n, nil })).connect()
 	const (
 		number  = "Failed to invoke '%s' due to an error on the server. InvalidDataException: Invocation provides 2 argument(s) but target expects 1."
-		binding = "Failed to invoke '%s' due to an error on the server. InvalidDataException: Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked."
+		binding = "Failed to invoke '%s' due to an error on the server. InvalidDataException: Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked. Argument 1 (int): json: cannot unmarshal string into Go value of type int"
 		stream  = "The client attempted to invoke the streaming '%s' method with a non-streaming invocation."
 		noneed  = "The client attempted to invoke the non-streaming '%s' method with a streaming invocation."
 		missing = "An unexpected error occurred invoking '%s' on the server. HubException: Client sent 0 stream(s), Hub method expects 1."

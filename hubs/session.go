@@ -101,7 +101,7 @@ func (s *session) Tick(now time.Time) {
 	t := now.UnixNano()
 	if !s.shaken.Load() {
 		if t-s.opened > int64(s.hub.config.handshakeTimeout) {
-			s.refuseHandshake(textHandshakeCanceled)
+			s.refuseHandshake(textHandshakeCanceled, errHandshakeTimeout)
 		}
 		return
 	}

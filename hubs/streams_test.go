@@ -238,9 +238,9 @@ func TestStreamsFromTheClientThatFail(t *testing.T) {
 	c := serve(t, streamHub{}, hubs.WithDetailedErrors()).connect()
 	for i, tt := range []struct{ method, args, item, end, text string }{
 		{"Concat", `""`, `"a"`, `,"error":"Something bad"`, "HubException: Something bad"},
-		{"Concat", `""`, `1`, ``, "InvalidDataException: Failed to bind Stream message."},
+		{"Concat", `""`, `1`, ``, "InvalidDataException: Failed to bind Stream message. Argument 1 (string): json: cannot unmarshal number into Go value of type string"},
 		{"Two", `1`, `1`, `,"error":"Something bad"`, "HubException: Something bad"},
-		{"Two", `1`, `"one"`, ``, "InvalidDataException: Failed to bind Stream message."},
+		{"Two", `1`, `"one"`, ``, "InvalidDataException: Failed to bind Stream message. Argument 1 (int): json: cannot unmarshal string into Go value of type int"},
 	} {
 		streams := `"u"`
 		if tt.method == "Two" {

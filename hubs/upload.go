@@ -13,9 +13,10 @@ import (
 // upload is one stream from the client to a running hub method (reference 6.5).
 // The client's items wait in it until the method takes them.
 type upload struct {
-	call *call
-	id   string
-	pump func() // feeds the channel that the method reads; nil: there is none
+	call     *call
+	id       string
+	position int    // of the method's parameter, from 1
+	pump     func() // feeds the channel that the method reads; nil: there is none
 
 	mu      sync.Mutex
 	items   []uploadItem
@@ -128,7 +129,8 @@ func (u *upload) decode(item protocol.Raw, of reflect.Type) (reflect.Value, erro
 		return s.encoding.protocol.Unmarshal(item, v.Interface())
 	})
 	if err != nil {
-		err = &namedError{invalidData, "Failed to bind Stream message."}
+		err = bindingError(textStreamBinding, u.position, of, err)
+		s.hub.logger.Debug("stream item refused", "connection", s.conn.ID(), "method", u.call.method.name, "error", err)
 		u.discard()
 		return v.Elem(), err
 	}

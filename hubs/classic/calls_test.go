@@ -43,7 +43,7 @@ func TestDetailedErrors(t *testing.T) {
 		`{"H":"chat","M":"Secret","I":1}`:      `{"I":"1","E":"the password is 1234"}`,
 		`{"H":"chat","M":"Fail","I":2}`:        `{"I":"2","H":true,"E":"no seats"}`,
 		`{"H":"chat","M":"Foo","I":3}`:         `{"I":"3","E":"'Foo' method could not be resolved. No method found with that name."}`,
-		`{"H":"chat","M":"join","A":[],"I":4}`: `{"I":"4","E":"'join' method could not be resolved. Potential candidates are: Join(string)"}`,
+		`{"H":"chat","M":"join","A":[],"I":4}`: `{"I":"4","E":"'join' method could not be resolved. Potential candidates are: Join(string). Invocation provides 0 argument(s) but target expects 1."}`,
 	} {
 		require.JSONEq(t, answer, c.call(call), call)
 	}

@@ -160,7 +160,7 @@ func (r *result) fail(e *Endpoint, h *served, inv *invocation, err error) {
 	case errors.Is(err, bridge.ErrNoMethod):
 		r.text = fmt.Sprintf("'%s' method could not be resolved. No method found with that name.", inv.Method)
 	case errors.Is(err, bridge.ErrArguments):
-		r.text = fmt.Sprintf("'%s' method could not be resolved. Potential candidates are: %s", inv.Method, candidates(h.hub, inv.Method))
+		r.text = fmt.Sprintf("'%s' method could not be resolved. Potential candidates are: %s. %v", inv.Method, candidates(h.hub, inv.Method), err)
 	case errors.Is(err, bridge.ErrUnauthorized):
 		r.text = fmt.Sprintf("Caller is not authorized to invoke the %s method on %s.", inv.Method, inv.Hub)
 	default:

@@ -30,6 +30,15 @@ var (
 	ErrUnauthorized = errors.New("hubs: the user may not call the method")
 )
 
+// ArgumentsError is an ErrArguments with its cause.
+type ArgumentsError struct{ Cause error }
+
+// Error implements error.
+func (e *ArgumentsError) Error() string { return e.Cause.Error() }
+
+// Is reports whether target is ErrArguments.
+func (e *ArgumentsError) Is(target error) bool { return target == ErrArguments }
+
 // Hub is a hub as another protocol sees it. It is safe for concurrent use.
 type Hub interface {
 	// Name returns the hub's name, and whether the application has chosen it

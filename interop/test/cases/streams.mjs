@@ -175,7 +175,7 @@ const toServer = [
       const result = connection.invoke("Collect", upload);
       upload.next(1);
       upload.next("two");
-      await rejects(result, failedInvoking("Collect", "InvalidDataException: Failed to bind Stream message."));
+      await rejects(result, /^An unexpected error occurred invoking 'Collect' on the server\. InvalidDataException: Failed to bind Stream message\. Argument 1 \(int\): .+$/);
       upload.next(3); // for nobody
       upload.complete();
       await sent;

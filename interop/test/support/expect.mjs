@@ -17,17 +17,29 @@ export function ok(condition, what) {
   }
 }
 
-/** Fails unless the promise rejects with exactly this message. */
+/** Fails unless the promise rejects with exactly this message, or one that matches the whole expression. */
 export async function rejects(promise, message) {
   let value;
   try {
     value = await promise;
   } catch (error) {
-    equal(error.message, message, "the error's message");
+    if (message instanceof RegExp) {
+      ok(message.test(error.message), `the error's message ${show(error.message)} is not ${message}`);
+    } else {
+      equal(error.message, message, "the error's message");
+    }
     return;
   }
   throw new Error(`resolved with ${show(value)}, expected the error ${show(message)}`);
 }
+
+/** The error of a call with detailed errors whose argument (from 1) does not bind to its type. The cause is the encoding's. */
+export const notBound = (method, argument, type) =>
+  new RegExp(
+    `^Failed to invoke '${method}' due to an error on the server\\. InvalidDataException: Error binding arguments\\. ` +
+      "Make sure that the types of the provided values match the types of the hub method being invoked\\. " +
+      `Argument ${argument} \\(${type.replace(".", "\\.")}\\): .+$`,
+  );
 
 /** Reports whether both values are deeply equal, as equal demands. */
 export function same(a, b) {
