@@ -7,10 +7,7 @@ import (
 	"github.com/go-signalr/signalr/transports"
 )
 
-// BearerToken returns the bearer token of a request: from its Authorization
-// header or, where browsers cannot set one, on WebSockets and Server-Sent
-// Events, from the query value access_token (reference 9). Keep request URLs with
-// such a value out of logs.
+// BearerToken returns the bearer token of a request; see [transports.BearerToken].
 func BearerToken(r *http.Request) string { return transports.BearerToken(r) }
 
 // WithUserID sets how a connection's user is found: from the transport's first

@@ -83,15 +83,15 @@ func expiry(t time.Time) int64 {
 
 // BearerToken returns the bearer token of a request: from its Authorization
 // header or, where browsers cannot set one, on WebSockets and Server-Sent
-// Events, from the query value access_token (reference 9). Keep request URLs with
-// such a value out of logs.
+// Events, from the query value access_token. A header of another scheme, such as
+// the Basic credentials of a proxy, counts as none; one of the scheme Bearer hides
+// the query value, even if its token is empty. Keep request URLs with such a value
+// out of logs.
 func BearerToken(r *http.Request) string {
-	const prefix = "bearer "
-	if header := r.Header.Get("Authorization"); header != "" {
-		if len(header) > len(prefix) && strings.EqualFold(header[:len(prefix)], prefix) {
-			return header[len(prefix):]
+	for _, header := range r.Header.Values("Authorization") {
+		if scheme, token, _ := strings.Cut(header, " "); strings.EqualFold(scheme, "Bearer") {
+			return strings.TrimSpace(token)
 		}
-		return ""
 	}
 	return r.URL.Query().Get("access_token")
 }
