@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/interop/await"
@@ -74,6 +75,9 @@ func TestEndpointIsAnHTTPHandlerLikeOthers(t *testing.T) {
 			return host(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				e.ServeHTTP(wrapped{wrapped{w}}, r)
 			}), "/chat")
+		},
+		"behind middleware that compresses": func(t *testing.T, e http.Handler) *site {
+			return host(t, middleware.Compress(5, "application/octet-stream", "text/event-stream")(e), "/chat")
 		},
 		"over TLS": func(t *testing.T, e http.Handler) *site {
 			server := httptest.NewTLSServer(e)

@@ -37,7 +37,12 @@ func (b *body) write(data []byte) error { return b.writeBreakable(data, true) }
 // writeFirst is write for the header and the first data. stop does not make it fail:
 // no other goroutine waits for it, and a poll that is replaced right then still
 // needs a response.
-func (b *body) writeFirst(data []byte) error { return b.writeBreakable(data, false) }
+func (b *body) writeFirst(data []byte) error {
+	// Without it, the first flush would send a header that middleware which sets
+	// Content-Encoding in WriteHeader has not seen.
+	b.w.WriteHeader(http.StatusOK)
+	return b.writeBreakable(data, false)
+}
 
 func (b *body) writeBreakable(data []byte, breakable bool) error {
 	b.writes.Lock()

@@ -175,18 +175,36 @@ func newNode(t *testing.T, bus scaleout.Bus, opts ...classic.Option) *node {
 // newNodeOf starts a node whose hub has options.
 func newNodeOf(t *testing.T, hubOpts []hubs.Option, opts ...classic.Option) *node {
 	t.Helper()
+	n := newUnservedNode(t, hubOpts, opts...)
+	n.serve(t)
+	return n
+}
+
+// newNodeBehind starts a node behind middleware.
+func newNodeBehind(t *testing.T, middleware func(http.Handler) http.Handler, opts ...classic.Option) *node {
+	t.Helper()
+	n := newUnservedNode(t, nil, opts...)
+	n.serveBehind(t, middleware)
+	return n
+}
+
+func newUnservedNode(t *testing.T, hubOpts []hubs.Option, opts ...classic.Option) *node {
+	t.Helper()
 	n := &node{chat: newChat()}
 	var err error
 	n.hub, err = hubs.New(n.chat, append([]hubs.Option{hubs.WithName("Chat"), hubs.WithUserID(user), hubs.WithLogger(quiet())}, hubOpts...)...)
 	require.NoError(t, err)
 	n.endpoint, err = classic.New(n.hub, opts...)
 	require.NoError(t, err)
-	n.serve(t)
 	return n
 }
 
 func (n *node) serve(t *testing.T) {
-	n.server = httptest.NewServer(classic.Mount("/signalr", n.endpoint, http.NewServeMux()))
+	n.serveBehind(t, func(next http.Handler) http.Handler { return next })
+}
+
+func (n *node) serveBehind(t *testing.T, middleware func(http.Handler) http.Handler) {
+	n.server = httptest.NewServer(middleware(classic.Mount("/signalr", n.endpoint, http.NewServeMux())))
 	n.stop = sync.OnceFunc(func() {
 		classic.ShutDown(t, n.endpoint)
 		if n.hub != nil {
