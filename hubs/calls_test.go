@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -215,28 +214,6 @@ func TestEveryWrongSignatureIsReported(t *testing.T) {
 		require.Contains(t, err.Error(), name)
 	}
 	require.NotContains(t, err.Error(), "notExported")
-}
-
-func TestWrongOptionsAreReported(t *testing.T) {
-	t.Parallel()
-	for name, opt := range map[string]hubs.Option{
-		"logger":          hubs.WithLogger(nil),
-		"protocols":       hubs.WithProtocols(),
-		"handshake":       hubs.WithHandshakeTimeout(0),
-		"keep-alive":      hubs.WithKeepAliveInterval(-1),
-		"client timeout":  hubs.WithClientTimeout(0),
-		"message size":    hubs.WithMaximumReceiveMessageSize(-1),
-		"parallel":        hubs.WithMaximumParallelInvocations(0),
-		"stream capacity": hubs.WithStreamBufferCapacity(0),
-		"streams":         hubs.WithMaximumStreams(0),
-		"input buffer":    hubs.WithInputBufferSize(0),
-		"unencodable":     hubs.Handle0("f", func(*hubs.Context) (func(), error) { return nil, nil }),
-		"undecodable":     hubs.HandleVoid1("f", func(*hubs.Context, func()) error { return nil }),
-	} {
-		_, err := hubs.New(nil, opt)
-		require.Error(t, err, name)
-		require.True(t, strings.HasPrefix(err.Error(), "hubs: "), err.Error())
-	}
 }
 
 func TestBareWebSocketEndsNormally(t *testing.T) {

@@ -76,8 +76,9 @@ type Hub struct {
 // another node; other clients come back unnoticed (see [WithStatefulReconnect]) or
 // as new ones.
 //
-// Every method with a wrong signature and every option with a wrong value is
-// reported in the error.
+// Every option with a wrong value and every method with a wrong signature is
+// reported in the error; so is every parameter or result that cannot travel, with
+// the field that keeps it from doing so.
 func New(impl any, opts ...Option) (*Hub, error) {
 	config, err := newConfig(opts)
 	errs := []error{err, config.setName(impl)}
@@ -88,8 +89,7 @@ func New(impl any, opts ...Option) (*Hub, error) {
 
 	var reflected []*method
 	if impl != nil {
-		v := reflect.ValueOf(impl)
-		reflected, err = reflectMethods(v)
+		reflected, err = reflectMethods(reflect.ValueOf(impl))
 		errs = append(errs, err, h.lifecycle(impl))
 	}
 	h.methods, err = newMethodTable(config.typed, reflected)
@@ -123,23 +123,29 @@ func typeOf(impl any) reflect.Type {
 
 // lifecycle finds the methods that the hub itself calls.
 func (h *Hub) lifecycle(impl any) error {
-	var errs []error
-	if m, ok := impl.(interface{ OnConnected(*Context) error }); ok {
-		h.config.onConnected = m.OnConnected
-	} else if _, ok := reflect.TypeOf(impl).MethodByName(onConnectedName); ok {
-		errs = append(errs, fmt.Errorf("hubs: method %T.OnConnected must be func(*hubs.Context) error", impl))
+	c := h.config
+	return errors.Join(
+		ownHook(impl, onConnectedName, "func(*hubs.Context) error", &c.onConnected),
+		ownHook(impl, onReconnectedName, "func(*hubs.Context) error", &c.onReconnected),
+		ownHook(impl, onDisconnectedName, "func(*hubs.Context, error)", &c.onDisconnected),
+	)
+}
+
+// ownHook sets the hook to the implementation's method of that name, if it has one.
+func ownHook[F any](impl any, name, signature string, hook *F) error {
+	m := reflect.ValueOf(impl).MethodByName(name)
+	if !m.IsValid() {
+		return nil
 	}
-	if m, ok := impl.(interface{ OnReconnected(*Context) error }); ok {
-		h.config.onReconnected = m.OnReconnected
-	} else if _, ok := reflect.TypeOf(impl).MethodByName(onReconnectedName); ok {
-		errs = append(errs, fmt.Errorf("hubs: method %T.OnReconnected must be func(*hubs.Context) error", impl))
+	own, ok := m.Interface().(F)
+	if !ok {
+		return fmt.Errorf("hubs: method %T.%s must be %s", impl, name, signature)
 	}
-	if m, ok := impl.(interface{ OnDisconnected(*Context, error) }); ok {
-		h.config.onDisconnected = m.OnDisconnected
-	} else if _, ok := reflect.TypeOf(impl).MethodByName(onDisconnectedName); ok {
-		errs = append(errs, fmt.Errorf("hubs: method %T.OnDisconnected must be func(*hubs.Context, error)", impl))
+	if !isNil(*hook) {
+		return fmt.Errorf("hubs: %T has a method %s: the option With%s would take no effect", impl, name, name)
 	}
-	return errors.Join(errs...)
+	*hook = own
+	return nil
 }
 
 // ServeHTTP serves the requests of the hub's clients. The hub must be reachable

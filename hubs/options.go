@@ -72,6 +72,10 @@ func newConfig(opts []Option) (*config, error) {
 	}
 	var errs []error
 	for _, opt := range opts {
+		if opt == nil {
+			errs = append(errs, errors.New("hubs: an option must not be nil"))
+			continue
+		}
 		errs = append(errs, opt(c))
 	}
 	return c, errors.Join(errs...)
@@ -85,17 +89,32 @@ func positive[T int | time.Duration](name string, value T, field *T) error {
 	return nil
 }
 
+func notNil[T any](name string, value T, field *T) error {
+	if isNil(value) {
+		return fmt.Errorf("hubs: %s must not be nil", name)
+	}
+	*field = value
+	return nil
+}
+
+// isNil reports whether an interface holds nothing, or a nil pointer or function.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	switch r.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Pointer, reflect.Func:
+		return r.IsNil()
+	default:
+		return false
+	}
+}
+
 // WithLogger sets where the hub and its transports log. The default is
 // [slog.Default]. The level Debug tells why requests and calls were refused.
 // Payloads and tokens are never logged.
 func WithLogger(logger *slog.Logger) Option {
-	return func(c *config) error {
-		if logger == nil {
-			return fmt.Errorf("hubs: the logger must not be nil")
-		}
-		c.logger = logger
-		return nil
-	}
+	return func(c *config) error { return notNil("the logger", logger, &c.logger) }
 }
 
 // WithDetailedErrors sends the type and text of every error to clients. It is
@@ -111,8 +130,13 @@ func WithDetailedErrors() Option {
 // [protocol.NewJSON] and [protocol.NewMessagePack]. The default is JSON alone.
 func WithProtocols(protocols ...protocol.Protocol) Option {
 	return func(c *config) error {
-		if len(protocols) == 0 || slices.Contains(protocols, nil) {
-			return fmt.Errorf("hubs: at least one protocol is needed, and none may be nil")
+		if len(protocols) == 0 || slices.ContainsFunc(protocols, func(p protocol.Protocol) bool { return isNil(p) }) {
+			return errors.New("hubs: at least one protocol is needed, and none may be nil")
+		}
+		for i, p := range protocols {
+			if slices.ContainsFunc(protocols[:i], func(other protocol.Protocol) bool { return other.Name() == p.Name() }) {
+				return fmt.Errorf("hubs: there are two protocols %q: clients cannot tell them apart", p.Name())
+			}
 		}
 		c.protocols = protocols
 		return nil
@@ -190,26 +214,7 @@ func WithInputBufferSize(n int) Option {
 // join to send: hubs.New(nil, WithBus(bus), WithName("chat")). The default is an
 // in-memory bus that the hub shares with nobody.
 func WithBus(bus scaleout.Bus) Option {
-	return func(c *config) error {
-		if isNil(bus) {
-			return errors.New("hubs: the bus must not be nil")
-		}
-		c.bus = bus
-		return nil
-	}
-}
-
-// isNil reports whether an interface holds nothing, or a nil pointer or function.
-func isNil(v any) bool {
-	r := reflect.ValueOf(v)
-	switch r.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Func:
-		return r.IsNil()
-	default:
-		return false
-	}
+	return func(c *config) error { return notNil("the bus", bus, &c.bus) }
 }
 
 // WithStatefulReconnect lets clients that ask for it keep their connection, with
@@ -241,17 +246,11 @@ func WithEndpoint(opts ...transports.Option) Option {
 // WithOnConnected sets what runs when a client has connected, for hubs without
 // an OnConnected method of their own.
 func WithOnConnected(f func(*Context) error) Option {
-	return func(c *config) error {
-		c.onConnected = f
-		return nil
-	}
+	return func(c *config) error { return notNil("the function of WithOnConnected", f, &c.onConnected) }
 }
 
 // WithOnDisconnected sets what runs when a client has disconnected, for hubs
 // without an OnDisconnected method of their own.
 func WithOnDisconnected(f func(c *Context, cause error)) Option {
-	return func(c *config) error {
-		c.onDisconnected = f
-		return nil
-	}
+	return func(c *config) error { return notNil("the function of WithOnDisconnected", f, &c.onDisconnected) }
 }

@@ -23,6 +23,9 @@ func reflectMethods(impl reflect.Value) ([]*method, error) {
 	}
 	for i := range t.NumMethod() {
 		name, fn := t.Method(i).Name, impl.Method(i)
+		if fn.Type().NumIn() > 0 && fn.Type().In(0) == contextType.Elem() {
+			errs = append(errs, fmt.Errorf("hubs: method %v.%s: the first parameter must be a *hubs.Context, not a hubs.Context", t, name))
+		}
 		if fn.Type().NumIn() == 0 || fn.Type().In(0) != contextType || isLifecycle(name) {
 			continue
 		}
@@ -107,28 +110,6 @@ func itemType(stream reflect.Type) reflect.Type {
 		return stream.In(0).In(0)
 	}
 	return stream.Elem()
-}
-
-// checkDecodable refuses types that no client can send.
-func checkDecodable(t reflect.Type) error {
-	switch t.Kind() {
-	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
-		return fmt.Errorf("a %v cannot be sent by a client", t)
-	case reflect.Interface:
-		if t.NumMethod() > 0 {
-			return fmt.Errorf("a %v cannot be decoded: it has methods, so its type is not known", t)
-		}
-	}
-	return nil
-}
-
-// checkEncodable refuses types that cannot be sent to a client.
-func checkEncodable(t reflect.Type) error {
-	switch t.Kind() {
-	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
-		return fmt.Errorf("a result of type %v cannot be sent to a client", t)
-	}
-	return nil
 }
 
 func (r *reflectMethod) bind(b *binder) (invoker, error) {

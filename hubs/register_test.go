@@ -9,32 +9,6 @@ import (
 	"github.com/go-signalr/signalr/hubs"
 )
 
-// New stopped at the first wrong option, and looked at methods only when all options
-// were right.
-func TestNewReportsEverythingAtOnce(t *testing.T) {
-	t.Parallel()
-	_, err := hubs.New(wrongHub{}, hubs.WithKeepAliveInterval(0), hubs.WithClientTimeout(0), hubs.WithProtocols(nil),
-		hubs.HandleVoid1("undecodable", func(*hubs.Context, func()) error { return nil }),
-		hubs.WithMethodAuthorization(func(*hubs.Context) error { return nil }, "misspelt"))
-	for _, text := range []string{"keep-alive", "client timeout", "protocol", "undecodable", "misspelt", "TwoValues", "OnConnected"} {
-		require.ErrorContains(t, err, text)
-	}
-}
-
-// Functions that are nil were called, by the first request.
-func TestNilFunctionsAreRefused(t *testing.T) {
-	t.Parallel()
-	for name, opt := range map[string]hubs.Option{
-		"identity":      hubs.WithUserID(nil),
-		"authorization": hubs.WithAuthorization(nil),
-		"expiration":    hubs.WithExpiration(nil),
-	} {
-		_, err := hubs.New(nil, opt)
-		require.ErrorContains(t, err, name)
-		require.ErrorContains(t, err, "nil")
-	}
-}
-
 // pointerHub has methods that only a pointer to it has.
 type pointerHub struct{}
 
