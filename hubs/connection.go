@@ -62,6 +62,23 @@ func (s *session) beforeQuestion(c *call) error {
 	return nil
 }
 
+// departed is the connection of the Context of OnDisconnected: it has ended, and the
+// context has not.
+type departed struct {
+	*session
+	ctx context.Context
+}
+
+func (d departed) lifetime() context.Context { return d.ctx }
+
+// sendBack drops the message: nobody would read it, nor make room for it.
+func (d departed) sendBack(ctx context.Context, b *broadcast) error {
+	if _, err := b.frame(d.encoding); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
+}
+
 // enlist makes the session reachable.
 func (s *session) enlist() {
 	s.encoding.connections.Add(1)

@@ -12,7 +12,8 @@ import (
 // Context is what a hub method knows of the call and of the connection it came
 // by. It is a context.Context that is done when the client cancels the call,
 // when the method has returned, or when the connection ends; its values are
-// those of the connection's request. It is safe for concurrent use. After the
+// those of the connection's request. That of OnDisconnected is done when
+// OnDisconnected has returned, or when the context of [Hub.Shutdown] is done before. It is safe for concurrent use. After the
 // method has returned only its accessors are of use.
 type Context struct {
 	hub  *Hub

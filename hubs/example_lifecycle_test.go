@@ -22,10 +22,14 @@ func (*Doorman) OnConnected(c *hubs.Context) error {
 	return nil
 }
 
-// OnDisconnected runs after the last call; cause is nil unless something failed.
+// OnDisconnected runs after the last call; cause is nil unless something failed. The
+// connection has ended, but its context lives until OnDisconnected returns.
 func (*Doorman) OnDisconnected(c *hubs.Context, cause error) {
 	name, _ := c.Items().Load("name")
 	fmt.Println("good-bye", name, cause)
+	if err := c.Clients().Others().Send(c, "left", name); err != nil {
+		fmt.Println(err)
+	}
 }
 
 func Example_lifecycle() {
@@ -36,9 +40,14 @@ func Example_lifecycle() {
 
 	t := new(hubtest.Example)
 	defer t.End()
-	ada := hubtest.NewServer(t, hub).Connect(hubtest.WithURL("/?name=Ada"))
+	server := hubtest.NewServer(t, hub)
+	ada := server.Connect(hubtest.WithURL("/?name=Ada"))
+	bob := server.Connect(hubtest.WithURL("/?name=Bob"))
 	ada.Close()
+	bob.Expect("left", "Ada")
 	// Output:
 	// welcome Ada
+	// welcome Bob
 	// good-bye Ada <nil>
+	// good-bye Bob <nil>
 }

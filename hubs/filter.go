@@ -28,7 +28,8 @@ type Filter struct {
 	// Reconnected wraps OnReconnected, also if the hub has none. An error ends
 	// the client's transport, and it may come back again.
 	Reconnected func(c *Context, next func() error) error
-	// Disconnected wraps OnDisconnected, also if the hub has none.
+	// Disconnected wraps OnDisconnected, also if the hub has none, with the same
+	// context.
 	Disconnected func(c *Context, cause error, next func())
 }
 

@@ -48,6 +48,8 @@ type Hub struct {
 	binders   sync.Pool // *binder
 	results   resultTable
 	farm      *farm
+	hooks     context.Context // done when Shutdown waits no longer for OnDisconnected
+	endHooks  context.CancelCauseFunc
 	guests    atomic.Pointer[guests] // nil: no other protocol serves the hub
 }
 
@@ -71,7 +73,9 @@ type Hub struct {
 //
 // OnConnected runs before the calls of a new client; an error refuses the
 // client. OnDisconnected runs once for each client whose OnConnected succeeded,
-// after its calls have returned; cause is nil unless something failed.
+// after its calls have returned; cause is nil unless something failed. Its context
+// is not done, although the connection has ended: OnDisconnected can send to others
+// and pass the context on. Sends to the caller itself reach nobody.
 // OnReconnected runs when a client of package classic has come back, perhaps from
 // another node; other clients come back unnoticed (see [WithStatefulReconnect]) or
 // as new ones.
@@ -83,6 +87,7 @@ func New(impl any, opts ...Option) (*Hub, error) {
 	config, err := newConfig(opts)
 	errs := []error{err, config.setName(impl)}
 	h := &Hub{config: config, protocols: config.protocols}
+	h.hooks, h.endHooks = context.WithCancelCause(context.Background())
 	h.registry.init()
 	h.binders.New = func() any { return new(binder) }
 	h.results.init()
@@ -169,12 +174,25 @@ func (h *Hub) Groups() Groups { return Groups{h} }
 // Shutdown tells all clients to reconnect elsewhere, refuses new ones, waits until
 // all calls and OnDisconnected have returned and the connections are gone, and
 // leaves the bus. When ctx is done first, the connections left are aborted and
-// ctx's error is returned.
+// ctx's error is returned; the contexts of OnDisconnected are done then.
 //
 // Call it before [http.Server.Shutdown], which knows nothing of WebSockets and
 // would wait for event streams and polls.
 func (h *Hub) Shutdown(ctx context.Context) error {
-	return errors.Join(h.endpoint.Shutdown(ctx), h.farm.close())
+	err := h.endpoint.Shutdown(ctx)
+	h.endHooks(transports.ErrShutdown)
+	return errors.Join(err, h.farm.close())
+}
+
+// hookContext returns a context for OnDisconnected, with the values of the
+// connection's: it is done when release is called or Shutdown waits no longer.
+func (h *Hub) hookContext(connection context.Context) (ctx context.Context, release func()) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(connection))
+	stop := context.AfterFunc(h.hooks, func() { cancel(context.Cause(h.hooks)) })
+	return ctx, func() {
+		stop()
+		cancel(errReturned)
+	}
 }
 
 // Node is one process of the farm that serves a hub.

@@ -216,10 +216,16 @@ func (s *session) disconnected(cause error, finish func(error)) {
 		return
 	}
 	s.hub.logger.Debug("client disconnected", "connection", s.conn.ID(), "cause", cause)
+	ctx, release := s.hub.hookContext(s.ctx)
+	c := &Context{hub: s.hub, conn: departed{s, ctx}}
 	s.protectThen(onDisconnectedName, func() error {
-		s.hub.config.disconnect(&Context{hub: s.hub, conn: s}, cause)
+		s.hub.config.disconnect(c, cause)
 		return nil
-	}, finish)
+	}, func(err error) {
+		c.end(errReturned)
+		release()
+		finish(err)
+	})
 }
 
 // send queues a frame without waiting. A connection that has ended drops it

@@ -272,7 +272,10 @@ func (c *connection) disconnected(h listed, cause error) {
 	c.mu.Lock()
 	r, t := c.request, c.transport
 	c.mu.Unlock()
-	if err := h.life.Disconnected(c.peer(h, r, r.Context(), t), cause); err != nil {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(c.endpoint.hooks, cancel)()
+	if err := h.life.Disconnected(c.peer(h, r, ctx, t), cause); err != nil {
 		c.endpoint.logger.Debug("OnDisconnected has failed", "connection", c.id, "error", err)
 	}
 }

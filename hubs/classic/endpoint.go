@@ -39,7 +39,9 @@ type Endpoint struct {
 	beatEnd     chan struct{}           // ends the beat; nil: none is running
 	stopped     bool                    // by Shutdown
 	stopping    chan struct{}           // closed then
-	live        sync.WaitGroup          // connections in the table, and the beat
+	hooks       context.Context         // done when Shutdown waits no longer for OnDisconnected
+	endHooks    context.CancelFunc
+	live        sync.WaitGroup // connections in the table, and the beat
 }
 
 // served is a hub, or the handler of raw connections, as the endpoint sees it.
@@ -120,6 +122,7 @@ func newBareEndpoint(o *options) (*Endpoint, error) {
 		unread:      make(map[string]lastResponse),
 		stopping:    make(chan struct{}),
 	}
+	e.hooks, e.endHooks = context.WithCancel(context.Background())
 	e.ended.init(o)
 	e.webSockets.init()
 	e.sends.init(o.parallelCalls)
@@ -279,8 +282,10 @@ func (e *Endpoint) Stats() Stats { return e.stats.snapshot() }
 // Shutdown ends every receive request in a way that lets clients come back, to
 // another process, and waits until they are gone and the calls under way have
 // returned. New ones are refused with 503. OnDisconnected does not run. When ctx
-// is done first, its error is returned.
+// is done first, its error is returned; the contexts of OnDisconnected that still
+// run are done then.
 func (e *Endpoint) Shutdown(ctx context.Context) error {
+	defer e.endHooks()
 	e.mu.Lock()
 	if !e.stopped {
 		e.stopped = true

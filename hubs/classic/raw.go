@@ -81,7 +81,8 @@ func (c *RawConn) Request() *http.Request { return c.peer.Request }
 // lives.
 func (c *RawConn) Items() *sync.Map { return c.peer.Items }
 
-// Context is done when the connection ends. Its values are those of the request.
+// Context is done when the connection ends. Its values are those of the request. In
+// Disconnected it is done when the context of [Endpoint.Shutdown] is.
 func (c *RawConn) Context() context.Context { return c.peer.Context }
 
 // Send sends a value as JSON to the client and never waits for it. The error is

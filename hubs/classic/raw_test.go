@@ -1,6 +1,7 @@
 package classic_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -182,4 +183,24 @@ func TestOptionsThatAreWrong(t *testing.T) {
 	_, err = classic.NewConnections(echo(), classic.WithPolicy(transports.WithIdentity(nil)))
 	require.Error(t, err)
 	classic.ShutDown(t, hub)
+}
+
+// TestShutdownThatGivesUpEndsTheContextOfDisconnected: until then it is not done.
+func TestShutdownThatGivesUpEndsTheContextOfDisconnected(t *testing.T) {
+	t.Parallel()
+	before, after := make(chan error, 1), make(chan error, 1)
+	n := newRawNode(t, classic.RawHandler{Disconnected: func(c *classic.RawConn, _ error) {
+		before <- c.Context().Err()
+		<-c.Context().Done()
+		after <- c.Context().Err()
+	}})
+	c := newClient(t, n, "transport=webSockets")
+	c.startRaw()
+	status, _ := c.ask("/abort", nil)
+	require.Equal(t, http.StatusOK, status)
+	require.NoError(t, await.Receive(t, before, "the call of Disconnected"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, n.endpoint.Shutdown(ctx), context.Canceled)
+	require.ErrorIs(t, await.Receive(t, after, "the end of Disconnected's context"), context.Canceled)
 }

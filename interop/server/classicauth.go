@@ -23,7 +23,7 @@ type authInfo struct {
 
 func (*NoAuthHub) tell(c *hubs.Context, what string, more ...any) error {
 	args := append([]any{c.ConnectionID(), time.Now().Format(time.DateTime)}, more...)
-	return c.Hub().Clients().All().Send(context.WithoutCancel(c), what, args...)
+	return c.Hub().Clients().All().Send(c, what, args...)
 }
 
 // OnConnected tells everyone who has come.
@@ -59,7 +59,7 @@ func (*AuthenticatedEchoHub) OnConnected(c *hubs.Context) error {
 
 // OnDisconnected tells everyone who has gone. The user is known then, too.
 func (*AuthenticatedEchoHub) OnDisconnected(c *hubs.Context, _ error) {
-	_ = c.Hub().Clients().All().Send(context.WithoutCancel(c), "SendUserOnDisconnected", c.UserID())
+	_ = c.Hub().Clients().All().Send(c, "SendUserOnDisconnected", c.UserID())
 }
 
 // The scopes of a token that stand for the contract's roles.

@@ -121,7 +121,7 @@ func (h *ConnectionDataVerifierHub) verify(c *hubs.Context) (bool, error) {
 		return true, nil
 	}
 	h.invalid.Add(1)
-	return false, c.Clients().Caller().Send(context.WithoutCancel(c), "fail", c.Request().URL.String())
+	return false, c.Clients().Caller().Send(c, "fail", c.Request().URL.String())
 }
 
 // OnConnected checks the request.
@@ -156,7 +156,7 @@ func (h *ConnectionDataVerifierHub) Invalid(*hubs.Context) int64 { return h.inva
 type Status struct{}
 
 func (*Status) tell(c *hubs.Context, what string) error {
-	return c.Hub().Clients().All().Send(context.WithoutCancel(c), what, c.ConnectionID(), time.Now().Format(time.DateTime))
+	return c.Hub().Clients().All().Send(c, what, c.ConnectionID(), time.Now().Format(time.DateTime))
 }
 
 // OnConnected tells of a new client.
@@ -214,7 +214,7 @@ func (*MyItemsHub) tell(c *hubs.Context, method string) error {
 	counter, _ := c.Items().LoadOrStore("count", new(atomic.Int64))
 	update := itemsUpdate{method, counter.(*atomic.Int64).Add(1), c.Request().Header, c.Request().URL.Query()}
 	delete(update.Query, "connectionToken") // it would make everyone the caller
-	return c.Hub().Clients().All().Send(context.WithoutCancel(c), "update", update)
+	return c.Hub().Clients().All().Send(c, "update", update)
 }
 
 // GetItems tells of the request of this call.
