@@ -255,9 +255,6 @@ func TestOptionsWithBadValues(t *testing.T) {
 		"version too new":       transports.WithMinimumProtocolVersion(2),
 		"negative version":      transports.WithMinimumProtocolVersion(-1),
 		"nil logger":            transports.WithLogger(nil),
-		"origin without scheme": transports.WithAllowedOrigins("app.example"),
-		"origin with a path":    transports.WithAllowedOrigins("https://app.example/chat"),
-		"unreadable origin":     transports.WithAllowedOrigins("https://app.example:port"),
 	} {
 		_, err := transports.NewEndpoint(newApp(t), opt)
 		require.ErrorContains(t, err, "transports: ", name)

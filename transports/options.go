@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/go-signalr/signalr/negotiate"
@@ -106,46 +104,6 @@ func WithTransports(enabled ...Kind) Option {
 		}
 		return nil
 	}
-}
-
-// WithAllowedOrigins lists the other origins, such as "https://app.example",
-// whose pages may connect: their browsers get the CORS headers they ask for, and
-// their WebSockets are accepted. "*" allows every origin: then any web page can
-// connect with its visitor's cookies. The default is none but the origin of the
-// endpoint itself; WebSockets of others get 403, and clients then quietly take
-// another transport. Requests without an Origin header do not come from other
-// pages and are always allowed.
-//
-// The own origin is known by the request's Host. Behind a proxy that changes it,
-// list the origin that browsers see.
-func WithAllowedOrigins(origins ...string) Option {
-	return func(o *options) error {
-		allowed := make(map[string]bool, len(origins))
-		for _, origin := range origins {
-			if origin == "*" {
-				o.allowOrigin = func(string) bool { return true }
-				return nil
-			}
-			u, err := url.Parse(origin)
-			if err != nil || u.Scheme == "" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-				return fmt.Errorf("transports: %q is not an origin such as https://app.example", origin)
-			}
-			allowed[strings.ToLower(u.Scheme+"://"+u.Host)] = true
-		}
-		o.allowOrigin = func(origin string) bool { return allowed[strings.ToLower(origin)] }
-		return nil
-	}
-}
-
-// checkOrigin allows WebSockets of pages from the host that the request is
-// addressed to or from an allowed origin, and those that no page has opened.
-func (o *options) checkOrigin(r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" || o.allowOrigin != nil && o.allowOrigin(origin) {
-		return true
-	}
-	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, r.Host)
 }
 
 // WithSendTimeout limits one write to a client, and one read of what a client

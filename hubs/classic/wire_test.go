@@ -262,30 +262,48 @@ func TestForeverFrame(t *testing.T) {
 
 func TestOriginsAreThoseOfTheHub(t *testing.T) {
 	t.Parallel()
-	n := newNodeOf(t, []hubs.Option{hubs.WithAllowedOrigins("https://app.example")})
-	for origin, allowed := range map[string]bool{"https://app.example": true, "https://evil.example": false} {
-		c := newClient(t, n, "transport=webSockets")
-		r, err := http.NewRequest(http.MethodGet, c.url("/negotiate", nil), nil)
-		require.NoError(t, err)
-		r.Header.Set("Origin", origin)
-		resp, err := bounded.Do(r)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		if allowed {
-			require.Equal(t, origin, resp.Header.Get("Access-Control-Allow-Origin"))
-			require.Equal(t, "true", resp.Header.Get("Access-Control-Allow-Credentials"))
-		} else {
-			require.Empty(t, resp.Header.Get("Access-Control-Allow-Origin"))
-		}
-		c.negotiate()
-		ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(c.url("/connect", nil), "http"), http.Header{"Origin": {origin}})
-		if allowed {
+	n := newNodeOf(t, []hubs.Option{hubs.WithAllowedOrigins("https://app.example:443", "null", "file://", "capacitor://localhost")})
+	for name, tt := range map[string]struct {
+		host, origin string // no host: the node's own
+		socket, cors bool
+	}{
+		"listed":                    {"", "https://app.example", true, true},
+		"listed, with its port":     {"", "https://app.example:443", true, true},
+		"listed, null":              {"", "null", true, true},
+		"listed, file":              {"", "file://", true, true},
+		"listed, app":               {"", "capacitor://localhost", true, true},
+		"not listed":                {"", "https://evil.example", false, false},
+		"not listed, by the scheme": {"", "http://app.example", false, false},
+		"own, https port in Host":   {"a.example:443", "https://a.example", true, false},
+		"own, http port in Host":    {"a.example:80", "http://a.example", true, false},
+		"own, port of the other":    {"a.example:80", "https://a.example", false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newClient(t, n, "transport=webSockets")
+			r, err := http.NewRequest(http.MethodGet, c.url("/negotiate", nil), nil)
 			require.NoError(t, err)
-			require.NoError(t, ws.Close())
-		} else {
+			r.Header.Set("Origin", tt.origin)
+			resp, err := bounded.Do(r)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, map[bool]string{true: tt.origin}[tt.cors], resp.Header.Get("Access-Control-Allow-Origin"))
+			require.Equal(t, map[bool]string{true: "true"}[tt.cors], resp.Header.Get("Access-Control-Allow-Credentials"))
+
+			c.negotiate()
+			header := http.Header{"Origin": {tt.origin}}
+			if tt.host != "" {
+				header.Set("Host", tt.host)
+			}
+			ws, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(c.url("/connect", nil), "http"), header)
+			if tt.socket {
+				require.NoError(t, err)
+				require.NoError(t, ws.Close())
+				return
+			}
 			require.Error(t, err)
 			require.Equal(t, http.StatusForbidden, resp.StatusCode)
-		}
+		})
 	}
 }
 
