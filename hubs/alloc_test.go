@@ -22,7 +22,7 @@ func TestHubAllocations(t *testing.T) {
 		c := benchHub(t).connect(t, p)
 		require.NoError(t, c.SetDeadline(time.Now().Add(await.Timeout)))
 		text := encoded(t, p, benchText)
-		call := messages(t, p, &protocol.Invocation{InvocationID: "1", Target: "Echo", Arguments: []protocol.Raw{text}})
+		call := messages(t, p, &protocol.Invocation{InvocationID: "1", Target: "Echo", Arguments: [][]byte{text}})
 		answer, err := p.Append(nil, &protocol.Completion{InvocationID: "1", Result: text})
 		require.NoError(t, err)
 		require.LessOrEqual(t, testing.AllocsPerRun(200, func() {
@@ -31,7 +31,7 @@ func TestHubAllocations(t *testing.T) {
 		}), 11.0, "a call, %s", p.Name())
 
 		const items = 1000
-		stream := messages(t, p, &protocol.Invocation{InvocationID: "1", Target: "Count", Arguments: []protocol.Raw{encoded(t, p, items)}, Stream: true})
+		stream := messages(t, p, &protocol.Invocation{InvocationID: "1", Target: "Count", Arguments: [][]byte{encoded(t, p, items)}, Stream: true})
 		size := streamSize(t, p, items)
 		require.LessOrEqual(t, testing.AllocsPerRun(20, func() {
 			c.write(t, stream)

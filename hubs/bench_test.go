@@ -165,7 +165,7 @@ func messages(b testing.TB, p protocol.Protocol, ms ...protocol.Message) []byte 
 	return frames
 }
 
-func encoded(b testing.TB, p protocol.Protocol, v any) protocol.Raw {
+func encoded(b testing.TB, p protocol.Protocol, v any) []byte {
 	b.Helper()
 	raw, err := p.AppendValue(nil, v)
 	require.NoError(b, err)
@@ -187,7 +187,7 @@ func BenchmarkEcho(b *testing.B) {
 				answer := 0
 				for i := range calls {
 					id := strconv.Itoa(i)
-					request = append(request, &protocol.Invocation{InvocationID: id, Target: "Echo", Arguments: []protocol.Raw{text}})
+					request = append(request, &protocol.Invocation{InvocationID: id, Target: "Echo", Arguments: [][]byte{text}})
 					wire, err := p.Append(nil, &protocol.Completion{InvocationID: id, Result: text})
 					require.NoError(b, err)
 					answer += len(wire)
@@ -211,7 +211,7 @@ func BenchmarkStream(b *testing.B) {
 			c := benchHub(b).connect(b, p)
 			answer := streamSize(b, p, items)
 			frames := messages(b, p, &protocol.Invocation{
-				InvocationID: "1", Target: "Count", Arguments: []protocol.Raw{encoded(b, p, items)}, Stream: true,
+				InvocationID: "1", Target: "Count", Arguments: [][]byte{encoded(b, p, items)}, Stream: true,
 			})
 			b.ReportAllocs()
 			for b.Loop() {
@@ -256,7 +256,7 @@ func broadcast(b *testing.B, connections, size int) {
 		go c.drain(&read)
 	}
 	text := strings.Repeat("x", size)
-	wire, err := benchProtocols[0].Append(nil, &protocol.Invocation{Target: "told", Arguments: []protocol.Raw{encoded(b, benchProtocols[0], text)}})
+	wire, err := benchProtocols[0].Append(nil, &protocol.Invocation{Target: "told", Arguments: [][]byte{encoded(b, benchProtocols[0], text)}})
 	require.NoError(b, err)
 	size = len(wire) * connections
 	expected := int64(0)

@@ -51,7 +51,7 @@ func (e *encoding) recycle(m protocol.Message) {
 type scratch struct {
 	buf  []byte
 	ends []int
-	raws []protocol.Raw
+	raws [][]byte
 
 	completion protocol.Completion
 	item       protocol.StreamItem
@@ -79,7 +79,7 @@ func (e *encoding) release(s *scratch) {
 }
 
 // values encodes values one behind the other.
-func (s *scratch) values(p protocol.Protocol, values ...any) ([]protocol.Raw, error) {
+func (s *scratch) values(p protocol.Protocol, values ...any) ([][]byte, error) {
 	var err error
 	for _, v := range values {
 		if s.buf, err = p.AppendValue(s.buf, v); err != nil {

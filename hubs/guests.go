@@ -183,16 +183,8 @@ func (g *guests) text(e *scaleout.Envelope) []byte {
 	if err != nil || !ok {
 		return nil
 	}
-	arguments := append(append([]byte{'['}, joined(call.Arguments)...), ']')
+	arguments := append(append([]byte{'['}, bytes.Join(call.Arguments, []byte{','})...), ']')
 	return bridge.AppendInvocation(make([]byte, 0, len(body)), g.hub.config.name, call.Target, arguments, e.Body(bodyState))
-}
-
-func joined(raws []protocol.Raw) []byte {
-	parts := make([][]byte, len(raws))
-	for i, raw := range raws {
-		parts[i] = raw
-	}
-	return bytes.Join(parts, []byte{','})
 }
 
 // publish sends an envelope about a guest, wherever it is.
@@ -261,9 +253,9 @@ func (g *guests) Call(p *bridge.Peer, name string, arguments []json.RawMessage) 
 	if err := m.checkCount(len(arguments)); err != nil {
 		return nil, g.refused(p, m, err)
 	}
-	raws := make([]protocol.Raw, len(arguments))
+	raws := make([][]byte, len(arguments))
 	for i, a := range arguments {
-		raws[i] = protocol.Raw(a)
+		raws[i] = a
 	}
 	c := &call{method: m}
 	c.Context.hub, c.Context.conn, c.Context.call = g.hub, visitor{g, p}, c

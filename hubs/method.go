@@ -80,7 +80,7 @@ func (t *methodTable) add(methods []*method) error {
 type binder struct {
 	call      *call
 	encoding  *encoding
-	arguments []protocol.Raw
+	arguments [][]byte
 	uploads   []*upload
 	bound     []any // pointers to the decoded arguments, if there are filters to see them
 	position  int   // of the current parameter, from 1
@@ -188,7 +188,7 @@ func (m *method) checkCount(n int) error {
 }
 
 // bindArguments contains panics of the application's own unmarshalers.
-func (c *call) bindArguments(arguments []protocol.Raw, e *encoding) (err error) {
+func (c *call) bindArguments(arguments [][]byte, e *encoding) (err error) {
 	b := c.hub.binders.Get().(*binder)
 	*b = binder{call: c, encoding: e, arguments: arguments, uploads: c.uploads()}
 	defer func() {

@@ -119,7 +119,7 @@ func (h *Hub) invokeHere(ctx context.Context, connectionID, method string, args 
 type clientAnswer struct {
 	outcome  uint8
 	failure  string // the client's error, if it is not empty
-	result   protocol.Raw
+	result   []byte
 	encoding *encoding // of result
 }
 

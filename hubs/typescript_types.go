@@ -9,8 +9,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/go-signalr/signalr/protocol"
 )
 
 // tsReserved are the names that a declaration must not take: those that the
@@ -44,8 +42,6 @@ func (ts *tsTypes) of(t reflect.Type) string {
 		return "string"
 	case reflect.TypeFor[json.Number]():
 		return "number"
-	case reflect.TypeFor[protocol.Raw]():
-		return "unknown"
 	}
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Interface: // what they lead to has the methods

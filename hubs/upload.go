@@ -6,8 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"sync"
-
-	"github.com/go-signalr/signalr/protocol"
 )
 
 // upload is one stream from the client to a running hub method (reference 6.5).
@@ -26,8 +24,8 @@ type upload struct {
 
 // uploadItem is an item that waits.
 type uploadItem struct {
-	raw   protocol.Raw // a copy
-	ahead bool         // it counts to session.ahead, not to session.input
+	raw   []byte // a copy
+	ahead bool   // it counts to session.ahead, not to session.input
 }
 
 // itemOverhead is about what a waiting item takes in memory beside its bytes.
@@ -38,7 +36,7 @@ func (i uploadItem) cost() int { return len(i.raw) + itemOverhead }
 func newUpload(c *call, id string) *upload { return &upload{call: c, id: id} }
 
 // push adds an item.
-func (u *upload) push(item protocol.Raw) {
+func (u *upload) push(item []byte) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.err != nil {
@@ -92,7 +90,7 @@ func (u *upload) wake() {
 
 // next returns the next item, or the error that ended the stream; io.EOF is its
 // proper end.
-func (u *upload) next(ctx context.Context) (protocol.Raw, error) {
+func (u *upload) next(ctx context.Context) ([]byte, error) {
 	for {
 		u.mu.Lock()
 		if len(u.items) > 0 {
@@ -122,7 +120,7 @@ func (u *upload) next(ctx context.Context) (protocol.Raw, error) {
 
 // decode reads an item into a new value. An item that does not decode fails the
 // stream.
-func (u *upload) decode(item protocol.Raw, of reflect.Type) (reflect.Value, error) {
+func (u *upload) decode(item []byte, of reflect.Type) (reflect.Value, error) {
 	v := reflect.New(of)
 	s := u.call.session()
 	err := s.protect(u.call.method.name, func() error { // with the application's own unmarshalers

@@ -56,9 +56,11 @@ func TestAppendSimpleValuesAllocatesNothing(t *testing.T) {
 		float32(0.1), 1e-7, []byte{1, 2, 3},
 	}
 	for _, p := range protocols {
-		raw, err := p.AppendValue(nil, "raw")
+		value, err := p.AppendValue(nil, "raw")
 		require.NoError(t, err)
-		for _, v := range append(values, protocol.Raw(raw)) {
+		var raw protocol.Raw
+		require.NoError(t, p.Unmarshal(value, &raw))
+		for _, v := range append(values, raw) {
 			got := testing.AllocsPerRun(100, func() {
 				if _, err := p.AppendValue(dst, v); err != nil {
 					t.Fatal(err)
@@ -78,7 +80,7 @@ func TestUnmarshalSimpleValuesAllocations(t *testing.T) {
 		yes, err := p.AppendValue(nil, true)
 		require.NoError(t, err)
 		tests := []struct {
-			raw    protocol.Raw
+			raw    []byte
 			target any
 			budget float64
 		}{

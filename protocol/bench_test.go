@@ -14,15 +14,15 @@ var protocols = []protocol.Protocol{protocol.NewJSON(), protocol.NewMessagePack(
 // traffic returns one typical message of each kind, its values encoded by p.
 func traffic(tb testing.TB, p protocol.Protocol) []protocol.Message {
 	tb.Helper()
-	value := func(v any) protocol.Raw {
+	value := func(v any) []byte {
 		raw, err := p.AppendValue(nil, v)
 		require.NoError(tb, err)
 		return raw
 	}
 	text := value("Hello, how are you today?")
 	return []protocol.Message{
-		&protocol.Invocation{InvocationID: "17", Target: "Send", Arguments: []protocol.Raw{text, value(42)}},
-		&protocol.Invocation{InvocationID: "18", Target: "Count", Arguments: []protocol.Raw{value(10)}, Stream: true},
+		&protocol.Invocation{InvocationID: "17", Target: "Send", Arguments: [][]byte{text, value(42)}},
+		&protocol.Invocation{InvocationID: "18", Target: "Count", Arguments: [][]byte{value(10)}, Stream: true},
 		&protocol.StreamItem{InvocationID: "18", Item: text},
 		&protocol.Completion{InvocationID: "17", Result: text},
 		&protocol.CancelInvocation{InvocationID: "18"},

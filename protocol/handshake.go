@@ -56,7 +56,7 @@ func SplitRecord(data []byte, limit int) (frame, rest []byte, err error) {
 // skipped; anything else that is not a request is an *Error.
 func ParseHandshake(frame []byte) (HandshakeRequest, error) {
 	s := jsonScanner{data: frame}
-	var name, version Raw
+	var name, version []byte
 	if err := s.openObject(); err != nil {
 		return HandshakeRequest{}, err
 	}

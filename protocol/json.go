@@ -36,7 +36,7 @@ func (p *jsonProtocol) Parse(frame []byte) (Message, error) {
 		return nil, &Error{Detail: detailReading}
 	}
 	var e jsonEnvelope
-	var few [8]Raw
+	var few [8][]byte
 	arguments, err := e.scan(frame, few[:0])
 	if err != nil {
 		return nil, err
@@ -61,22 +61,22 @@ func (p *jsonProtocol) Parse(frame []byte) (Message, error) {
 // client may send them in any order, and JavaScript sends the type last. A nil
 // value means that the property is absent.
 type jsonEnvelope struct {
-	kind           Raw
-	headers        Raw
-	invocationID   Raw
-	target         Raw
-	arguments      Raw
-	streamIDs      Raw
-	item           Raw
-	result         Raw
-	error          Raw
-	allowReconnect Raw
-	sequenceID     Raw
+	kind           []byte
+	headers        []byte
+	invocationID   []byte
+	target         []byte
+	arguments      []byte
+	streamIDs      []byte
+	item           []byte
+	result         []byte
+	error          []byte
+	allowReconnect []byte
+	sequenceID     []byte
 }
 
 // scan reads all properties, and appends the arguments to into. Of duplicates the
 // last one wins.
-func (e *jsonEnvelope) scan(frame []byte, into []Raw) (arguments []Raw, err error) {
+func (e *jsonEnvelope) scan(frame []byte, into [][]byte) (arguments [][]byte, err error) {
 	s := jsonScanner{data: frame}
 	if err := s.openObject(); err != nil {
 		return nil, err
@@ -142,10 +142,10 @@ func (e *jsonEnvelope) checkKinds() error {
 }
 
 // isKind reports whether a property is absent or of the given kind.
-func isKind(raw Raw, kind string) bool { return raw == nil || kindOf(raw) == kind }
+func isKind(raw []byte, kind string) bool { return raw == nil || kindOf(raw) == kind }
 
 // message builds the message of a known type.
-func (e *jsonEnvelope) message(kind Type, arguments []Raw, memory *recycled) (Message, error) {
+func (e *jsonEnvelope) message(kind Type, arguments [][]byte, memory *recycled) (Message, error) {
 	switch kind {
 	case TypePing:
 		return &Ping{}, nil
@@ -197,7 +197,7 @@ func (e *jsonEnvelope) message(kind Type, arguments []Raw, memory *recycled) (Me
 	}
 }
 
-func (e *jsonEnvelope) invocation(arguments []Raw, memory *recycled) (*Invocation, error) {
+func (e *jsonEnvelope) invocation(arguments [][]byte, memory *recycled) (*Invocation, error) {
 	target, err := optionalString(e.target)
 	if err != nil {
 		return nil, err
@@ -281,7 +281,7 @@ func (e *jsonEnvelope) decodeStreamIDs() ([]string, error) {
 }
 
 // optionalString decodes a property that is absent or a string.
-func optionalString(raw Raw) (string, error) {
+func optionalString(raw []byte) (string, error) {
 	if raw == nil {
 		return "", nil
 	}

@@ -24,7 +24,7 @@ const (
 )
 
 // kindOf returns the kind of a scanned value. Its first byte tells.
-func kindOf(raw Raw) string {
+func kindOf(raw []byte) string {
 	switch raw[0] {
 	case '"':
 		return kindString
@@ -54,7 +54,7 @@ type jsonScanner struct {
 	data []byte
 	pos  int
 	// name is the name of the current member, as a string value.
-	name   Raw
+	name   []byte
 	begun  bool // the open object or array has had its first child
 	failed bool
 }
@@ -110,7 +110,7 @@ func (s *jsonScanner) nextMember() bool {
 		return s.fail()
 	}
 	end := start + bytes.LastIndexByte(s.data[start:s.pos], '"')
-	s.name = Raw(s.data[start : end+1])
+	s.name = s.data[start : end+1]
 	return true
 }
 
@@ -164,19 +164,19 @@ func (s *jsonScanner) end() error {
 
 // value steps over one value and returns it without the white space around it, or
 // nil if it is malformed or nests too deep.
-func (s *jsonScanner) value() Raw {
+func (s *jsonScanner) value() []byte {
 	s.peek()
 	start := s.pos
 	if !s.skip() {
 		s.failed = true
 		return nil
 	}
-	return Raw(s.data[start:s.pos:s.pos])
+	return s.data[start:s.pos:s.pos]
 }
 
 // array steps over one value, which must be an array, and appends its elements to
 // into.
-func (s *jsonScanner) array(into []Raw) (raw Raw, elements []Raw) {
+func (s *jsonScanner) array(into [][]byte) (raw []byte, elements [][]byte) {
 	start := s.pos
 	outer := s.begun
 	s.pos++
@@ -188,7 +188,7 @@ func (s *jsonScanner) array(into []Raw) (raw Raw, elements []Raw) {
 	if s.failed {
 		return nil, nil
 	}
-	return Raw(s.data[start:s.pos:s.pos]), into
+	return s.data[start:s.pos:s.pos], into
 }
 
 // skip steps over one value.
@@ -379,7 +379,7 @@ func isHex(c byte) bool {
 // decodeString returns the string that a scanned string value stands for, and
 // false when that is not Unicode: invalid UTF-8 or half a surrogate pair. Ids and
 // names are compared and sent back, so a replacement character would not do.
-func decodeString(raw Raw) (string, bool) {
+func decodeString(raw []byte) (string, bool) {
 	inner := raw[1 : len(raw)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
 		if !utf8.Valid(inner) {
@@ -451,7 +451,7 @@ func hex4(b []byte) rune {
 // decodeInteger returns the integer of the given size in bits that a scanned
 // value stands for, and false if it is anything else; a number with a fraction or
 // an exponent is something else.
-func decodeInteger(raw Raw, bits int) (int64, bool) {
+func decodeInteger(raw []byte, bits int) (int64, bool) {
 	n, err := strconv.ParseInt(string(raw), 10, bits)
 	return n, err == nil
 }

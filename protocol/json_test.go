@@ -11,10 +11,10 @@ import (
 )
 
 // raws turns encoded values into what Parse returns.
-func raws(values ...string) []protocol.Raw {
-	var list []protocol.Raw
+func raws(values ...string) [][]byte {
+	var list [][]byte
 	for _, v := range values {
-		list = append(list, protocol.Raw(v))
+		list = append(list, []byte(v))
 	}
 	return list
 }
@@ -35,13 +35,13 @@ var jsonGolden = []struct {
 			InvocationID: "x", Target: "t", Arguments: raws("null", `{"a":[1]}`), StreamIDs: []string{"1", "2"},
 		}},
 	{"item", `{"type":2,"invocationId":"4","item":null}`,
-		&protocol.StreamItem{InvocationID: "4", Item: protocol.Raw("null")}},
+		&protocol.StreamItem{InvocationID: "4", Item: []byte("null")}},
 	{"item with headers", `{"type":2,"headers":{"k":"v"},"invocationId":"4","item":{"a":1}}`,
-		&protocol.StreamItem{Headers: map[string]string{"k": "v"}, InvocationID: "4", Item: protocol.Raw(`{"a":1}`)}},
+		&protocol.StreamItem{Headers: map[string]string{"k": "v"}, InvocationID: "4", Item: []byte(`{"a":1}`)}},
 	{"null result", `{"type":3,"invocationId":"4","result":null}`,
-		&protocol.Completion{InvocationID: "4", Result: protocol.Raw("null")}},
+		&protocol.Completion{InvocationID: "4", Result: []byte("null")}},
 	{"result", `{"type":3,"invocationId":"4","result":[1,2]}`,
-		&protocol.Completion{InvocationID: "4", Result: protocol.Raw("[1,2]")}},
+		&protocol.Completion{InvocationID: "4", Result: []byte("[1,2]")}},
 	{"end of stream", `{"type":3,"invocationId":"4"}`,
 		&protocol.Completion{InvocationID: "4"}},
 	{"error", `{"type":3,"invocationId":"4","error":"no"}`,
@@ -94,13 +94,13 @@ func TestJSONParseTolerates(t *testing.T) {
 		{"JavaScript's order with streams", `{"arguments":[],"invocationId":"1","streamIds":["0"],"target":"Up","type":1}`,
 			&protocol.Invocation{InvocationID: "1", Target: "Up", StreamIDs: []string{"0"}}},
 		{"JavaScript's item", `{"invocationId":"0","item":1,"type":2}`,
-			&protocol.StreamItem{InvocationID: "0", Item: protocol.Raw("1")}},
+			&protocol.StreamItem{InvocationID: "0", Item: []byte("1")}},
 		{"JavaScript's error", `{"error":"Error: boom","invocationId":"s1","type":3}`,
 			&protocol.Completion{InvocationID: "s1", Error: "Error: boom"}},
 		{"JavaScript's result", `{"invocationId":"s1","result":null,"type":3}`,
-			&protocol.Completion{InvocationID: "s1", Result: protocol.Raw("null")}},
+			&protocol.Completion{InvocationID: "s1", Result: []byte("null")}},
 		{"item before id", `{"type":2,"item":[1],"invocationId":"3"}`,
-			&protocol.StreamItem{InvocationID: "3", Item: protocol.Raw("[1]")}},
+			&protocol.StreamItem{InvocationID: "3", Item: []byte("[1]")}},
 		{"empty id is absent", `{"type":1,"invocationId":"","target":"t","arguments":[]}`,
 			&protocol.Invocation{Target: "t"}},
 		{"empty stream ids", `{"type":1,"target":"t","arguments":[],"streamIds":[]}`,
@@ -341,7 +341,7 @@ var unwritable = []struct {
 	{"item without id", &protocol.StreamItem{}},
 	{"completion without id", &protocol.Completion{}},
 	{"cancel without id", &protocol.CancelInvocation{}},
-	{"result and error", &protocol.Completion{InvocationID: "1", Error: "e", Result: protocol.Raw("null")}},
+	{"result and error", &protocol.Completion{InvocationID: "1", Error: "e", Result: []byte("null")}},
 	{"unknown", &protocol.Unknown{Kind: 10}},
 	{"foreign", foreign{}},
 	{"nil", nil},
@@ -363,7 +363,7 @@ func TestJSONAppendRefuses(t *testing.T) {
 func TestJSONAppendNilValuesAsNull(t *testing.T) {
 	t.Parallel()
 	p := protocol.NewJSON()
-	wire, err := p.Append(nil, &protocol.Invocation{Target: "t", Arguments: []protocol.Raw{nil}})
+	wire, err := p.Append(nil, &protocol.Invocation{Target: "t", Arguments: [][]byte{nil}})
 	require.NoError(t, err)
 	require.Equal(t, `{"type":1,"target":"t","arguments":[null]}`+"\x1e", string(wire))
 	wire, err = p.Append(nil, &protocol.StreamItem{InvocationID: "1"})

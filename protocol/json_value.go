@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -16,7 +15,7 @@ var errNotUTF8 = errors.New("protocol: the JSON encoding of the value is not val
 // Unmarshal gives the most common types a way around encoding/json, which would
 // scan the value anew. Whatever these ways do not recognise at once goes to
 // encoding/json all the same, so that there is one source of rules and errors.
-func (*jsonProtocol) Unmarshal(raw Raw, v any) error {
+func (*jsonProtocol) Unmarshal(raw []byte, v any) error {
 	switch v := v.(type) {
 	case *string:
 		if v != nil && isPlainString(raw) {
@@ -62,8 +61,7 @@ func (*jsonProtocol) Unmarshal(raw Raw, v any) error {
 		}
 	case *Raw:
 		if v != nil {
-			*v = bytes.Clone(raw)
-			return nil
+			return v.UnmarshalJSON(raw)
 		}
 	}
 	return json.Unmarshal(raw, v)
@@ -71,7 +69,7 @@ func (*jsonProtocol) Unmarshal(raw Raw, v any) error {
 
 // isPlainString reports whether raw is a string without escapes that stands for
 // its own bytes.
-func isPlainString(raw Raw) bool {
+func isPlainString(raw []byte) bool {
 	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' {
 		return false
 	}
@@ -85,19 +83,19 @@ func isPlainString(raw Raw) bool {
 }
 
 // isNumber reports whether raw is a JSON number and nothing else.
-func isNumber(raw Raw) bool {
+func isNumber(raw []byte) bool {
 	s := jsonScanner{data: raw}
 	return s.number() && s.pos == len(raw)
 }
 
-func plainInteger(raw Raw, bits int) (int64, bool) {
+func plainInteger(raw []byte, bits int) (int64, bool) {
 	if !isNumber(raw) {
 		return 0, false
 	}
 	return decodeInteger(raw, bits)
 }
 
-func plainNumber(raw Raw) (float64, bool) {
+func plainNumber(raw []byte) (float64, bool) {
 	if !isNumber(raw) {
 		return 0, false
 	}
@@ -112,10 +110,7 @@ func (p *jsonProtocol) AppendValue(dst []byte, v any) ([]byte, error) {
 	case nil:
 		return append(dst, "null"...), nil
 	case Raw:
-		if !utf8.Valid(v) {
-			return dst, errNotUTF8
-		}
-		return appendRaw(dst, v), nil
+		return v.appendJSON(dst)
 	case string:
 		return appendString(dst, v), nil
 	case bool:

@@ -87,10 +87,10 @@ func TestJSONAppendValueRefuses(t *testing.T) {
 func TestJSONAppendValueCopiesRaw(t *testing.T) {
 	t.Parallel()
 	p := protocol.NewJSON()
-	got, err := p.AppendValue(nil, protocol.Raw(`{ "a" : 1 }`))
+	got, err := p.AppendValue(nil, rawJSON(t, `{ "a" : 1 }`))
 	require.NoError(t, err)
 	require.Equal(t, `{ "a" : 1 }`, string(got))
-	got, err = p.AppendValue(nil, protocol.Raw(nil))
+	got, err = p.AppendValue(nil, protocol.Raw{})
 	require.NoError(t, err)
 	require.Equal(t, "null", string(got))
 }
@@ -124,7 +124,7 @@ func TestJSONUnmarshalAgreesWithEncodingJSON(t *testing.T) {
 		for _, target := range targets {
 			want, got := target(), target()
 			wantErr := json.Unmarshal([]byte(input), want)
-			gotErr := p.Unmarshal(protocol.Raw(input), got)
+			gotErr := p.Unmarshal([]byte(input), got)
 			require.Equal(t, wantErr, gotErr, "%q into %T", input, got)
 			require.Equal(t, want, got, "%q into %T", input, got)
 		}
@@ -135,7 +135,7 @@ func TestJSONUnmarshalAgreesWithEncodingJSON(t *testing.T) {
 func TestJSONUnmarshalNeverAliases(t *testing.T) {
 	t.Parallel()
 	p := protocol.NewJSON()
-	raw := protocol.Raw(`"abcdef"`)
+	raw := []byte(`"abcdef"`)
 	var (
 		s       string
 		a       any
@@ -151,7 +151,7 @@ func TestJSONUnmarshalNeverAliases(t *testing.T) {
 	require.Equal(t, "abcdef", s)
 	require.Equal(t, "abcdef", a)
 	require.Equal(t, `"abcdef"`, string(message))
-	require.Equal(t, `"abcdef"`, string(kept))
+	require.Equal(t, `"abcdef"`, jsonOf(t, kept))
 }
 
 type failing struct{ err error }

@@ -89,7 +89,7 @@ func appendSequenceID(dst []byte, id int64) []byte {
 }
 
 // appendRaw appends a value that is encoded already; none is null.
-func appendRaw(dst []byte, raw Raw) []byte {
+func appendRaw(dst []byte, raw []byte) []byte {
 	if len(raw) == 0 {
 		return append(dst, "null"...)
 	}

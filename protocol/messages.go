@@ -24,12 +24,12 @@ const (
 	TypeSequence         Type = 9
 )
 
-// Raw is one value, still in the encoding of its protocol. In a parsed message it
-// aliases the parsed bytes: who keeps it longer than those must copy it.
-type Raw []byte
-
 // Message is one hub message: a pointer to one of the structs below. A message
 // may be read by several goroutines at once as long as none changes it.
+//
+// Its arguments, items and results are values in the encoding of one protocol. In
+// a parsed message they alias the parsed bytes: who keeps one longer than those
+// must copy it.
 type Message interface {
 	// Type returns the message's number on the wire.
 	Type() Type
@@ -46,7 +46,7 @@ type Invocation struct {
 	// Target is the name of the method, never empty.
 	Target string
 	// Arguments are the encoded arguments, empty when there are none.
-	Arguments []Raw
+	Arguments [][]byte
 	// StreamIDs name the streams that the caller is going to upload.
 	StreamIDs []string
 	// Stream asks for a stream of results.
@@ -59,7 +59,7 @@ type StreamItem struct {
 	// InvocationID is the id of the call, or of the uploaded stream.
 	InvocationID string
 	// Item is the encoded item; nil is written as null.
-	Item Raw
+	Item []byte
 }
 
 // Completion ends a call or a stream, in either direction.
@@ -69,7 +69,7 @@ type Completion struct {
 	InvocationID string
 	// Result is the encoded result. Nil means that there is none, which is not
 	// the same as a result that is null (reference 4.2).
-	Result Raw
+	Result []byte
 	// Error is the text of the failure, empty on success. It excludes Result.
 	Error string
 }

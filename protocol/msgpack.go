@@ -28,6 +28,8 @@ import (
 //     CustomEncoder and CustomDecoder, its other options in tags and the types
 //     registered with it have no effect. Next come the interfaces of package encoding
 //     for text, so that a UUID is the same string in both protocols.
+//   - A json.RawMessage or json.Number is the value that it stands for, transcoded as
+//     a [Raw] is; a json.Number is read from a str, too.
 //   - Nil is read into pointers, slices, maps and interfaces as nil and leaves
 //     everything else as it is, as null does in encoding/json: JavaScript has nil
 //     for a member that is undefined.
@@ -193,7 +195,7 @@ func (e *msgpackEnvelope) invocation(stream bool, memory *recycled) Message {
 		id = e.string("invocationId", true)
 	}
 	target := e.required("target")
-	var few [8]Raw
+	var few [8][]byte
 	m := memory.invocation(e.arguments(few[:0]))
 	m.Headers, m.InvocationID, m.Target, m.Stream = headers, id, target, stream
 	if e.items > 0 { // JavaScript leaves them out when there are none
@@ -243,7 +245,7 @@ func (e *msgpackEnvelope) headers() map[string]string {
 }
 
 // arguments appends the arguments to into: no memory is made for a mere claim.
-func (e *msgpackEnvelope) arguments(into []Raw) []Raw {
+func (e *msgpackEnvelope) arguments(into [][]byte) [][]byte {
 	for range e.array("arguments") {
 		raw := e.msgpackReader.value()
 		if raw == nil {
@@ -333,7 +335,7 @@ func (e *msgpackEnvelope) bool(field string) bool {
 }
 
 // value reads an item of any kind.
-func (e *msgpackEnvelope) value(field string) Raw {
+func (e *msgpackEnvelope) value(field string) []byte {
 	e.item(field)
 	if e.err != nil {
 		return nil

@@ -42,7 +42,7 @@ func (d *msgpackDecoder) kind() msgpackKind {
 }
 
 // value steps over the next value and returns it. Skip would copy it first.
-func (d *msgpackDecoder) value() Raw {
+func (d *msgpackDecoder) value() []byte {
 	r := msgpackReader{data: d.in.Bytes()}
 	raw := r.value()
 	d.in.Next(len(raw))
@@ -62,32 +62,38 @@ func (d *msgpackDecoder) text() (string, error) {
 	return validString(string(b)), err
 }
 
-// time reads an ext that must be a timestamp in one of its three forms. DecodeTime
-// would take another type of ext too, and any number of nanoseconds.
+// time reads an ext that must be a timestamp.
 func (d *msgpackDecoder) time() (time.Time, error) {
-	const timestamp = -1
 	kind, size, err := d.DecodeExtHeader()
 	if err != nil {
 		return time.Time{}, err
 	}
-	if kind != timestamp {
+	return timestamp(kind, d.in.Next(size))
+}
+
+// timestamp returns the time that an ext of the given type stands for, in one of its
+// three forms. The library's DecodeTime would take another type of ext too, and any
+// number of nanoseconds.
+func timestamp(kind int8, content []byte) (time.Time, error) {
+	const extTimestamp = -1
+	if kind != extTimestamp {
 		return time.Time{}, fmt.Errorf("protocol: MessagePack extension type %d is not known", kind)
 	}
 	var (
 		seconds     int64
 		nanoseconds uint64
 	)
-	switch b := d.in.Next(size); len(b) {
+	switch len(content) {
 	case 4:
-		seconds = int64(binary.BigEndian.Uint32(b))
+		seconds = int64(binary.BigEndian.Uint32(content))
 	case 8:
-		bits := binary.BigEndian.Uint64(b)
+		bits := binary.BigEndian.Uint64(content)
 		seconds, nanoseconds = int64(bits&(1<<34-1)), bits>>34
 	case 12:
-		nanoseconds = uint64(binary.BigEndian.Uint32(b))
-		seconds = int64(binary.BigEndian.Uint64(b[4:]))
+		nanoseconds = uint64(binary.BigEndian.Uint32(content))
+		seconds = int64(binary.BigEndian.Uint64(content[4:]))
 	default:
-		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp of %d bytes", len(b))
+		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp of %d bytes", len(content))
 	}
 	if nanoseconds >= uint64(time.Second) {
 		return time.Time{}, fmt.Errorf("protocol: a MessagePack timestamp with %d nanoseconds", nanoseconds)
@@ -141,15 +147,14 @@ func (d *msgpackDecoder) any() (any, error) {
 	}
 }
 
-func (p *msgpackProtocol) Unmarshal(raw Raw, v any) error {
+func (p *msgpackProtocol) Unmarshal(raw []byte, v any) error {
+	if v, ok := v.(*Raw); ok && v != nil {
+		return v.UnmarshalMsgpack(raw)
+	}
 	// One check bounds all that follows: whatever a length says from here on is
 	// true, and nothing is nested too deep.
 	if r := (msgpackReader{data: raw}); !r.skip() || !r.done() {
 		return errMalformed
-	}
-	if v, ok := v.(*Raw); ok && v != nil {
-		*v = bytes.Clone(raw)
-		return nil
 	}
 	target := reflect.ValueOf(v)
 	if target.Kind() != reflect.Pointer || target.IsNil() {
@@ -178,6 +183,9 @@ func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 	info := p.typeOf(v.Type())
 	if info.decode == asItself {
 		return v.Addr().Interface().(msgpack.Unmarshaler).UnmarshalMsgpack(d.value())
+	}
+	if info.decode == asJSON {
+		return d.json(v)
 	}
 	kind := d.kind()
 	if kind == msgpackNil {
@@ -242,6 +250,29 @@ func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 	default:
 		return decodeScalar(d, kind, v)
 	}
+}
+
+// json reads any value into a json.RawMessage, or a number, also one in a str, into a
+// json.Number.
+func (d *msgpackDecoder) json(v reflect.Value) error {
+	kind := d.kind()
+	value, err := transcodeMsgpack(nil, d.value())
+	switch {
+	case err != nil:
+		return err
+	case v.Kind() == reflect.Slice:
+		v.SetBytes(value)
+		return nil
+	case kind == msgpackNil:
+		return nil
+	case kind == msgpackStr:
+		value = value[1 : len(value)-1] // if it is a number, nothing in it was escaped
+	}
+	if !isNumber(value) {
+		return errMismatch(kind, v)
+	}
+	v.SetString(string(value))
+	return nil
 }
 
 func decodeScalar(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {

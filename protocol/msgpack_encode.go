@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ func (p *msgpackProtocol) AppendValue(dst []byte, v any) ([]byte, error) {
 	case nil:
 		return append(dst, 0xc0), nil
 	case Raw:
-		return appendMsgpackRaw(dst, v), nil
+		return v.appendMsgpack(dst)
 	case string:
 		return appendStr(dst, v), nil
 	case bool:
@@ -107,6 +108,8 @@ func (p *msgpackProtocol) encode(e *msgpackEncoder, v reflect.Value, depth int) 
 			return err
 		}
 		return e.text(string(text))
+	case asJSON:
+		return e.json(v)
 	}
 
 	switch v.Kind() {
@@ -131,6 +134,28 @@ func (p *msgpackProtocol) encode(e *msgpackEncoder, v reflect.Value, depth int) 
 	default:
 		return fmt.Errorf("protocol: cannot write a %s as MessagePack", v.Type())
 	}
+}
+
+// json writes what a json.RawMessage or a json.Number stands for. As in
+// encoding/json, nil is null and an empty number is 0.
+func (e *msgpackEncoder) json(v reflect.Value) error {
+	var value []byte
+	if v.Kind() == reflect.String {
+		if value = []byte(cmp.Or(v.String(), "0")); !isNumber(value) {
+			return fmt.Errorf("protocol: %.40q is no number", value)
+		}
+	} else {
+		if v.IsNil() {
+			return e.EncodeNil()
+		}
+		var err error
+		if value, err = oneJSON(v.Bytes()); err != nil {
+			return err
+		}
+	}
+	out, err := transcodeJSON(e.out.AvailableBuffer(), value)
+	e.out.Write(out)
+	return err
 }
 
 func (p *msgpackProtocol) encodeArray(e *msgpackEncoder, v reflect.Value, info *msgpackType, depth int) error {

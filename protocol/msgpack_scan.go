@@ -35,10 +35,10 @@ func (k msgpackKind) isKey() bool { return k == msgpackStr || k == msgpackInt ||
 // the content of a longer one.
 type msgpackToken struct {
 	kind msgpackKind
-	// bits are the value of a bool or an integer.
+	// bits are the value of a bool, an integer or a float.
 	bits uint64
 	// size counts the bytes of a str, bin or ext, the elements of an array or the
-	// pairs of a map. There is input left for all of them.
+	// pairs of a map. There is input left for all of them. Of a float it is the width.
 	size int
 	// ext is the type of an ext.
 	ext int8
@@ -81,8 +81,9 @@ func (r *msgpackReader) next() (msgpackToken, bool) {
 	case 0xc7, 0xc8, 0xc9: // ext 8, 16, 32
 		return r.sized(msgpackExt, 1<<(c-0xc7))
 	case 0xca, 0xcb: // float 32, 64
-		_, ok := r.number(4 << (c - 0xca))
-		return msgpackToken{kind: msgpackFloat}, ok
+		width := 4 << (c - 0xca)
+		bits, ok := r.number(width)
+		return msgpackToken{kind: msgpackFloat, bits: bits, size: width}, ok
 	case 0xcc, 0xcd, 0xce, 0xcf: // uint 8, 16, 32, 64
 		bits, ok := r.number(1 << (c - 0xcc))
 		return msgpackToken{kind: msgpackUint, bits: bits}, ok
@@ -217,12 +218,12 @@ func (r *msgpackReader) skip() bool {
 }
 
 // value steps over one value and returns it, or nil if it is malformed.
-func (r *msgpackReader) value() Raw {
+func (r *msgpackReader) value() []byte {
 	start := r.pos
 	if !r.skip() {
 		return nil
 	}
-	return Raw(r.data[start:r.pos:r.pos])
+	return r.data[start:r.pos:r.pos]
 }
 
 // done reports whether all input has been read.

@@ -20,14 +20,14 @@ func unhex(tb testing.TB, digits string) []byte {
 }
 
 // hexRaws turns encoded values into what Parse returns.
-func hexRaws(values ...string) []protocol.Raw {
-	var list []protocol.Raw
+func hexRaws(values ...string) [][]byte {
+	var list [][]byte
 	for _, v := range values {
 		b, err := hex.DecodeString(v)
 		if err != nil {
 			panic(err)
 		}
-		list = append(list, protocol.Raw(b))
+		list = append(list, b)
 	}
 	return list
 }
@@ -91,9 +91,9 @@ func TestMessagePackManyArguments(t *testing.T) {
 	t.Parallel()
 	p := protocol.NewMessagePack()
 	for n, head := range map[int]string{15: "9f", 16: "dc 00 10", 65535: "dc ff ff", 65536: "dd 00 01 00 00"} {
-		m := &protocol.Invocation{Target: "t", Arguments: make([]protocol.Raw, n)}
+		m := &protocol.Invocation{Target: "t", Arguments: make([][]byte, n)}
 		for i := range m.Arguments {
-			m.Arguments[i] = protocol.Raw{7}
+			m.Arguments[i] = []byte{7}
 		}
 		frame := frameOf(t, p, m)
 		start := append(unhex(t, "96 01 80 c0 a1 74"), unhex(t, head)...)

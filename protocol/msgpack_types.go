@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding"
+	"encoding/json"
 	"reflect"
 	"slices"
 	"strings"
@@ -18,6 +19,7 @@ const (
 	asTime                 // as a timestamp
 	asItself               // by the type's own methods for MessagePack
 	asText                 // by its methods for text
+	asJSON                 // as what its JSON stands for
 )
 
 // msgpackType is what must be known about a Go type. It is made once per type.
@@ -58,8 +60,11 @@ func newMsgpackType(t reflect.Type) *msgpackType {
 	info.encode = encodeManner(t)
 	info.address = encodeManner(reflect.PointerTo(t))
 	info.decode = decodeManner(reflect.PointerTo(t))
-	if t == reflect.TypeFor[time.Time]() {
+	switch t {
+	case reflect.TypeFor[time.Time]():
 		info.encode, info.address, info.decode = asTime, asTime, asTime
+	case reflect.TypeFor[json.RawMessage](), reflect.TypeFor[json.Number]():
+		info.encode, info.address, info.decode = asJSON, asJSON, asJSON
 	}
 	switch t.Kind() {
 	case reflect.Slice, reflect.Array:

@@ -130,7 +130,7 @@ func appendOptional(dst []byte, s string) []byte {
 }
 
 // appendMsgpackRaw appends a value that is encoded already; none is nil.
-func appendMsgpackRaw(dst []byte, raw Raw) []byte {
+func appendMsgpackRaw(dst []byte, raw []byte) []byte {
 	if len(raw) == 0 {
 		return append(dst, 0xc0)
 	}

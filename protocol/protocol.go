@@ -2,8 +2,8 @@
 // JSON and MessagePack, together with the handshake that chooses between them.
 //
 // It knows nothing of HTTP, connections or hubs: bytes in, messages out, and
-// back. Arguments, items and results stay in their encoding ([Raw]) until the
-// caller knows the Go type to decode them into:
+// back. Arguments, items and results stay in their encoding until the caller knows
+// the Go type to decode them into:
 //
 //	frame, rest, err := p.Split(buffer, limit)   // cut one message off the bytes received
 //	message, err := p.Parse(frame)               // *Invocation, *Completion, …
@@ -61,23 +61,22 @@ type Protocol interface {
 	// Framing that cannot be right is an *Error.
 	Split(data []byte, limit int) (frame, rest []byte, err error)
 
-	// Parse reads one frame. The Raw values of the message alias frame; nothing
-	// else does. A malformed frame is an *Error; a well-formed message of a type
+	// Parse reads one frame. The values of the message alias frame; nothing else
+	// does. A malformed frame is an *Error; a well-formed message of a type
 	// that this package does not know is an *Unknown.
 	Parse(frame []byte) (Message, error)
 
 	// Append appends the framed encoding of m to dst and returns the extended
-	// slice. Raw values are copied as they are. On error, for a message that the
+	// slice. Values, encoded already, are copied as they are. On error, for a message that the
 	// peer would have to refuse, dst is returned as it was.
 	Append(dst []byte, m Message) ([]byte, error)
 
-	// Unmarshal decodes one raw value of a parsed message into v, a non-nil
-	// pointer. The decoded value never aliases raw.
-	Unmarshal(raw Raw, v any) error
+	// Unmarshal decodes one value of a parsed message into v, a non-nil pointer.
+	// The decoded value never aliases value.
+	Unmarshal(value []byte, v any) error
 
 	// AppendValue appends the encoding of v to dst and returns the extended
-	// slice; on error dst is returned as it was. A Raw is taken to be of this
-	// protocol already and is copied unchecked.
+	// slice; on error dst is returned as it was.
 	AppendValue(dst []byte, v any) ([]byte, error)
 }
 

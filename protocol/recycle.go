@@ -18,12 +18,12 @@ type recycled struct{ pool sync.Pool } // of *Invocation
 const fewArguments = 2
 
 // invocation returns an invocation with a copy of the arguments.
-func (r *recycled) invocation(arguments []Raw) *Invocation {
+func (r *recycled) invocation(arguments [][]byte) *Invocation {
 	m, ok := r.pool.Get().(*Invocation)
 	if !ok {
 		memory := &struct {
 			Invocation
-			few [fewArguments]Raw
+			few [fewArguments][]byte
 		}{}
 		m = &memory.Invocation
 		m.Arguments = memory.few[:0]

@@ -12,7 +12,7 @@ import (
 func TestRecycledInvocationsAreClean(t *testing.T) {
 	t.Parallel()
 	for _, p := range protocols {
-		value := func(v any) protocol.Raw {
+		value := func(v any) []byte {
 			raw, err := p.AppendValue(nil, v)
 			require.NoError(t, err)
 			return raw
@@ -20,11 +20,11 @@ func TestRecycledInvocationsAreClean(t *testing.T) {
 		messages := []protocol.Message{
 			&protocol.Invocation{
 				Headers: map[string]string{"a": "b"}, InvocationID: "1", Target: "m",
-				Arguments: []protocol.Raw{value(1), value(2)}, StreamIDs: []string{"s"}, Stream: true,
+				Arguments: [][]byte{value(1), value(2)}, StreamIDs: []string{"s"}, Stream: true,
 			},
 			&protocol.Invocation{Target: "n"},
-			&protocol.Invocation{Target: "o", Arguments: []protocol.Raw{value(3)}},
-			&protocol.Invocation{Target: "p", Arguments: []protocol.Raw{value(1), value(2), value(3), value(4)}},
+			&protocol.Invocation{Target: "o", Arguments: [][]byte{value(3)}},
+			&protocol.Invocation{Target: "p", Arguments: [][]byte{value(1), value(2), value(3), value(4)}},
 			&protocol.Ping{},
 		}
 		for range 50 {

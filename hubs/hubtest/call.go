@@ -77,7 +77,7 @@ type Call struct {
 	answered chan struct{} // closed with answer; uploads end then
 
 	// Under the client's lock.
-	items  []protocol.Raw // of a stream, not yet taken
+	items  [][]byte // of a stream, not yet taken
 	answer *protocol.Completion
 }
 
@@ -153,7 +153,7 @@ func (call *Call) Cancel() {
 }
 
 // next returns the next item of a stream; io.EOF is its proper end.
-func (call *Call) next() (item protocol.Raw, err error) {
+func (call *Call) next() (item []byte, err error) {
 	if call.failed != nil {
 		return nil, call.failed
 	}

@@ -54,7 +54,7 @@ func (c *Client) answer(call *protocol.Invocation) {
 	_ = c.write(answer) // a connection that has ended needs none
 }
 
-func (h *handler) call(p protocol.Protocol, args []protocol.Raw) (protocol.Raw, error) {
+func (h *handler) call(p protocol.Protocol, args [][]byte) ([]byte, error) {
 	t := h.fn.Type()
 	if t.NumIn() != len(args) {
 		return nil, fmt.Errorf("the function takes %d arguments, not %d", t.NumIn(), len(args))

@@ -96,7 +96,7 @@ func (c *Client) take(method string) *protocol.Invocation {
 // same reports whether two encoded values, the second one of type t, are equal.
 // The members of a map may be in any order. So they are compared decoded as any,
 // to see all of them, and decoded as t, to see large numbers exactly.
-func (c *Client) same(got, want protocol.Raw, t reflect.Type) bool {
+func (c *Client) same(got, want []byte, t reflect.Type) bool {
 	if bytes.Equal(got, want) {
 		return true
 	}

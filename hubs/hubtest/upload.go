@@ -12,7 +12,7 @@ func (call *Call) upload(id string, items iter.Seq2[any, error]) {
 	c := call.client
 	end := &protocol.Completion{InvocationID: id}
 	for item, err := range items {
-		var raw protocol.Raw
+		var raw []byte
 		if err == nil {
 			raw, err = c.protocol.AppendValue(nil, item)
 		}

@@ -1,0 +1,79 @@
+package protocol
+
+import (
+	"bytes"
+	"errors"
+	"unicode/utf8"
+)
+
+// Raw is a value that stays encoded, for methods that pass on what they need not
+// understand: as an argument, an item, a result or a part of one, at any depth. It
+// remembers which protocol it is from, and is sent to clients of that protocol as it
+// came and to those of the other one transcoded; the zero Raw is sent as null.
+//
+// Transcoded, numbers keep their values, and integers stay integers. A MessagePack
+// bin is a string in base64 in JSON, a timestamp one in RFC 3339; the other way
+// they stay strings. What JSON cannot say, like NaN or an extension type, makes
+// the send fail.
+//
+// A Raw is never changed, and may be used by several goroutines at once. Its JSON
+// can be had with [Raw.MarshalJSON], from any protocol.
+type Raw struct {
+	value   []byte // well-formed; nil is null
+	msgpack bool   // MessagePack, not JSON
+}
+
+// errNotJSON reports what should have been one JSON value.
+var errNotJSON = errors.New("protocol: not a JSON value, or one that nests too deep")
+
+// UnmarshalJSON makes r a copy of a JSON value.
+func (r *Raw) UnmarshalJSON(value []byte) error {
+	value, err := oneJSON(value)
+	if err != nil {
+		return err
+	}
+	*r = Raw{value: bytes.Clone(value)}
+	return nil
+}
+
+// MarshalJSON returns the value as JSON.
+func (r Raw) MarshalJSON() ([]byte, error) { return r.appendJSON(nil) }
+
+// UnmarshalMsgpack makes r a copy of a MessagePack value.
+func (r *Raw) UnmarshalMsgpack(value []byte) error {
+	if s := (msgpackReader{data: value}); !s.skip() || !s.done() {
+		return errMalformed
+	}
+	*r = Raw{value: bytes.Clone(value), msgpack: true}
+	return nil
+}
+
+// MarshalMsgpack returns the value as MessagePack.
+func (r Raw) MarshalMsgpack() ([]byte, error) { return r.appendMsgpack(nil) }
+
+func (r Raw) appendJSON(dst []byte) ([]byte, error) {
+	if r.msgpack {
+		return transcodeMsgpack(dst, r.value)
+	}
+	return appendRaw(dst, r.value), nil
+}
+
+func (r Raw) appendMsgpack(dst []byte) ([]byte, error) {
+	if r.msgpack || r.value == nil {
+		return appendMsgpackRaw(dst, r.value), nil
+	}
+	return transcodeJSON(dst, r.value)
+}
+
+// oneJSON returns the JSON value that data has to be, without white space around it.
+func oneJSON(data []byte) ([]byte, error) {
+	if !utf8.Valid(data) {
+		return nil, errNotUTF8
+	}
+	s := jsonScanner{data: data}
+	value := s.value()
+	if value == nil || s.end() != nil {
+		return nil, errNotJSON
+	}
+	return value, nil
+}
