@@ -46,6 +46,7 @@ const (
 	outcomeUnknown        // there is no such connection
 	outcomeLost           // the connection ended before it answered
 	outcomeNothing        // the client gave no result
+	outcomeFull           // the connection has no room for another group
 )
 
 func newFarm(h *Hub, name string, bus scaleout.Bus) (*farm, error) {
@@ -198,17 +199,13 @@ func (f *farm) eachID(e *scaleout.Envelope, do func(id string)) {
 // changeGroupHere changes the groups of connections of this node, and returns the
 // outcome to reply.
 func (f *farm) changeGroupHere(e *scaleout.Envelope) uint8 {
-	var here bool
-	if e.Topic.Kind == scaleout.Group {
-		g := f.hub.guests.Load()
-		here = g != nil && g.changeGroup(e)
-	} else {
-		here = f.hub.registry.changeGroup(e.Kind, e.Topic.Name, e.Group)
+	if e.Topic.Kind != scaleout.Group {
+		return f.hub.registry.changeGroup(e.Kind, e.Topic.Name, e.Group)
 	}
-	if !here {
-		return outcomeUnknown
+	if g := f.hub.guests.Load(); g != nil {
+		return g.changeGroup(e)
 	}
-	return outcomeAnswered
+	return outcomeUnknown
 }
 
 // frame returns a message's bytes for connections of an encoding.
@@ -351,15 +348,19 @@ func (f *farm) changeGroup(ctx context.Context, kind scaleout.Kind, connectionID
 // another comes across it in the log, at its place among the group's messages.
 func (f *farm) changeGuestsGroup(ctx context.Context, kind scaleout.Kind, connectionID, group string) error {
 	type reply struct {
-		from scaleout.NodeID
-		here bool
+		from    scaleout.NodeID
+		outcome uint8
 	}
 	var mu sync.Mutex
 	var replies []reply
 	news := make(chan struct{}, 1)
 	number := f.expect(&request{0, func(from scaleout.NodeID, e *scaleout.Envelope) {
+		r := reply{from, outcomeUnknown}
+		if e != nil {
+			r.outcome = e.Outcome
+		}
 		mu.Lock()
-		replies = append(replies, reply{from, e != nil && e.Outcome == outcomeAnswered})
+		replies = append(replies, r)
 		mu.Unlock()
 		select {
 		case news <- struct{}{}:
@@ -386,9 +387,13 @@ func (f *farm) changeGuestsGroup(ctx context.Context, kind scaleout.Kind, connec
 		}
 		mu.Lock()
 		for _, r := range replies {
-			if r.here {
+			switch r.outcome {
+			case outcomeAnswered:
 				mu.Unlock()
 				return nil
+			case outcomeFull:
+				mu.Unlock()
+				return fmt.Errorf("%w: %s", ErrTooManyGroups, connectionID)
 			}
 			waiting = slices.DeleteFunc(waiting, func(id scaleout.NodeID) bool { return id == r.from })
 		}

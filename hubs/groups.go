@@ -12,11 +12,15 @@ import (
 // compared exactly. Groups is safe for concurrent use.
 type Groups struct{ hub *Hub }
 
+// ErrTooManyGroups is returned by [Groups.Add] for a client of package classic whose
+// groups would no longer fit into the token that it carries, 256 KiB for all of them.
+var ErrTooManyGroups = errors.New("hubs: the groups of a connection do not fit into its groups token")
+
 var errNoGroup = errors.New("hubs: a group needs a name")
 
-// Add makes a connection, of whatever node, a member of a group, and returns when
-// it is one. Adding a member again changes nothing. A connection that does not
-// exist, any more perhaps, is not an error.
+// Add adds a connection, on any node, to a group, and returns when it is a member.
+// Adding a member again changes nothing. It is not an error if the connection does
+// not exist. If Add returns [ErrTooManyGroups], nothing has changed.
 func (g Groups) Add(ctx context.Context, connectionID, group string) error {
 	if group == "" {
 		return errNoGroup

@@ -85,11 +85,18 @@ func (g *guests) Attach(p *bridge.Peer, groups []string, cursor []scaleout.Posit
 			m.behind[stream] = true
 		}
 	}
+	if p.GroupRoom > 0 {
+		room := p.GroupRoom
+		m.room = &room
+	}
 	m.start = slices.Clone(m.cursor)
 	g.registry.add(m)
 	for _, group := range groups {
+		if g.registry.addToGroup(m.id, group) == outcomeFull {
+			m.logFull()
+			continue
+		}
 		m.joined[group] = struct{}{}
-		g.registry.addToGroup(m.id, group)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -245,10 +252,13 @@ func (m *guest) takeOldest(b *bridge.Batch) {
 	switch e.Kind {
 	case scaleout.AddToGroup, scaleout.RemoveFromGroup:
 		if slices.Contains(e.Connections, m.id) {
-			m.changeGroup(e.Kind, e.Topic.Name)
 			// From now on messages of the group come by the queue, or not any
 			// more; those since the registration are still in the log.
-			m.guests.registry.changeGroup(e.Kind, m.id, e.Topic.Name)
+			if m.guests.registry.changeGroup(e.Kind, m.id, e.Topic.Name) == outcomeFull {
+				m.logFull()
+				break
+			}
+			m.changeGroup(e.Kind, e.Topic.Name)
 			m.mu.Lock()
 			m.behind[oldest] = true
 			m.target[oldest] = m.guests.hub.farm.node.Last(oldest)
@@ -263,6 +273,12 @@ func (m *guest) takeOldest(b *bridge.Batch) {
 	case scaleout.Abort:
 		b.Aborted = b.Aborted || m.isMeant(e.Topic) && !slices.Contains(e.Excluded, m.id)
 	}
+}
+
+// logFull logs that a membership is dropped that nobody could be told of: Groups.Add
+// has returned while the guest was on its way from one node to another.
+func (m *guest) logFull() {
+	m.guests.hub.logger.Warn("a group of a client is dropped: its groups token is full", "connection", m.id)
 }
 
 // isMeant reports whether a topic names the guest, with the groups as of what was

@@ -144,18 +144,21 @@ func (g *guests) notify(e *scaleout.Envelope) {
 	}
 }
 
-// changeGroup changes the groups of a guest, if it is here.
-func (g *guests) changeGroup(e *scaleout.Envelope) bool {
-	here := false
+// changeGroup changes the groups of a guest, if it is here, and returns the outcome
+// to reply.
+func (g *guests) changeGroup(e *scaleout.Envelope) (outcome uint8) {
+	outcome = outcomeUnknown
 	for _, id := range e.Connections {
-		if g.registry.changeGroup(e.Kind, id, e.Topic.Name) {
-			here = true
-			if m := g.registry.find(id); m != nil {
-				m.put(guestItem{stream: e.Stream, at: e.Position, topic: e.Topic, change: e.Kind})
-			}
+		here := g.registry.changeGroup(e.Kind, id, e.Topic.Name)
+		if here == outcomeUnknown {
+			continue
+		}
+		outcome = here
+		if m := g.registry.find(id); m != nil && here == outcomeAnswered {
+			m.put(guestItem{stream: e.Stream, at: e.Position, topic: e.Topic, change: e.Kind})
 		}
 	}
-	return here
+	return outcome
 }
 
 // snapshot writes the positions up to which everything was delivered.

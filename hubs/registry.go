@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/go-signalr/signalr/hubs/internal/bridge"
 	"github.com/go-signalr/signalr/scaleout"
 )
 
@@ -33,6 +34,7 @@ type entry struct {
 	position int
 	removed  bool
 	groups   map[string]struct{}
+	room     *int // for further groups, see bridge.GroupSize; nil: unlimited
 }
 
 func (e *entry) registration() *entry { return e }
@@ -89,44 +91,56 @@ func (r *registry[C]) remove(c C) bool {
 	return true
 }
 
-// changeGroup adds a connection to a group or removes it, as the kind says. It
-// reports whether there is one of that id.
-func (r *registry[C]) changeGroup(kind scaleout.Kind, id, group string) bool {
+// changeGroup adds a connection to a group or removes it, as the kind says, and
+// returns the outcome to reply.
+func (r *registry[C]) changeGroup(kind scaleout.Kind, id, group string) (outcome uint8) {
 	if kind == scaleout.AddToGroup {
 		return r.addToGroup(id, group)
 	}
 	return r.removeFromGroup(id, group)
 }
 
-// addToGroup adds a connection to a group. It reports whether there is one of
-// that id.
-func (r *registry[C]) addToGroup(id, group string) bool {
+// addToGroup adds a connection to a group.
+func (r *registry[C]) addToGroup(id, group string) (outcome uint8) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, ok := r.byID[id]
 	if !ok {
-		return false
+		return outcomeUnknown
 	}
 	e := c.registration()
+	if _, isMember := e.groups[group]; !isMember && e.room != nil {
+		rest := *e.room - bridge.GroupSize(group)
+		if rest < 0 {
+			return outcomeFull
+		}
+		*e.room = rest
+	}
 	if e.groups == nil {
 		e.groups = make(map[string]struct{})
 	}
 	e.groups[group] = struct{}{}
 	join(r.groups, group, c)
-	return true
+	return outcomeAnswered
 }
 
-// removeFromGroup removes a connection from a group. It reports whether there is
-// one of that id.
-func (r *registry[C]) removeFromGroup(id, group string) bool {
+// removeFromGroup removes a connection from a group.
+func (r *registry[C]) removeFromGroup(id, group string) (outcome uint8) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, ok := r.byID[id]
-	if ok {
-		delete(c.registration().groups, group)
-		leave(r.groups, group, c)
+	if !ok {
+		return outcomeUnknown
 	}
-	return ok
+	e := c.registration()
+	if _, isMember := e.groups[group]; isMember {
+		delete(e.groups, group)
+		leave(r.groups, group, c)
+		if e.room != nil {
+			*e.room += bridge.GroupSize(group)
+		}
+	}
+	return outcomeAnswered
 }
 
 // find returns the connection of an id, or the zero value.

@@ -64,9 +64,18 @@ func appendCursor(dst []byte, c cursor) []byte {
 	return base64.RawURLEncoding.AppendEncode(dst, b)
 }
 
-// parseCursor reads the text of a cursor.
+// longestCursor returns how long the text of a cursor of hubs can be.
+func longestCursor(hubs, streams int) int {
+	const (
+		head     = 4 + 2*binary.MaxVarintLen64
+		position = 1 + 2*binary.MaxVarintLen64
+	)
+	return 1 + base64.RawURLEncoding.EncodedLen(head+hubs*binary.MaxVarintLen64+streams*position)
+}
+
+// parseCursor reads the text of a cursor. The caller limits its length.
 func parseCursor(text string) (cursor, error) {
-	if len(text) > maxCursor || text == "" || text[0] != cursorVersion {
+	if text == "" || text[0] != cursorVersion {
 		return cursor{}, errCursor
 	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(text[1:])

@@ -1,10 +1,18 @@
 package classic
 
 import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/scaleout"
 )
 
@@ -64,6 +72,62 @@ func TestShapes(t *testing.T) {
 		seen[s] = true
 	}
 	require.Equal(t, shapes[0], shapeOf([]string{"Chat"}, four), "the same on every node")
+}
+
+// TestLongestCursorIsTakenBack, however many hubs and streams there are.
+func TestLongestCursorIsTakenBack(t *testing.T) {
+	t.Parallel()
+	for _, size := range [][2]int{{1, 1}, {1, 4}, {3, 64}, {200, 4}, {1, 3000}} {
+		hubs, streams := size[0], size[1]
+		c := cursor{shape: math.MaxUint32, positions: make([][]scaleout.Position, hubs)}
+		for i := range c.positions {
+			c.positions[i] = slices.Repeat([]scaleout.Position{{Major: 1, Minor: math.MaxUint64}}, streams)
+		}
+		c.positions[0][0].Major = math.MaxUint64
+		text := string(appendCursor(nil, c))
+		require.LessOrEqual(t, len(text), longestCursor(hubs, hubs*streams))
+		parsed, err := parseCursor(text)
+		require.NoError(t, err)
+		require.Equal(t, c, parsed)
+	}
+}
+
+func TestCursorOfManyHubsIsTakenBack(t *testing.T) {
+	t.Parallel()
+	first, err := hubs.New(nil, hubs.WithName("h0"))
+	require.NoError(t, err)
+	all := []interface{ Shutdown(context.Context) error }{first}
+	names, data := []string{"h0"}, `[{"name":"h0"}`
+	var more []*hubs.Hub
+	for i := 1; i < 160; i++ {
+		name := fmt.Sprint("h", i)
+		h, err := hubs.New(nil, hubs.WithName(name))
+		require.NoError(t, err)
+		more, all = append(more, h), append(all, h)
+		names, data = append(names, name), data+`,{"name":"`+name+`"}`
+	}
+	e, err := New(first, WithHubs(more...))
+	require.NoError(t, err)
+	defer ShutDown(t, append(all, e)...)
+	streams := e.hubs[0].hub.Streams()
+	c := cursor{shape: shapeOf(names, func(int) int { return streams })}
+	for range names {
+		c.positions = append(c.positions, slices.Repeat([]scaleout.Position{{Major: 1, Minor: math.MaxUint64}}, streams))
+	}
+	c.positions[0][0].Major = math.MaxUint64
+	text := string(appendCursor(nil, c))
+	require.Greater(t, len(text), minCursorLimit)
+	token := must(e.tokens.sealConnection(testID, ""))
+	ask := func(cursor string) int {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		q := url.Values{"transport": {"serverSentEvents"}, "connectionToken": {token}, "connectionData": {data + "]"}, "messageId": {cursor}}
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequest("GET", "/signalr/reconnect?"+q.Encode(), nil).WithContext(ctx))
+		return w.Code
+	}
+	require.Equal(t, http.StatusOK, ask(text))
+	require.Equal(t, http.StatusBadRequest, ask(string(appendCursor(nil, cursor{positions: make([][]scaleout.Position, 1<<20)}))), "longer than any")
 }
 
 func FuzzCursor(f *testing.F) {

@@ -34,6 +34,16 @@
 // in the groups that it was in then. [WithTokenLifetime] limits for how long, and
 // authorization, which every request needs, keeps users out for good.
 //
+// The groups token lists the names of all groups of the client: it takes 4/3 of their
+// bytes, and 2 for each group. Clients send it in the URL when they reconnect by
+// WebSockets or Server-Sent Events. A proxy must accept request lines of that length:
+// the 8 KiB that nginx allows by default (large_client_header_buffers) are enough for
+// about 150 groups with names of 36 letters, beyond which every reconnect fails with
+// 414. The server itself accepts tokens of 256 KiB; [hubs.Groups.Add] fails with
+// [hubs.ErrTooManyGroups] instead of making a longer one. The token is needed even
+// where the client's last node still knows its groups: the cursor goes with the groups
+// that the client was in there, not with those of today.
+//
 // A connection that its client has stopped or that the application has ended stays
 // ended: every node refuses its requests, also those that were under way. Each node
 // remembers the latest 32,768 of either kind for a day, but not over a restart. A

@@ -31,6 +31,9 @@ type Endpoint struct {
 	webSockets upgrader
 	sends      limiter
 	stats      counters
+	// cursorLimit is the longest cursor that is taken back. None that the endpoint
+	// gives out is longer.
+	cursorLimit int
 
 	mu          sync.Mutex
 	connections map[string]*connection  // by id
@@ -89,13 +92,16 @@ func newEndpoint(bridges []bridge.Hub, o *options) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	streams := 0
 	for _, b := range bridges {
+		streams += b.Streams()
 		name, _ := b.Name()
 		if e.find(name) != nil {
 			return nil, fmt.Errorf("classic: there are two hubs %q", name)
 		}
 		e.hubs = append(e.hubs, &served{hub: b, life: b, policy: b.Policy(), name: name})
 	}
+	e.cursorLimit = max(minCursorLimit, longestCursor(len(e.hubs), streams))
 	e.policy = e.hubs[0].policy
 	if e.logger = o.logger; e.logger == nil {
 		e.logger = bridges[0].Logger()
@@ -116,6 +122,7 @@ func newBareEndpoint(o *options) (*Endpoint, error) {
 	}
 	e := &Endpoint{
 		opts:        o,
+		cursorLimit: minCursorLimit,
 		farm:        o.key != nil,
 		tokens:      t,
 		connections: make(map[string]*connection),
@@ -246,6 +253,7 @@ const (
 	textNoToken      = "Protocol error: Missing connection token."
 	textBadToken     = "The ConnectionId is in the incorrect format."
 	textUser         = "Unrecognized user identity.  The user identity cannot change during an active SignalR connection."
+	textLongUser     = "The user id is too long."
 	textTokenExpired = "The connection token has expired."
 	textNoSocket     = "Not a valid web socket request."
 	textCursor       = "The message id is malformed."

@@ -27,9 +27,13 @@ type negotiation struct {
 // negotiate gives a client an id and a token. Nothing of it is kept.
 func (e *Endpoint) negotiate(q *request) error {
 	id := bridge.NewConnectionID()
+	token, err := e.tokens.sealConnection(id, e.policy.Identity(q.r))
+	if err != nil {
+		return &refusal{http.StatusBadRequest, textLongUser}
+	}
 	n := negotiation{
 		URL:                     base(q.r, q.op),
-		ConnectionToken:         e.tokens.sealConnection(id, e.policy.Identity(q.r)),
+		ConnectionToken:         token,
 		ConnectionID:            id,
 		DisconnectTimeout:       e.opts.disconnectTimeout.Seconds(),
 		ConnectionTimeout:       e.opts.connectionTimeout.Seconds(),

@@ -38,7 +38,7 @@ const (
 const (
 	maxConnectionData  = 16 << 10
 	maxConnectionToken = 4 << 10
-	maxCursor          = 16 << 10
+	minCursorLimit     = 16 << 10 // see Endpoint.cursorLimit
 	maxGroupsToken     = 256 << 10
 	maxState           = 4 << 10
 )

@@ -51,6 +51,7 @@ func (c *connection) attach(q *request, s *stream) (fits bool) {
 		}
 		groups := s.groups[h.name]
 		p := c.peer(h, c.request, c.ctx, q.transport)
+		p.GroupRoom = c.endpoint.tokens.groupRoom(c.id, q.hubs)
 		c.sources = append(c.sources, source{h.hub.Attach(p, groups, from[i], c.turn.wake), h.name, h.user, groups})
 	}
 	c.unsure = false
@@ -419,7 +420,11 @@ func (c *connection) groupsToken() string {
 			groups[s.hub] = s.groups
 		}
 	}
-	return c.endpoint.tokens.sealGroups(c.id, groups, order)
+	token, err := c.endpoint.tokens.sealGroups(c.id, groups, order)
+	if err != nil { // for now: what has made room for a group may come behind it, by another stream
+		c.proven = false
+	}
+	return token
 }
 
 // reusable reports whether a request can go on with the members of the one

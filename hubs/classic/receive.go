@@ -11,7 +11,7 @@ func (e *Endpoint) serveStream(q *request) error {
 	s := newStream(q.transport, q.r.Context())
 	if q.transport == longPolling {
 		const escaped = 3
-		if err := q.readForm(escaped*(maxCursor+maxGroupsToken), e.opts.sendTimeout); err != nil {
+		if err := q.readForm(escaped*(e.cursorLimit+maxGroupsToken), e.opts.sendTimeout); err != nil {
 			return err
 		}
 	}
@@ -48,7 +48,7 @@ func (e *Endpoint) resume(q *request, s *stream) error {
 	}
 	if s.cursorText = q.value("messageid"); s.cursorText != "" {
 		var err error
-		if s.cursor, err = parseCursor(s.cursorText); err != nil {
+		if s.cursor, err = parseCursor(s.cursorText); err != nil || len(s.cursorText) > e.cursorLimit {
 			return &refusal{http.StatusBadRequest, textCursor}
 		}
 	}

@@ -24,6 +24,7 @@ type tokens struct {
 var (
 	errToken   = errors.New("classic: not a token of this key")
 	errExpired = errors.New("classic: the token has expired")
+	errTooLong = errors.New("classic: the token would be too long to be taken back")
 )
 
 // newTokens derives the keys from a secret; nil: from a random one.
@@ -51,8 +52,12 @@ func newSealer(key []byte, purpose string) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-func seal(a cipher.AEAD, clear []byte) string {
-	return base64.RawURLEncoding.EncodeToString(a.Seal(nil, nil, clear, nil))
+// seal returns a token that unseal takes back.
+func seal(a cipher.AEAD, clear []byte, limit int) (string, error) {
+	if base64.RawURLEncoding.EncodedLen(len(clear)+a.Overhead()) > limit {
+		return "", errTooLong
+	}
+	return base64.RawURLEncoding.EncodeToString(a.Seal(nil, nil, clear, nil)), nil
 }
 
 func unseal(a cipher.AEAD, token string, limit int) ([]byte, error) {
@@ -70,11 +75,12 @@ func unseal(a cipher.AEAD, token string, limit int) ([]byte, error) {
 	return clear, nil
 }
 
-// sealConnection returns the token of a connection of a user.
-func (t *tokens) sealConnection(id, user string) string {
+// sealConnection returns the token of a connection of a user. The error is that the
+// user's id is too long.
+func (t *tokens) sealConnection(id, user string) (string, error) {
 	clear := binary.AppendUvarint(nil, uint64(t.now().Unix()))
 	clear = appendText(clear, id)
-	return seal(t.connection, append(clear, user...))
+	return seal(t.connection, append(clear, user...), maxConnectionToken)
 }
 
 // openConnection returns whose token it is.
@@ -96,8 +102,9 @@ func (t *tokens) openConnection(token string) (id, user string, err error) {
 }
 
 // sealGroups returns the token that says which groups of which hubs a connection
-// is in. It also shows that the application has accepted the connection.
-func (t *tokens) sealGroups(id string, groups map[string][]string, order []string) string {
+// is in. It also shows that the application has accepted the connection. The error is
+// that there are too many groups.
+func (t *tokens) sealGroups(id string, groups map[string][]string, order []string) (string, error) {
 	clear := appendText(nil, id)
 	for _, hub := range order {
 		clear = appendText(clear, hub)
@@ -106,7 +113,17 @@ func (t *tokens) sealGroups(id string, groups map[string][]string, order []strin
 			clear = appendText(clear, group)
 		}
 	}
-	return seal(t.groups, clear)
+	return seal(t.groups, clear, maxGroupsToken)
+}
+
+// groupRoom returns the room of each hub of a connection for its groups: with no more
+// of them, the groups token is as long as allowed.
+func (t *tokens) groupRoom(id string, hubs []listed) int {
+	room := base64.RawURLEncoding.DecodedLen(maxGroupsToken) - t.groups.Overhead() - len(appendText(nil, id))
+	for _, h := range hubs {
+		room -= len(appendText(nil, h.name)) + binary.MaxVarintLen32 // how many follow
+	}
+	return room / len(hubs)
 }
 
 // openGroups returns the groups by hub. A token of another connection is none.

@@ -106,6 +106,16 @@ type Peer struct {
 	State func() json.RawMessage
 	// Abort ends the connection.
 	Abort func()
+	// GroupRoom limits the sum of GroupSize over the names of the connection's
+	// groups; 0: there is no limit.
+	GroupRoom int
+}
+
+// GroupSize returns how much of [Peer.GroupRoom] a group takes: its name and the
+// length in front of it.
+func GroupSize(name string) int {
+	const length = 3 // bytes of a varint below 2 MiB
+	return length + len(name)
 }
 
 // Member is a guest of this node. Take, Cursor and Groups are for one goroutine
