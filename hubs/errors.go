@@ -10,9 +10,12 @@ import (
 	"github.com/go-signalr/signalr/protocol"
 )
 
-// Error is an error whose text is meant for the client. Every other error of a
-// hub method reaches the client only as a general text, unless the hub has
-// [WithDetailedErrors]: do not put into an Error what the client must not know.
+// Error is an error whose text is meant for the client, which gets it at the end of
+// a standard text: "An unexpected error occurred invoking 'Join' on the server.
+// HubException: the room is full". Clients of package classic get the text alone.
+// Every other error of a hub method reaches the client as the standard text
+// only, unless the hub has [WithDetailedErrors]: do not put into an Error what the
+// client must not know.
 type Error struct {
 	text string
 	err  error

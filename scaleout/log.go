@@ -2,6 +2,7 @@ package scaleout
 
 import (
 	"cmp"
+	"fmt"
 	"sort"
 	"sync"
 	"time"
@@ -27,6 +28,14 @@ type LogLimits struct {
 	// Age is how old they get; [DefaultLogAge]. What is too old goes when the
 	// log is next used, not by itself.
 	Age time.Duration
+}
+
+// Validate reports limits that are negative.
+func (l LogLimits) Validate() error {
+	if l.Entries < 0 || l.Bytes < 0 || l.Age < 0 {
+		return fmt.Errorf("scaleout: the limits of a log must not be negative: %d entries, %d bytes, %v", l.Entries, l.Bytes, l.Age)
+	}
+	return nil
 }
 
 // Log is the recent part of one stream, for those who write a bus: it does what

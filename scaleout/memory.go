@@ -92,6 +92,9 @@ type memoryNode struct {
 
 // Join makes a node. It never fails.
 func (m *Memory) Join(hub string, receiver Receiver) (Node, error) {
+	if err := m.limits.Validate(); err != nil {
+		return nil, err
+	}
 	m.mu.Lock()
 	farm := m.farms[hub]
 	if farm == nil {

@@ -72,3 +72,11 @@ func TestMemoryLogLimits(t *testing.T) {
 	_, _, err = node.Read(ctx, 0, scaleout.Position{}, 100)
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+func TestMemoryWithWrongLimits(t *testing.T) {
+	t.Parallel()
+	for _, limits := range []scaleout.LogLimits{{Entries: -1}, {Bytes: -1}, {Age: -time.Second}} {
+		_, err := scaleout.NewMemory(scaleout.WithLogLimits(limits)).Join("hub", nil)
+		require.ErrorContains(t, err, "scaleout: the limits of a log must not be negative")
+	}
+}

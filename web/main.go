@@ -97,7 +97,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		client := goredis.NewClient(&goredis.Options{Addr: *redisAddr})
 		defer client.Close()
 		kept = newRedisStore(client, logger)
-		opts = append(opts, hubs.WithBus(redis.New(client, redis.WithPrefix(redisPrefix), redis.WithLogger(logger))))
+		bus, err := redis.New(client, redis.WithPrefix(redisPrefix), redis.WithLogger(logger))
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		opts = append(opts, hubs.WithBus(bus))
 		chat.node = cmp.Or(*name, port(listener.Addr()))
 		key, err := sharedKey(ctx, client)
 		if err != nil {

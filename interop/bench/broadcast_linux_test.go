@@ -196,7 +196,9 @@ func BenchmarkBroadcast(b *testing.B) {
 			received(b)
 		}
 	}
-	onBus := serve(hubs.WithBus(redis.New(client)))
+	bus, err := redis.New(client)
+	require.NoError(b, err)
+	onBus := serve(hubs.WithBus(bus))
 	alone := serve()
 	bare := func(b *testing.B) {
 		for range messages / pipeline {

@@ -19,17 +19,20 @@ type FarmHub struct{}
 // addFarm serves the hubs that have one bus with the servers that use the same Redis, or one of their own without it. It
 // returns the farm's hub.
 func (s *testServer) addFarm(redisAddress, redisPrefix string) (*hubs.Hub, error) {
-	bus := func(opts ...hubs.Option) []hubs.Option {
-		if redisAddress == "" {
-			return opts
-		}
+	flow := []hubs.Option{hubs.WithStatefulReconnect()}
+	farm := []hubs.Option{hubs.WithUserID(farmUser)}
+	if redisAddress != "" {
 		client := goredis.NewClient(&goredis.Options{Addr: redisAddress})
-		return append(opts, hubs.WithBus(redis.New(client, redis.WithPrefix(redisPrefix), redis.WithLogger(s.log))))
+		bus, err := redis.New(client, redis.WithPrefix(redisPrefix), redis.WithLogger(s.log))
+		if err != nil {
+			return nil, err
+		}
+		flow, farm = append(flow, hubs.WithBus(bus)), append(farm, hubs.WithBus(bus))
 	}
-	if _, err := s.addHub("/flowhub", &FlowHub{}, bus(hubs.WithStatefulReconnect())...); err != nil {
+	if _, err := s.addHub("/flowhub", &FlowHub{}, flow...); err != nil {
 		return nil, err
 	}
-	return s.addHub("/farmhub", &FarmHub{}, bus(hubs.WithUserID(farmUser))...)
+	return s.addHub("/farmhub", &FarmHub{}, farm...)
 }
 
 var farmMessage = hubs.NewEvent1[string]("Message")

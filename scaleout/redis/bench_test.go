@@ -15,7 +15,6 @@ import (
 
 	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
-	"github.com/go-signalr/signalr/scaleout/redis"
 )
 
 // benchmarkEnvelope is a short message in both protocols.
@@ -86,7 +85,7 @@ func BenchmarkPublish(b *testing.B) {
 	for _, goroutines := range []int{1, 16, 256} {
 		b.Run(fmt.Sprint("goroutines=", goroutines), func(b *testing.B) {
 			b.ReportAllocs()
-			node, err := redis.New(server.client()).Join(b.Name(), &counter{})
+			node, err := newBus(b, server.client()).Join(b.Name(), &counter{})
 			require.NoError(b, err)
 			defer node.Close()
 			b.ResetTimer()
@@ -106,7 +105,7 @@ func BenchmarkFanOut(b *testing.B) {
 		client *goredis.Client
 	}{
 		{"memory", func() scaleout.Bus { return memory }, nil},
-		{"redis", func() scaleout.Bus { return redis.New(server.client()) }, server.client()},
+		{"redis", func() scaleout.Bus { return newBus(b, server.client()) }, server.client()},
 	}
 	for _, bus := range buses {
 		for _, nodes := range []int{1, 2, 4} {

@@ -2,7 +2,9 @@
 // that serve a hub to one farm:
 //
 //	client := goredis.NewClient(&goredis.Options{Addr: "localhost:6379"})
-//	chat, err := hubs.New(&Chat{}, hubs.WithBus(redis.New(client)))
+//	bus, err := redis.New(client)
+//	...
+//	chat, err := hubs.New(&Chat{}, hubs.WithBus(bus))
 //
 // The client may be of a single server, of a Sentinel group or of a Cluster
 // (any go-redis UniversalClient), with TLS, an ACL user and a database of the
@@ -47,7 +49,6 @@ package redis
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -74,35 +75,25 @@ type Bus struct {
 var _ scaleout.Bus = (*Bus)(nil)
 
 // New returns a bus on the client's Redis. It does not connect yet; [Bus.Join]
-// does.
-func New(client goredis.UniversalClient, opts ...Option) *Bus {
+// does. Every option with a wrong value is reported in the error.
+func New(client goredis.UniversalClient, opts ...Option) (*Bus, error) {
 	_, cluster := client.(*goredis.ClusterClient)
-	b := &Bus{
+	options := defaultOptions(cluster)
+	err := options.apply(opts)
+	if client == nil {
+		err = errors.Join(errors.New("redis: the client must not be nil"), err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Bus{
 		client:   client,
 		cluster:  cluster,
 		block:    longestBlock,
+		options:  options,
 		nodes:    make(map[*node]struct{}),
 		channels: sync.Pool{New: func() any { return make(chan error, 1) }},
-		options: options{
-			prefix:         DefaultPrefix,
-			streams:        DefaultStreams,
-			retention:      DefaultRetention,
-			maxLength:      DefaultMaxLength,
-			publishTimeout: DefaultPublishTimeout,
-			publishBuffer:  DefaultPublishBuffer,
-			nodeTimeout:    DefaultNodeTimeout,
-			heartbeat:      DefaultHeartbeat,
-			health:         func(scaleout.NodeID, scaleout.Health) {},
-			logger:         slog.New(slog.DiscardHandler),
-		},
-	}
-	if cluster {
-		b.options.streams = DefaultClusterStreams
-	}
-	for _, opt := range opts {
-		opt(&b.options)
-	}
-	return b
+	}, nil
 }
 
 // Join makes a node of the farm of a hub. It fails if Redis cannot be reached,

@@ -56,7 +56,7 @@ func TestClusterConformance(t *testing.T) {
 	var farms atomic.Int32
 	bustest.Run(t, func(t *testing.T) func() scaleout.Bus {
 		prefix := fmt.Sprint("farm ", farms.Add(1))
-		return func() scaleout.Bus { return redis.New(newClusterClient(t, addrs), redis.WithPrefix(prefix)) }
+		return func() scaleout.Bus { return newBus(t, newClusterClient(t, addrs), redis.WithPrefix(prefix)) }
 	})
 }
 
@@ -137,7 +137,7 @@ func TestSentinelConformance(t *testing.T) {
 	var farms atomic.Int32
 	bustest.Run(t, func(t *testing.T) func() scaleout.Bus {
 		prefix := fmt.Sprint("farm ", farms.Add(1))
-		return func() scaleout.Bus { return redis.New(g.client(t), redis.WithPrefix(prefix)) }
+		return func() scaleout.Bus { return newBus(t, g.client(t), redis.WithPrefix(prefix)) }
 	})
 }
 

@@ -16,6 +16,6 @@ func TestConformance(t *testing.T) {
 	var farms atomic.Int32
 	bustest.Run(t, func(t *testing.T) func() scaleout.Bus {
 		prefix := fmt.Sprint("farm ", farms.Add(1))
-		return func() scaleout.Bus { return redis.New(newClient(t, server.addr()), redis.WithPrefix(prefix)) }
+		return func() scaleout.Bus { return newBus(t, newClient(t, server.addr()), redis.WithPrefix(prefix)) }
 	})
 }

@@ -383,13 +383,13 @@ func TestJoinFails(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)
 	join(t, server.client())
-	_, err := redis.New(server.client(), redis.WithStreams(5)).Join("hub", newRecorder())
+	_, err := newBus(t, server.client(), redis.WithStreams(5)).Join("hub", newRecorder())
 	require.ErrorContains(t, err, "the farm has 1 streams, this node 5")
-	other, err := redis.New(server.client(), redis.WithStreams(5)).Join("other hub", newRecorder())
+	other, err := newBus(t, server.client(), redis.WithStreams(5)).Join("other hub", newRecorder())
 	require.NoError(t, err)
 	require.NoError(t, other.Close())
 	server.kill()
-	_, err = redis.New(server.client()).Join("hub", newRecorder())
+	_, err = newBus(t, server.client()).Join("hub", newRecorder())
 	require.Error(t, err)
 }
 
@@ -441,7 +441,7 @@ func TestReadTimeoutOfTheClient(t *testing.T) {
 
 	endless := goredis.NewClient(&goredis.Options{Addr: server.addr(), ReadTimeout: -1})
 	t.Cleanup(func() { _ = endless.Close() })
-	_, err := redis.New(endless).Join("hub", newRecorder())
+	_, err := newBus(t, endless).Join("hub", newRecorder())
 	require.ErrorContains(t, err, "ReadTimeout")
 }
 

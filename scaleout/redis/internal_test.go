@@ -69,7 +69,9 @@ func TestPublishersAreForgotten(t *testing.T) {
 func newTestNode(t *testing.T, opts ...Option) *node {
 	client := goredis.NewClient(&goredis.Options{})
 	t.Cleanup(func() { _ = client.Close() })
-	n := newNode(New(client, opts...), "hub", nil)
+	bus, err := New(client, opts...)
+	require.NoError(t, err)
+	n := newNode(bus, "hub", nil)
 	t.Cleanup(n.stop)
 	return n
 }
@@ -316,7 +318,9 @@ func TestFollowersLeaveCallsForOthers(t *testing.T) {
 	t.Parallel()
 	client := goredis.NewClusterClient(&goredis.ClusterOptions{})
 	t.Cleanup(func() { _ = client.Close() })
-	n := newNode(New(client, WithStreams(2*callsLimit)), "hub", nil)
+	bus, err := New(client, WithStreams(2*callsLimit))
+	require.NoError(t, err)
+	n := newNode(bus, "hub", nil)
 	t.Cleanup(n.stop)
 	reading := make(chan struct{})
 	for range n.followers {

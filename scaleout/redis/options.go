@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -89,29 +91,75 @@ type options struct {
 	logger         *slog.Logger
 }
 
+func defaultOptions(cluster bool) options {
+	streams := DefaultStreams
+	if cluster {
+		streams = DefaultClusterStreams
+	}
+	return options{
+		prefix:         DefaultPrefix,
+		streams:        streams,
+		retention:      DefaultRetention,
+		maxLength:      DefaultMaxLength,
+		publishTimeout: DefaultPublishTimeout,
+		publishBuffer:  DefaultPublishBuffer,
+		nodeTimeout:    DefaultNodeTimeout,
+		heartbeat:      DefaultHeartbeat,
+		health:         func(scaleout.NodeID, scaleout.Health) {},
+		logger:         slog.New(slog.DiscardHandler),
+	}
+}
+
+// apply sets what the options say and reports all that is wrong with them.
+func (o *options) apply(opts []Option) error {
+	var errs []error
+	for _, opt := range opts {
+		if opt == nil {
+			errs = append(errs, errors.New("redis: an option must not be nil"))
+			continue
+		}
+		errs = append(errs, opt(o))
+	}
+	if o.nodeTimeout < 2*o.heartbeat {
+		errs = append(errs, fmt.Errorf("redis: the node timeout of %v must be at least two heartbeats of %v", o.nodeTimeout, o.heartbeat))
+	}
+	return errors.Join(errs...)
+}
+
+func positive[T int | int64 | time.Duration](name string, value T, field *T) error {
+	if value <= 0 {
+		return fmt.Errorf("redis: %s must be positive, not %v", name, value)
+	}
+	*field = value
+	return nil
+}
+
 // Option is a setting of [New].
-type Option func(*options)
+type Option func(*options) error
 
 // WithPrefix sets what the names of all keys begin with; [DefaultPrefix] if it
 // is not given. Applications with different prefixes on one Redis never meet.
 func WithPrefix(prefix string) Option {
-	return func(o *options) { o.prefix = prefix }
+	return func(o *options) error {
+		o.prefix = prefix
+		return nil
+	}
 }
 
-// WithStreams sets how many streams the topics of a hub are spread over, 1 at
-// least; [DefaultStreams], or in a Cluster [DefaultClusterStreams], if it is not
+// WithStreams sets how many streams the topics of a hub are spread over;
+// [DefaultStreams], or in a Cluster [DefaultClusterStreams], if it is not
 // given. All nodes of a farm must have the same number: [Bus.Join] fails otherwise, and
 // does so until a day after the last of another number has gone.
 // In a Cluster more streams use more of its servers; with a single server they only
 // cost more.
 func WithStreams(n int) Option {
-	return func(o *options) { o.streams = max(n, 1) }
+	return func(o *options) error { return positive("the number of streams", n, &o.streams) }
 }
 
 // WithRetention sets how long what was published is kept; [DefaultRetention] if
 // it is not given. A node that was away for longer is told that it has a gap.
 func WithRetention(age time.Duration) Option {
-	return func(o *options) { o.retention = age }
+	return func(o *options) error { return positive("the retention", age, &o.retention) }
 }
 
 // WithMaxLength sets how many envelopes each stream keeps at most, however young
@@ -119,7 +167,7 @@ func WithRetention(age time.Duration) Option {
 // given. It should be more than is published within the retention. It is kept to
 // roughly, as an entry of a stream holds what was published at the same time.
 func WithMaxLength(envelopes int64) Option {
-	return func(o *options) { o.maxLength = envelopes }
+	return func(o *options) error { return positive("the maximum length", envelopes, &o.maxLength) }
 }
 
 // WithPublishTimeout sets how long publishing waits while Redis is away before
@@ -127,7 +175,7 @@ func WithMaxLength(envelopes int64) Option {
 // What Redis has confirmed by then is waited for as long again until this node
 // has read it too.
 func WithPublishTimeout(timeout time.Duration) Option {
-	return func(o *options) { o.publishTimeout = timeout }
+	return func(o *options) error { return positive("the publish timeout", timeout, &o.publishTimeout) }
 }
 
 // WithPublishBuffer sets how many bytes a node may have waiting to be appended
@@ -135,38 +183,57 @@ func WithPublishTimeout(timeout time.Duration) Option {
 // [DefaultPublishBuffer] if it is not given. It is also the limit for a single
 // envelope.
 func WithPublishBuffer(bytes int64) Option {
-	return func(o *options) { o.publishBuffer = bytes }
+	return func(o *options) error { return positive("the publish buffer", bytes, &o.publishBuffer) }
 }
 
 // WithNodeTimeout sets after how long without a heartbeat a node is taken for
 // dead; [DefaultNodeTimeout] if it is not given. The time that Redis was away
-// does not count. It should be a few heartbeats.
+// does not count. It must be at least two heartbeats ([WithHeartbeat]), and should
+// be a few.
 func WithNodeTimeout(timeout time.Duration) Option {
-	return func(o *options) { o.nodeTimeout = timeout }
+	return func(o *options) error { return positive("the node timeout", timeout, &o.nodeTimeout) }
 }
 
 // WithHeartbeat sets how often a node shows that it lives, and looks for the
 // others; [DefaultHeartbeat] if it is not given.
 func WithHeartbeat(interval time.Duration) Option {
-	return func(o *options) { o.heartbeat = interval }
+	return func(o *options) error { return positive("the heartbeat", interval, &o.heartbeat) }
 }
 
 // WithLogLimits sets what a node keeps in memory of each stream for readers, after
 // [scaleout.Node.Keep]; the defaults of [scaleout.LogLimits] if it is not given.
 // What is older is read from Redis, as far as [WithRetention] goes.
 func WithLogLimits(limits scaleout.LogLimits) Option {
-	return func(o *options) { o.log = limits }
+	return func(o *options) error {
+		if err := limits.Validate(); err != nil {
+			return fmt.Errorf("redis: %w", err)
+		}
+		o.log = limits
+		return nil
+	}
 }
 
 // WithHealth sets a function that is called when the health of a node of this
 // bus has changed. It is called in the order of the changes, by one goroutine at
 // a time, and must not block.
 func WithHealth(changed func(scaleout.NodeID, scaleout.Health)) Option {
-	return func(o *options) { o.health = changed }
+	return func(o *options) error {
+		if changed == nil {
+			return errors.New("redis: the function of WithHealth must not be nil")
+		}
+		o.health = changed
+		return nil
+	}
 }
 
 // WithLogger sets where the bus logs to; it is silent if it is not given.
 // Neither topics nor payloads are logged.
 func WithLogger(logger *slog.Logger) Option {
-	return func(o *options) { o.logger = logger }
+	return func(o *options) error {
+		if logger == nil {
+			return errors.New("redis: the logger must not be nil")
+		}
+		o.logger = logger
+		return nil
+	}
 }

@@ -119,6 +119,14 @@ type joined struct {
 	bus *redis.Bus
 }
 
+// newBus returns a bus whose options are right.
+func newBus(t testing.TB, client goredis.UniversalClient, opts ...redis.Option) *redis.Bus {
+	t.Helper()
+	bus, err := redis.New(client, opts...)
+	require.NoError(t, err)
+	return bus
+}
+
 // join makes a node of the hub "hub", closed at the end of the test. Unless an option
 // says otherwise, publishing waits as long as a busy machine may need.
 func join(t testing.TB, client goredis.UniversalClient, opts ...redis.Option) *joined {
@@ -128,7 +136,7 @@ func join(t testing.TB, client goredis.UniversalClient, opts ...redis.Option) *j
 
 func joinWith(t testing.TB, r *recorder, client goredis.UniversalClient, opts ...redis.Option) *joined {
 	t.Helper()
-	bus := redis.New(client, append([]redis.Option{patient}, opts...)...)
+	bus := newBus(t, client, append([]redis.Option{patient}, opts...)...)
 	node, err := bus.Join("hub", r)
 	require.NoError(t, err)
 	t.Cleanup(func() {

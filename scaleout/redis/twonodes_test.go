@@ -19,7 +19,6 @@ import (
 
 	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/scaleout"
-	"github.com/go-signalr/signalr/scaleout/redis"
 )
 
 // otherNode is the environment variable with the address of the Redis of a node
@@ -31,7 +30,7 @@ func TestOtherNode(t *testing.T) {
 	if addr == "" {
 		t.Skip("only for BenchmarkTwoNodes")
 	}
-	node, err := redis.New(newClient(t, addr)).Join("hub", &counter{})
+	node, err := newBus(t, newClient(t, addr)).Join("hub", &counter{})
 	require.NoError(t, err)
 	defer node.Close()
 	fmt.Println("joined")
@@ -102,7 +101,7 @@ func BenchmarkTwoNodes(b *testing.B) {
 	require.NoError(b, await.Receive(b, joined, "the other node to join"))
 
 	received := &counter{}
-	node, err := redis.New(server.client()).Join("hub", received)
+	node, err := newBus(b, server.client()).Join("hub", received)
 	require.NoError(b, err)
 	defer node.Close()
 	payload := bytes.Repeat([]byte("x"), 32)
