@@ -26,9 +26,9 @@ type socket struct {
 	raw syscall.RawConn // nil: reads and writes wait
 
 	// The reader's own.
-	library *bufio.Reader // the library's buffer
-	ahead   []byte        // what has been read from the client and not by the library
-	buffer  *[readSize]byte
+	library *bufio.Reader   // the library's buffer
+	ahead   []byte          // what has been read from the client and not by the library
+	buffer  *[readSize]byte // what ahead is in; nil: it came with the request
 	readErr error
 	fill    func(fd uintptr) bool
 
@@ -64,8 +64,9 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 			s.fill = s.tryRead
 		}
 	}
-	if rw.Reader.Buffered() > 0 { // the library refuses it
-		return s, rw, nil
+	if n := rw.Reader.Buffered(); n > 0 { // frames behind the request: the library takes only what it reads itself
+		ahead, _ := rw.Reader.Peek(n)
+		s.ahead = bytes.Clone(ahead)
 	}
 	s.library = bufio.NewReaderSize(s, libraryBuffer)
 	rw.Reader = s.library
@@ -74,12 +75,11 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // Read reads for the library.
 func (s *socket) Read(p []byte) (int, error) {
-	if s.raw == nil {
-		s.t.c.StartDeferred() // since it may have to wait
-		return s.Conn.Read(p)
-	}
 	if len(s.ahead) == 0 {
-		s.t.c.StartDeferred()
+		s.t.c.StartDeferred() // since it may have to wait
+		if s.raw == nil {
+			return s.Conn.Read(p)
+		}
 		if err := s.raw.Read(s.fill); err != nil {
 			return 0, err
 		}
@@ -89,7 +89,9 @@ func (s *socket) Read(p []byte) (int, error) {
 	}
 	n := copy(p, s.ahead)
 	if s.ahead = s.ahead[n:]; len(s.ahead) == 0 {
-		s.t.shared.readBuffers.Put(s.buffer)
+		if s.buffer != nil {
+			s.t.shared.readBuffers.Put(s.buffer)
+		}
 		s.ahead, s.buffer = nil, nil
 	}
 	return n, nil

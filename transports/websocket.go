@@ -82,6 +82,10 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "")
 		return
 	}
+	if r.ContentLength != 0 { // its body would be taken for frames
+		refuse(w, http.StatusBadRequest, "")
+		return
+	}
 	if c == nil {
 		var err error
 		if c, err = e.add(negotiate.NewGrant(0, e.opts.node)); err != nil {

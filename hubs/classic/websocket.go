@@ -47,7 +47,7 @@ type socket struct {
 // serveSocket turns a request into a socket, which a goroutine of its own serves:
 // that lets go of all that net/http keeps for a request.
 func (e *Endpoint) serveSocket(q *request, s *stream) error {
-	if !websocket.IsWebSocketUpgrade(q.r) {
+	if !websocket.IsWebSocketUpgrade(q.r) || q.r.ContentLength != 0 { // a body would be taken for frames
 		return &refusal{http.StatusBadRequest, textNoSocket}
 	}
 	if !e.policy.AllowsOrigin(q.r) {
@@ -61,7 +61,7 @@ func (e *Endpoint) serveSocket(q *request, s *stream) error {
 	if err != nil && !errors.As(err, &d) {
 		return err
 	}
-	conn, err := e.webSockets.Upgrade(q.w, q.r, nil)
+	conn, err := e.webSockets.Upgrade(hijacker{q.w}, q.r, nil)
 	if err != nil { // it has answered the request
 		if c != nil {
 			s.end(endLost)
