@@ -3,6 +3,7 @@ package hubs_test
 import (
 	"encoding/json"
 	"iter"
+	"log/slog"
 	"math"
 	"slices"
 	"testing"
@@ -62,7 +63,7 @@ type fact struct {
 // Each client gets what any other one has sent in its own protocol.
 func TestRelayBetweenProtocols(t *testing.T) {
 	t.Parallel()
-	hub, err := hubs.New(relayHub{}, hubs.WithName("relay"), hubs.WithProtocols(protocol.NewJSON(), protocol.NewMessagePack()))
+	hub, err := hubs.New(relayHub{}, hubs.WithName("relay"), hubs.WithLogger(slog.New(slog.DiscardHandler)), hubs.WithProtocols(protocol.NewJSON(), protocol.NewMessagePack()))
 	require.NoError(t, err)
 	server := hubtest.NewServer(t, hub)
 	clients := []*hubtest.Client{server.Connect(), server.Connect(hubtest.WithProtocol(protocol.NewMessagePack()))}

@@ -39,6 +39,11 @@ func TestInvalidUTF8NeverReachesAnotherClient(t *testing.T) {
 		frame := `{"type":1,"target":"Relay","arguments":[` + argument + "]}\x1e"
 		require.NoError(t, conn.WriteMessage(websocket.BinaryMessage, []byte(frame)))
 	}
+	text := dial()
+	require.NoError(t, text.WriteMessage(websocket.TextMessage, []byte("{\"type\":1,\"target\":\"Relay\",\"arguments\":[\"\xff\"]}\x1e")))
+	_, _, err = text.ReadMessage()
+	require.True(t, websocket.IsCloseError(err, websocket.CloseInvalidFramePayloadData), "%v", err)
+
 	relay(sender, "\"\xff\"")
 	_, closing, err := sender.ReadMessage()
 	require.NoError(t, err)
@@ -48,4 +53,16 @@ func TestInvalidUTF8NeverReachesAnotherClient(t *testing.T) {
 	_, got, err := witness.ReadMessage()
 	require.NoError(t, err)
 	require.Equal(t, `{"type":1,"target":"got","arguments":["é"]}`+"\x1e", string(got), "the first message after the invalid one")
+}
+
+// Text that is none ends the connection, also one that may go on after a loss.
+func TestInvalidTextEndsAResumableConnection(t *testing.T) {
+	inWorld(t, nil, func(t *testing.T, w *world) {
+		c := w.arrive("ada")
+		c.sendRaw("\xff\x1e")
+		c.expectClosed(websocket.CloseInvalidFramePayloadData)
+		c.close()
+		w.diary.expect(t, "disconnected: <nil>")
+		require.Zero(t, w.Stats().Lost)
+	})
 }

@@ -47,6 +47,7 @@ type Connection struct {
 	out          outbox
 	webSocket    atomic.Pointer[webSocket] // the transport, if it is one
 	binary       atomic.Bool
+	raw          bool         // the application may send any bytes; set by Connect
 	writingSince atomic.Int64 // Unix nanoseconds; 0: no write is under way
 
 	closeOnce sync.Once // calls Receiver.Close

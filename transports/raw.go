@@ -24,6 +24,7 @@ type rawHandler func(*RawConn) error
 func (serve rawHandler) Connect(c *Connection) Receiver {
 	conn := &RawConn{connection: c, served: make(chan struct{}), pong: time.Now()}
 	conn.changed.L = &conn.mu
+	c.raw = true
 	conn.ctx, conn.cancel = context.WithCancelCause(c.Request().Context())
 	go func() {
 		err := conn.run(serve)
@@ -80,7 +81,9 @@ func (c *RawConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// Write sends p. It waits while more than the buffer size is on its way.
+// Write sends p. It waits while more than the buffer size is on its way. On a
+// WebSocket, what is not UTF-8 is a binary message, also without
+// [Connection.SetBinary].
 func (c *RawConn) Write(p []byte) (int, error) {
 	// Not with the connection's context: its end still lets a handler say
 	// good-bye where the client can hear it.

@@ -137,6 +137,8 @@ type webSocket struct {
 	// The reader's own.
 	receiver Receiver
 	message  io.Reader // the message that is being read
+	isText   bool      // it has to be UTF-8
+	text     textCheck // of what has been read of it
 
 	first reader
 
@@ -158,7 +160,6 @@ func (t *webSocket) writeNow() {
 		return
 	}
 	batch, state := t.c.out.take(nil, t.writer)
-	opcode := t.opcode()
 	for rest := batch; len(rest) > 0; {
 		if len(rest[0]) > frameSize {
 			t.conn.mu.Unlock()
@@ -166,7 +167,7 @@ func (t *webSocket) writeNow() {
 			return
 		}
 		n := joint(rest)
-		unwritten, err := t.conn.tryFrame(opcode, rest[:n])
+		unwritten, err := t.conn.tryFrame(t.opcode(rest[:n]), rest[:n])
 		if err != nil {
 			t.conn.mu.Unlock()
 			t.lost(err)
@@ -200,8 +201,10 @@ func (t *webSocket) finishFrame(unwritten []byte, rest [][]byte) {
 	t.writeRest(rest)
 }
 
-func (t *webSocket) opcode() byte {
-	if t.c.binary.Load() {
+// opcode returns the type of the frame for messages. Those of a hub that are to be
+// text are; a client would fail the connection for a text that is not UTF-8.
+func (t *webSocket) opcode(messages [][]byte) byte {
+	if t.c.binary.Load() || t.c.raw && !isText(messages) {
 		return wholeBinary
 	}
 	return wholeText
@@ -280,13 +283,21 @@ func (t *webSocket) readOn(r *reader) {
 // leave takes the WebSocket, which the client has closed properly (nil) or which
 // is lost, off its connection.
 func (t *webSocket) leave(cause error) {
-	if cause != nil && t.c.detach(t, cause) {
+	invalid := errors.Is(cause, errNotText)
+	if cause != nil && !invalid && t.c.detach(t, cause) {
 		return // until the client comes back
 	}
 	defer close(t.detached)
+	if invalid {
+		t.c.out.kill()
+		t.writeClose(websocket.CloseInvalidFramePayloadData)
+	}
 	t.c.close(cause)
-	if cause == nil { // the client waits for the other half of the closing handshake
+	switch {
+	case cause == nil: // the client waits for the other half of the closing handshake
 		t.closed.Wait()
+	case invalid: // with input unread, the kernel would take the closing frame back
+		t.drain()
 	}
 	t.abort()
 	t.c.remove()
@@ -305,7 +316,7 @@ func (t *webSocket) open() Receiver {
 func (t *webSocket) read(r *reader) (cause error, ended bool) {
 	for {
 		if t.message == nil {
-			_, message, err := t.socket.NextReader()
+			kind, message, err := t.socket.NextReader()
 			if closed := (*websocket.CloseError)(nil); errors.As(err, &closed) && closed.Code != websocket.CloseAbnormalClosure {
 				return nil, true
 			}
@@ -313,6 +324,7 @@ func (t *webSocket) read(r *reader) (cause error, ended bool) {
 				return err, true
 			}
 			t.message = message
+			t.isText = kind == websocket.TextMessage
 		}
 		buffer := t.shared.readBuffers.Get().(*[readSize]byte)
 		n, err := t.message.Read(buffer[:])
@@ -321,10 +333,14 @@ func (t *webSocket) read(r *reader) (cause error, ended bool) {
 			more, err = t.message.Read(buffer[n:])
 			n += more
 		}
-		if n > 0 {
+		valid := !t.isText || t.text.valid(buffer[:n]) && (err != io.EOF || t.text.end())
+		if n > 0 && valid {
 			t.receiver.Receive(buffer[:n])
 		}
 		t.shared.readBuffers.Put(buffer)
+		if !valid {
+			return errNotText, true
+		}
 		if err != nil {
 			t.message = nil // an error other than the message's end comes again from NextReader
 		}
@@ -397,11 +413,10 @@ func (t *webSocket) writeQueued() {
 
 // writeAll writes messages, as few frames, and reports whether it could.
 func (t *webSocket) writeAll(messages [][]byte) bool {
-	opcode := t.opcode()
 	for len(messages) > 0 {
 		n := joint(messages)
 		t.conn.mu.Lock()
-		err := t.conn.writeFrame(opcode, messages[:n])
+		err := t.conn.writeFrame(t.opcode(messages[:n]), messages[:n])
 		t.conn.mu.Unlock()
 		if err != nil {
 			t.lost(err)
@@ -438,10 +453,25 @@ func (t *webSocket) sayGoodbye() {
 	if t.c.faulted.Load() {
 		code = websocket.CloseInternalServerErr
 	}
+	t.writeClose(code)
+	t.endWriting()
+}
+
+// writeClose sends the closing frame, and lets the reader wait for the client's no
+// longer than the close timeout.
+func (t *webSocket) writeClose(code int) {
 	deadline := time.Now().Add(t.c.endpoint.opts.closeTimeout)
 	_ = t.socket.SetReadDeadline(deadline)
 	_ = t.socket.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), deadline)
-	t.endWriting()
+}
+
+// drain reads until the client closes or the read deadline.
+func (t *webSocket) drain() {
+	for {
+		if _, _, err := t.socket.NextReader(); err != nil {
+			return
+		}
+	}
 }
 
 // pong shows middle boxes that the socket is in use.

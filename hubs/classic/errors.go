@@ -11,7 +11,7 @@ import (
 // error is one of encoding the data, if they cannot be; it must be or wrap a
 // [hubs.Error] to reach clients at all.
 func WithData(err error, data any) error {
-	text, encodeErr := json.Marshal(data)
+	text, encodeErr := encodeValue(data)
 	if encodeErr != nil {
 		return errors.Join(err, fmt.Errorf("classic: the data of an error cannot be encoded: %w", encodeErr))
 	}

@@ -2,7 +2,6 @@ package classic
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 )
@@ -19,7 +18,7 @@ func Progress(ctx context.Context, value any) error {
 	if !ok {
 		return ErrNotClassic
 	}
-	text, err := json.Marshal(value)
+	text, err := encodeValue(value)
 	if err != nil {
 		return fmt.Errorf("classic: the progress cannot be encoded: %w", err)
 	}

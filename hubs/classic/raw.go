@@ -2,7 +2,6 @@ package classic
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -89,7 +88,7 @@ func (c *RawConn) Context() context.Context { return c.peer.Context }
 // that of encoding the value, [transports.ErrClosed], or
 // [transports.ErrSlowClient] when too much waits for the client already.
 func (c *RawConn) Send(value any) error {
-	text, err := json.Marshal(value)
+	text, err := encodeValue(value)
 	if err != nil {
 		return fmt.Errorf("classic: the message cannot be encoded: %w", err)
 	}

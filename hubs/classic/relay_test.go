@@ -1,14 +1,20 @@
 package classic_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/classic"
 	"github.com/go-signalr/signalr/hubs/hubtest"
+	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/protocol"
 )
 
@@ -39,4 +45,44 @@ func TestRelay(t *testing.T) {
 		modern.Expect("say", map[string]any{"b": []byte{1, 2}})
 		old.requireMessages(`{"H":"Chat","M":"say","A":[{"b":"AQI="}]}`)
 	})
+}
+
+func TestInvalidTextClosesTheSocket(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, newNode(t, nil), "transport=webSockets")
+	c.negotiate()
+	ws, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(c.url("/connect", nil), "http"), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, ws.Close()) })
+	require.NoError(t, ws.WriteMessage(websocket.TextMessage, []byte("{\"H\":\"chat\",\"M\":\"Void\",\"A\":[\"\xff\"],\"I\":0}")))
+	require.NoError(t, ws.SetReadDeadline(time.Now().Add(await.Timeout)))
+	for err == nil { // the first response may come before
+		_, _, err = ws.ReadMessage()
+	}
+	require.True(t, websocket.IsCloseError(err, websocket.CloseInvalidFramePayloadData), "%v", err)
+}
+
+// What a method tells a classic client beside its messages is checked, too.
+func TestOnlyUTF8IsSent(t *testing.T) {
+	t.Parallel()
+	bad := map[string]any{"a": json.RawMessage("\"\xff\"")}
+	failures := make(chan error, 3)
+	n := newNodeOf(t, []hubs.Option{hubs.HandleVoid0("Tell", func(c *hubs.Context) error {
+		failures <- classic.Progress(c, bad)
+		failures <- classic.State(c).Set("a", bad)
+		return classic.WithData(hubs.NewError("full"), bad)
+	})})
+	c := newClient(t, n, "user=ann&transport=longPolling")
+	c.connect()
+	require.NotContains(t, c.call(`{"H":"chat","M":"Tell","A":[],"I":1}`), "\xff")
+	for range 2 {
+		require.ErrorContains(t, await.Receive(t, failures, "an error"), "not valid UTF-8")
+	}
+
+	raw := newClient(t, newRawNode(t, classic.RawHandler{Connected: func(c *classic.RawConn) error {
+		failures <- c.Send(bad)
+		return nil
+	}}), "transport=longPolling")
+	raw.startRaw()
+	require.ErrorContains(t, await.Receive(t, failures, "an error"), "not valid UTF-8")
 }

@@ -74,7 +74,7 @@ func (s *CallerState) Set(key string, value any) error {
 	if s == nil {
 		return ErrNotClassic
 	}
-	text, err := json.Marshal(value)
+	text, err := encodeValue(value)
 	if err != nil {
 		return fmt.Errorf("classic: the state %q cannot be encoded: %w", key, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gorilla/websocket"
 )
@@ -123,6 +124,12 @@ func (t *socket) read(receive func([]byte)) error {
 		data, err := io.ReadAll(message)
 		if err != nil {
 			return err
+		}
+		if !utf8.Valid(data) {
+			deadline := time.Now().Add(t.close)
+			_ = t.conn.SetReadDeadline(deadline)
+			_ = t.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseInvalidFramePayloadData, ""), deadline)
+			return errors.New("classic: a text message that is not valid UTF-8")
 		}
 		receive(data)
 	}
