@@ -5,6 +5,7 @@ package negotiate
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -64,10 +65,16 @@ type Handler struct {
 	// Register records the connection granted, before the client hears of
 	// it. An error is answered with status 503: the client may try again.
 	Register func(*http.Request, Grant) error
+	// Refused, if not nil, is called before a request is refused, with the status
+	// of the answer and why, for the server's log. A version that cannot be
+	// served has status 200: the client reads the reason in the body.
+	Refused func(r *http.Request, status int, reason error)
 
 	encode     sync.Once
 	transports []byte // Transports in JSON
 }
+
+var errMethod = errors.New("negotiate: the method is not POST")
 
 // refusal is the body of an answer that grants nothing. Fields keep the order of
 // the reference server; the order has no meaning to clients.
@@ -84,29 +91,30 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Content-Type", "text/plain")
 		w.Header().Set("Allow", http.MethodPost)
-		w.WriteHeader(http.StatusMethodNotAllowed)
+		h.fail(w, r, http.StatusMethodNotAllowed, errMethod)
 		return
 	}
 	if h.Redirect != nil {
 		to, err := h.Redirect(r)
 		if err != nil {
-			w.WriteHeader(http.StatusInternalServerError)
+			h.fail(w, r, http.StatusInternalServerError, err)
 			return
 		}
 		if to != nil {
-			refuse(w, refusal{URL: to.URL, AccessToken: to.AccessToken})
+			reply(w, encode(refusal{URL: to.URL, AccessToken: to.AccessToken}))
 			return
 		}
 	}
 	version, errText := h.version(r)
 	if errText != "" {
-		refuse(w, refusal{Error: errText})
+		h.tell(r, http.StatusOK, errors.New("negotiate: "+errText))
+		reply(w, encode(refusal{Error: errText}))
 		return
 	}
 	grant := NewGrant(version, h.Node)
 	grant.StatefulReconnect = h.StatefulReconnect && wantsStatefulReconnect(r)
 	if err := h.Register(r, grant); err != nil {
-		w.WriteHeader(http.StatusServiceUnavailable)
+		h.fail(w, r, http.StatusServiceUnavailable, err)
 		return
 	}
 	reply(w, h.appendGrant(make([]byte, 0, 512), grant))
@@ -153,13 +161,21 @@ func wantsStatefulReconnect(r *http.Request) bool {
 	return strings.EqualFold(asked, "true")
 }
 
-func refuse(w http.ResponseWriter, answer refusal) {
-	body, err := json.Marshal(answer)
-	if err != nil { // only strings in it: cannot happen
-		w.WriteHeader(http.StatusInternalServerError)
-		return
+// fail refuses a request by the status alone.
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, status int, reason error) {
+	h.tell(r, status, reason)
+	w.WriteHeader(status)
+}
+
+func (h *Handler) tell(r *http.Request, status int, reason error) {
+	if h.Refused != nil {
+		h.Refused(r, status, reason)
 	}
-	reply(w, body)
+}
+
+func encode(answer refusal) []byte {
+	body, _ := json.Marshal(answer) // strings never fail
+	return body
 }
 
 func reply(w http.ResponseWriter, body []byte) {

@@ -17,8 +17,6 @@ var ErrUnauthenticated = errors.New("transports: the request is not authenticate
 // ErrExpired ends a connection whose authentication has expired.
 var ErrExpired = errors.New("transports: the authentication of the connection has expired")
 
-var errUserChanged = errors.New("transports: the request is of another user than the connection")
-
 const textUserChanged = "The user associated with this connection changed."
 
 // WithAuthorization checks every request of the endpoint's clients, also those
@@ -54,9 +52,7 @@ func (e *Endpoint) authorized(w http.ResponseWriter, r *http.Request) bool {
 	if errors.Is(err, ErrUnauthenticated) {
 		status = http.StatusUnauthorized
 	}
-	e.logRefusal(r, status, err)
-	w.Header().Set("Content-Length", "0")
-	w.WriteHeader(status)
+	e.refuseUntyped(w, r, status, "", err)
 	return false
 }
 
@@ -68,8 +64,7 @@ func (e *Endpoint) identify(w http.ResponseWriter, r *http.Request, c *Connectio
 	if !bound || identity == e.opts.identity(r) {
 		return true
 	}
-	e.logRefusal(r, http.StatusForbidden, errUserChanged)
-	refuse(w, http.StatusForbidden, textUserChanged)
+	e.refuse(w, r, http.StatusForbidden, textUserChanged, errUserChanged, "connection", c.ID())
 	return false
 }
 

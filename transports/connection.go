@@ -283,9 +283,16 @@ const (
 	boundCancelled       // the client went away meanwhile
 )
 
-// String names the outcome for logs.
-func (b bound) String() string {
-	return [...]string{"ok", "other transport", "already connected", "ended", "canceled"}[b]
+// err returns why the connection is not to be had.
+func (b bound) err() error {
+	switch b {
+	case boundOther:
+		return errOther
+	case boundAlready:
+		return errAlready
+	default:
+		return errEnded
+	}
 }
 
 // bind makes t the connection's transport, once.

@@ -16,6 +16,7 @@ package transports
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -38,6 +39,7 @@ type Endpoint struct {
 	stats      counters
 	webSockets webSockets
 	cors       *cors.Cors // nil: for pages of the same origin alone
+	warnings   warnings
 
 	mu          sync.RWMutex
 	connections map[string]*Connection // by connection token
@@ -59,7 +61,7 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 		connections: make(map[string]*Connection),
 	}
 	e.stats.init()
-	e.webSockets.init()
+	e.webSockets.init(e.refuseUpgrade)
 	if o.allowOrigin != nil {
 		e.cors = newCORS(o.allowOrigin)
 	}
@@ -68,6 +70,9 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 		MinimumVersion:    o.minVersion,
 		StatefulReconnect: o.resume,
 		Redirect:          o.redirect,
+		Refused: func(r *http.Request, status int, reason error) {
+			e.logRefusal(slog.LevelDebug, r, status, reason)
+		},
 		Register: func(_ *http.Request, grant negotiate.Grant) error {
 			_, err := e.add(grant)
 			return err
@@ -111,7 +116,7 @@ func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
 	case http.MethodDelete:
 		e.serveDelete(w, r)
 	default:
-		refuse(w, http.StatusMethodNotAllowed, "")
+		e.refuse(w, r, http.StatusMethodNotAllowed, "", errMethod)
 	}
 }
 

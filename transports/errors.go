@@ -23,11 +23,21 @@ var (
 // ErrClosed is returned by sends on a connection that has ended.
 var ErrClosed = errors.New("transports: the connection is closed")
 
-// errFull refuses a negotiation because of the limit on connections.
-var errFull = errors.New("transports: too many connections")
-
-// errUnknownID refuses a request that names no connection, or one that has ended.
-var errUnknownID = errors.New("transports: no connection with that id")
+// Why a request is refused, for the log.
+var (
+	errFull        = errors.New("transports: too many connections")
+	errNoID        = errors.New("transports: the request names no connection")
+	errUnknownID   = errors.New("transports: there is no connection with that id, or it has ended")
+	errUserChanged = errors.New("transports: the request is of another user than the connection")
+	errOther       = errors.New("transports: the connection uses another transport")
+	errAlready     = errors.New("transports: the connection uses this transport already")
+	errEnded       = errors.New("transports: the connection has ended meanwhile")
+	errOrigin      = errors.New("transports: the origin is not allowed")
+	errMethod      = errors.New("transports: the method is not allowed")
+	errBody        = errors.New("transports: the WebSocket request has a body")
+	errNoPost      = errors.New("transports: the connection is a WebSocket, which takes no POST")
+	errNoTerminate = errors.New("transports: only connections of long polling end by DELETE")
+)
 
 // reason names the end of a connection for logs and statistics. The first three
 // are the reference server's (reference 11).

@@ -1,14 +1,18 @@
 package transports
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/go-signalr/signalr/negotiate"
 )
 
-// Bodies of refusals (reference 2.3).
+// Bodies of refusals.
 const (
 	textNoID        = "Connection ID required"
 	textUnknownID   = "No Connection with that ID"
@@ -18,30 +22,69 @@ const (
 	textNoTerminate = "Cannot terminate this connection using the DELETE endpoint."
 )
 
-// refuse answers a request that does not become a transport.
-func refuse(w http.ResponseWriter, status int, body string) {
-	w.Header().Set("Content-Type", "text/plain")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+// answer answers a request that does not become a transport.
+func answer(w http.ResponseWriter, status int, body string) {
+	h := w.Header()
+	if _, chosen := h["Content-Type"]; !chosen {
+		h.Set("Content-Type", "text/plain")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body)) // a client that went away needs no answer
 }
 
-// logRefusal tells who runs the server why a client was refused, which the client
-// is not told. The query is left out: it may hold a token.
-func (e *Endpoint) logRefusal(r *http.Request, status int, err error) {
-	e.opts.logger.Debug("request refused", "method", r.Method, "path", r.URL.Path, "status", status, "error", err)
+// refuse answers a request that is not served, and logs why, with more attributes if
+// there are.
+func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, status int, body string, reason error, more ...any) {
+	e.logRefusal(slog.LevelDebug, r, status, reason, more...)
+	answer(w, status, body)
 }
 
-// logUnfit tells who runs the server that a transport cannot work beneath the
-// program's middleware. Clients see no more than a connection that fails.
-func (c *Connection) logUnfit(kind Kind, err error) {
-	if errors.Is(err, http.ErrNotSupported) {
-		c.logger.Warn("a transport needs more of the http.ResponseWriter: does all middleware implement Unwrap?",
-			"connection", c.ID(), "transport", kind.String(), "error", err)
+// refuseUntyped is refuse for answers that have no Content-Type.
+func (e *Endpoint) refuseUntyped(w http.ResponseWriter, r *http.Request, status int, body string, reason error) {
+	w.Header()["Content-Type"] = nil
+	e.refuse(w, r, status, body, reason)
+}
+
+// logRefusal logs why a client was refused, which the client itself does not learn.
+// The query is left out: it may hold a token.
+func (e *Endpoint) logRefusal(level slog.Level, r *http.Request, status int, reason error, more ...any) {
+	e.opts.logger.Log(context.Background(), level, "request refused", append([]any{
+		"method", r.Method, "path", r.URL.Path, "status", status, "error", reason}, more...)...)
+}
+
+// logOrigin logs that a page of another origin was refused. Where that is a WebSocket,
+// the client quietly takes another transport, so that the log is the only place to
+// notice it.
+func (e *Endpoint) logOrigin(r *http.Request, status int) {
+	origin := shortened(r.Header.Get("Origin"))
+	e.logRefusal(e.warnings.level("origin "+origin, time.Now()), r, status, errOrigin,
+		"origin", origin, "host", shortened(r.Host),
+		"remedy", "allow it by WithAllowedOrigins or, if it is this server's own, let the proxy pass on the Host header, in nginx: proxy_set_header Host $http_host;")
+}
+
+// refuseNotEnabled answers a request for a transport that is switched off.
+func (e *Endpoint) refuseNotEnabled(w http.ResponseWriter, r *http.Request, kind Kind) {
+	e.refuse(w, r, http.StatusNotFound, kind.String()+textNotHere, fmt.Errorf("transports: %v is not enabled", kind))
+}
+
+// refuseUnfit answers a request whose http.ResponseWriter cannot carry a transport, so
+// that its client takes another one.
+func (e *Endpoint) refuseUnfit(w http.ResponseWriter, r *http.Request, kind Kind, reason error) {
+	e.logUnfit(r, http.StatusNotImplemented, kind, reason)
+	answer(w, http.StatusNotImplemented, "")
+}
+
+func (e *Endpoint) logUnfit(r *http.Request, status int, kind Kind, reason error) {
+	level := slog.LevelDebug
+	if errors.Is(reason, http.ErrNotSupported) {
+		level = e.warnings.level("unfit "+kind.String(), time.Now())
 	}
+	e.logRefusal(level, r, status, reason, "transport", kind.String(),
+		"remedy", "the http.ResponseWriter must support flushing and hijacking: all middleware must implement Unwrap")
 }
 
-// noCache marks the answer of a poll (reference 2.3).
+// noCache marks the answer of a poll.
 func noCache(w http.ResponseWriter) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-cache, no-store")
@@ -53,13 +96,12 @@ func noCache(w http.ResponseWriter) {
 func (e *Endpoint) lookup(w http.ResponseWriter, r *http.Request) *Connection {
 	token, _ := negotiate.QueryValue(r, "id")
 	if token == "" {
-		refuse(w, http.StatusBadRequest, textNoID)
+		e.refuse(w, r, http.StatusBadRequest, textNoID, errNoID)
 		return nil
 	}
 	c := e.find(token)
 	if c == nil {
-		e.logRefusal(r, http.StatusNotFound, errUnknownID)
-		refuse(w, http.StatusNotFound, textUnknownID)
+		e.refuse(w, r, http.StatusNotFound, textUnknownID, errUnknownID)
 		return nil
 	}
 	if !e.identify(w, r, c) {
@@ -69,14 +111,13 @@ func (e *Endpoint) lookup(w http.ResponseWriter, r *http.Request) *Connection {
 }
 
 // refuseBound answers a transport request whose connection is not to be had.
-func (c *Connection) refuseBound(w http.ResponseWriter, kind Kind, b bound) {
-	c.logger.Debug("transport refused", "connection", c.ID(), "transport", kind.String(), "reason", b.String())
+func (e *Endpoint) refuseBound(w http.ResponseWriter, r *http.Request, c *Connection, kind Kind, b bound) {
+	status, body := http.StatusNotFound, ""
 	switch b {
 	case boundOther:
-		refuse(w, http.StatusBadRequest, textOther)
+		status, body = http.StatusBadRequest, textOther
 	case boundAlready:
-		refuse(w, http.StatusConflict, "")
-	default:
-		refuse(w, http.StatusNotFound, "")
+		status = http.StatusConflict
 	}
+	e.refuse(w, r, status, body, b.err(), "connection", c.ID(), "transport", kind.String())
 }

@@ -1,81 +1,284 @@
 package transports_test
 
 import (
+	"bufio"
+	"context"
 	"errors"
-	"log/slog"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/interop/await"
+	"github.com/go-signalr/signalr/negotiate"
 	"github.com/go-signalr/signalr/transports"
 )
 
-// TestRefusalsAreLogged: who runs the server learns why a client was refused, and
-// no token is in what is logged.
+// refusals returns the lines about refusals that the log has so far.
+func refusals(lines <-chan string) (logged []string) {
+	for {
+		select {
+		case line := <-lines:
+			if strings.Contains(line, "request refused") {
+				logged = append(logged, line)
+			}
+		default:
+			return logged
+		}
+	}
+}
+
+// TestRefusalsAreLogged: who runs the server learns why a client was refused, by one
+// line that holds no token. TestAnswers has the refusals that need no option.
 func TestRefusalsAreLogged(t *testing.T) {
 	t.Parallel()
+	refuse := func(err error) transports.Option {
+		return transports.WithAuthorization(func(*http.Request) error { return err })
+	}
+	none := func(*server) string { return "" }
+	poller := func(s *server) string {
+		id := s.negotiate()
+		r := s.request(http.MethodGet, id, "")
+		r.Header.Set("User", "ann")
+		require.Equal(s.t, http.StatusOK, s.exchange(r).status)
+		return id
+	}
 	for name, tt := range map[string]struct {
-		opt    transports.Option
-		header http.Header
-		logged string
+		opts    []transports.Option
+		prepare func(*server) (id string)
+		method  string
+		path    string // behind the endpoint's
+		header  http.Header
+		body    string
+		status  int
+		level   string
+		reason  string
 	}{
-		"authorization": {
-			transports.WithAuthorization(func(*http.Request) error { return errors.New("the role is missing") }),
-			http.Header{}, "the role is missing",
+		"not authorized":    {[]transports.Option{refuse(errors.New("the role is missing"))}, none, "GET", "", nil, "", 403, "DEBUG", "the role is missing"},
+		"not authenticated": {[]transports.Option{refuse(transports.ErrUnauthenticated)}, none, "POST", "/negotiate", nil, "", 401, "DEBUG", "not authenticated"},
+		"another user, poll": {
+			[]transports.Option{transports.WithIdentity(func(r *http.Request) string { return r.Header.Get("User") })},
+			poller, "GET", "", http.Header{"User": {"bob"}}, "", 403, "DEBUG", "another user",
 		},
-		"origin": {
-			transports.WithAllowedOrigins("https://app.example"),
-			http.Header{
-				"Origin": {"https://other.example"}, "Connection": {"Upgrade"}, "Upgrade": {"websocket"},
-				"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="},
-			}, "https://other.example",
+		"another user, POST": {
+			[]transports.Option{transports.WithIdentity(func(r *http.Request) string { return r.Header.Get("User") })},
+			poller, "POST", "", http.Header{"User": {"bob"}}, "x", 403, "DEBUG", "another user",
+		},
+		"WebSocket of another origin": {nil, none, "GET", "", with(asWebSocket, "Origin", "https://other.example"), "", 403, "WARN", "origin is not allowed"},
+		"preflight of another origin": {
+			[]transports.Option{transports.WithAllowedOrigins("https://app.example")}, none, "OPTIONS", "/negotiate",
+			http.Header{"Origin": {"https://other.example"}, "Access-Control-Request-Method": {"POST"}}, "", 204, "WARN", "origin is not allowed",
+		},
+		"WebSocket with a body": {nil, none, "GET", "", asWebSocket, "x", 400, "DEBUG", "has a body"},
+		"WebSocket, full": {
+			[]transports.Option{transports.WithMaxConnections(1)}, (*server).takeRoom, "GET", "", asWebSocket, "", 503, "DEBUG", "too many",
+		},
+		"WebSocket, shut down": {nil, (*server).shutDownNow, "GET", "", asWebSocket, "", 503, "DEBUG", "shutting down"},
+		"negotiate, full": {
+			[]transports.Option{transports.WithMaxConnections(1)}, (*server).takeRoom, "POST", "/negotiate", nil, "", 503, "DEBUG", "too many",
+		},
+		"negotiate, shut down":   {nil, (*server).shutDownNow, "POST", "/negotiate", nil, "", 503, "DEBUG", "shutting down"},
+		"negotiate, method":      {nil, none, "GET", "/negotiate", nil, "", 405, "DEBUG", "not POST"},
+		"negotiate, no version":  {nil, none, "POST", "/negotiate?negotiateVersion=x", nil, "", 200, "DEBUG", "non-integer"},
+		"negotiate, low version": {[]transports.Option{transports.WithMinimumProtocolVersion(1)}, none, "POST", "/negotiate", nil, "", 200, "DEBUG", "version '0'"},
+		"negotiate, redirect fails": {
+			[]transports.Option{transports.WithRedirect(func(*http.Request) (*negotiate.Redirect, error) { return nil, errors.New("directory is down") })},
+			none, "POST", "/negotiate", nil, "", 500, "DEBUG", "directory is down",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var lines strings.Builder
-			e := endpoint(t, newApp(t), tt.opt, transports.WithLogger(slog.New(slog.NewTextHandler(&lines,
-				&slog.HandlerOptions{Level: slog.LevelDebug}))))
-			r := httptest.NewRequest(http.MethodGet, "http://here.example/chat?access_token=hidden", nil)
-			r.Header = tt.header
-			w := httptest.NewRecorder()
-			e.ServeHTTP(w, r)
-			require.Equal(t, http.StatusForbidden, w.Code)
-			require.Contains(t, lines.String(), "level=DEBUG")
-			require.Contains(t, lines.String(), "path=/chat")
-			require.Contains(t, lines.String(), tt.logged)
-			require.NotContains(t, lines.String(), "hidden")
+			logger, lines := newDebugLog()
+			s := serve(t, transports.ConnectionHandler(func(c *transports.RawConn) error {
+				_, err := io.Copy(c, c)
+				return err
+			}), append(tt.opts, transports.WithLogger(logger))...)
+			id := tt.prepare(s)
+			refusals(lines)
+			address := s.url + tt.path
+			if tt.path == "" {
+				address += "?id=" + id + "&access_token=hidden"
+			}
+			r, err := http.NewRequest(tt.method, address, strings.NewReader(tt.body))
+			require.NoError(t, err)
+			for name, values := range tt.header {
+				r.Header[name] = values
+			}
+			a := s.exchange(r)
+			require.NoError(t, a.err)
+			require.Equal(t, tt.status, a.status)
+			logged := refusals(lines)
+			require.Len(t, logged, 1)
+			require.Contains(t, logged[0], "level="+tt.level)
+			require.Contains(t, logged[0], "method="+tt.method)
+			require.Contains(t, logged[0], "path=/chat")
+			require.Contains(t, logged[0], "status="+strconv.Itoa(tt.status))
+			require.Contains(t, logged[0], tt.reason)
+			require.NotContains(t, logged[0], "hidden")
+			if id != "" {
+				require.NotContains(t, logged[0], id)
+			}
 		})
 	}
 }
 
-// TestUnfitMiddlewareIsLogged: behind middleware that hides what the
-// http.ResponseWriter can do, clients see no more than a connection that fails.
-func TestUnfitMiddlewareIsLogged(t *testing.T) {
+// takeRoom takes the room of one connection.
+func (s *server) takeRoom() string {
+	s.negotiate()
+	return ""
+}
+
+func (s *server) shutDownNow() string {
+	ctx, cancel := context.WithTimeout(s.t.Context(), await.Timeout)
+	defer cancel()
+	require.NoError(s.t, s.Shutdown(ctx))
+	return ""
+}
+
+// TestBrokenBodyIsLogged: a POST whose body ends too early is no fault of the server.
+func TestBrokenBodyIsLogged(t *testing.T) {
 	t.Parallel()
-	for kind, header := range map[transports.Kind]http.Header{
-		transports.WebSockets: {
-			"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
-			"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"AAAAAAAAAAAAAAAAAAAAAA=="},
-		},
-		transports.ServerSentEvents: {"Accept": {"text/event-stream"}},
-	} {
+	logger, lines := newDebugLog()
+	s := serve(t, newApp(t), transports.WithLogger(logger))
+	id := s.negotiate()
+	conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(await.Timeout)))
+	_, err = io.WriteString(conn, "POST /chat?id="+id+" HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\nno length\r\n")
+	require.NoError(t, err)
+	status, err := bufio.NewReader(conn).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 400 Bad Request\r\n", status)
+	logged := refusals(lines)
+	require.Len(t, logged, 1)
+	require.Contains(t, logged[0], "status=400")
+	require.Contains(t, logged[0], "chunk")
+	require.NotContains(t, logged[0], id)
+}
+
+// TestRefusedOriginsAreWarnedOf: a page that is refused works on, by another transport.
+// So that is a warning, once for each origin, and says what to do.
+func TestRefusedOriginsAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	logger, lines := newDebugLog()
+	e := endpoint(t, newApp(t), transports.WithLogger(logger))
+	ask := func(origin string) string {
+		r := httptest.NewRequest(http.MethodGet, "http://backend:5000/chat?access_token=hidden", nil)
+		r.Header = with(asWebSocket, "Origin", origin)
+		e.ServeHTTP(httptest.NewRecorder(), r)
+		logged := refusals(lines)
+		require.Len(t, logged, 1)
+		require.NotContains(t, logged[0], "hidden")
+		return logged[0]
+	}
+	first := ask("https://app.example")
+	require.Contains(t, first, "level=WARN")
+	for _, text := range []string{"origin=https://app.example", "host=backend:5000", "WithAllowedOrigins", "proxy_set_header Host $http_host"} {
+		require.Contains(t, first, text)
+	}
+	require.Contains(t, ask("https://app.example"), "level=DEBUG")
+	require.Contains(t, ask("https://other.example"), "level=WARN")
+	long := ask("https://" + strings.Repeat("long", 10000) + ".example")
+	require.Contains(t, long, "level=WARN")
+	require.Less(t, len(long), 1000)
+	for i := range 100 {
+		ask(fmt.Sprintf("https://%d.example", i))
+	}
+	require.Contains(t, ask("https://new.example"), "level=DEBUG", "the number of warnings is bounded")
+}
+
+// TestUnfitMiddleware: behind middleware that hides what the http.ResponseWriter can
+// do, the client is refused before its connection is bound, and the log says why, once.
+func TestUnfitMiddleware(t *testing.T) {
+	t.Parallel()
+	for kind, header := range map[transports.Kind]http.Header{transports.WebSockets: asWebSocket, transports.ServerSentEvents: asEvents} {
 		t.Run(kind.String(), func(t *testing.T) {
 			t.Parallel()
-			logger, lines := newLog()
-			s := serve(t, transports.ConnectionHandler(func(*transports.RawConn) error { return nil }), transports.WithLogger(logger))
+			logger, lines := newDebugLog()
+			a := newApp(t)
+			s := serve(t, a, transports.WithLogger(logger))
 			s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(bare{w}, r) })
-			r := s.request(http.MethodGet, s.negotiate(), "")
-			r.Header = header
-			s.exchange(r)
-			line := await.Receive(t, lines, "a line of the log")
-			require.Contains(t, line, "level=WARN")
-			require.Contains(t, line, kind.String())
-			require.Contains(t, line, "Unwrap")
+			for _, level := range []string{"WARN", "DEBUG", "DEBUG"} {
+				r := s.request(http.MethodGet, s.negotiate(), "")
+				r.Header = header
+				got := s.exchange(r)
+				require.NoError(t, got.err)
+				require.Equal(t, http.StatusNotImplemented, got.status)
+				require.Empty(t, got.body)
+				logged := refusals(lines)
+				require.Len(t, logged, 1)
+				require.Contains(t, logged[0], "level="+level)
+				require.Contains(t, logged[0], kind.String())
+				require.Contains(t, logged[0], "Unwrap")
+			}
+			none(t, a.arrived, "the application never hears of it")
 		})
 	}
+}
+
+// TestEventsBehindUnfitMiddlewareLeaveTheConnection: another transport can still take it.
+func TestEventsBehindUnfitMiddlewareLeaveTheConnection(t *testing.T) {
+	t.Parallel()
+	a := newApp(t)
+	s := serve(t, a)
+	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(bare{w}, r) })
+	id := s.negotiate()
+	r := s.request(http.MethodGet, id, "")
+	r.Header = asEvents
+	require.Equal(t, http.StatusNotImplemented, s.exchange(r).status)
+	s.expect(http.MethodGet, id, "", http.StatusOK, "")
+	require.Equal(t, transports.LongPolling, a.next().Transport())
+}
+
+// These hide all that a ResponseWriter can do but one way to flush.
+type (
+	flusher      struct{ bare }
+	errorFlusher struct{ bare }
+	pretender    struct{ bare }
+)
+
+func (w flusher) Flush()                 { _ = http.NewResponseController(w.w).Flush() }
+func (w errorFlusher) FlushError() error { return http.NewResponseController(w.w).Flush() }
+func (pretender) FlushError() error      { return http.ErrNotSupported }
+
+// TestEventsBehindMiddleware: there are several ways to be able to flush.
+func TestEventsBehindMiddleware(t *testing.T) {
+	t.Parallel()
+	for name, middleware := range map[string]func(http.ResponseWriter) http.ResponseWriter{
+		"Flush":                func(w http.ResponseWriter) http.ResponseWriter { return flusher{bare{w}} },
+		"FlushError":           func(w http.ResponseWriter) http.ResponseWriter { return errorFlusher{bare{w}} },
+		"Unwrap":               func(w http.ResponseWriter) http.ResponseWriter { return wrapped{w} },
+		"Unwrap to Flush":      func(w http.ResponseWriter) http.ResponseWriter { return wrapped{wrapped{flusher{bare{w}}}} },
+		"Unwrap to FlushError": func(w http.ResponseWriter) http.ResponseWriter { return wrapped{errorFlusher{bare{w}}} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t)
+			s := serve(t, a)
+			s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(middleware(w), r) })
+			st := s.events(s.negotiate())
+			a.next().send("down")
+			st.expect("data: down\r\n\r\n")
+		})
+	}
+}
+
+// TestPretendedFlush: what cannot be known before the first write is a warning too.
+func TestPretendedFlush(t *testing.T) {
+	t.Parallel()
+	logger, lines := newLog()
+	s := serve(t, newApp(t), transports.WithLogger(logger))
+	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(pretender{bare{w}}, r) })
+	r := s.request(http.MethodGet, s.negotiate(), "")
+	r.Header = asEvents
+	require.NoError(t, s.exchange(r).err)
+	require.Contains(t, await.Receive(t, lines, "a line of the log"), "Unwrap")
 }

@@ -16,7 +16,7 @@ func (e *Endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !e.opts.enabled[LongPolling] {
-		refuse(w, http.StatusNotFound, LongPolling.String()+textNotHere)
+		e.refuseNotEnabled(w, r, LongPolling)
 		return
 	}
 	p := &poll{response: newResponse(w), superseded: make(chan struct{}), done: make(chan struct{})}
@@ -25,7 +25,7 @@ func (e *Endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
 	case boundCancelled:
 		return
 	default:
-		c.refuseBound(w, LongPolling, b)
+		e.refuseBound(w, r, c, LongPolling, b)
 		return
 	}
 	last := p.answer(c, r, e.opts.pollTimeout)
@@ -180,9 +180,9 @@ func (e *Endpoint) serveDelete(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if c.Transport() != LongPolling {
-		refuse(w, http.StatusBadRequest, textNoTerminate)
+		e.refuse(w, r, http.StatusBadRequest, textNoTerminate, errNoTerminate, "connection", c.ID())
 		return
 	}
 	c.terminate()
-	refuse(w, http.StatusAccepted, "")
+	answer(w, http.StatusAccepted, "")
 }

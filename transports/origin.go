@@ -14,8 +14,8 @@ import (
 // whose pages may connect: their browsers get the CORS headers they ask for, and
 // their WebSockets are accepted. "*" allows every origin: then any web page can
 // connect with its visitor's cookies. The default is none but the origin of the
-// endpoint itself; WebSockets of others get 403, and clients then quietly take
-// another transport. Requests without an Origin header do not come from other
+// endpoint itself; WebSockets of others get 403, which the log warns of once an
+// hour for each origin, and clients then quietly take another transport. Requests without an Origin header do not come from other
 // pages and are always allowed.
 //
 // Origins are compared as browsers do: without regard to case, and the default
@@ -24,8 +24,9 @@ import (
 // "file://"; "null" is that of a sandboxed frame, of whatever site. There are no
 // patterns.
 //
-// The endpoint's own origin is taken from the request's Host header. Behind a proxy
-// that changes it, list the origin that browsers see.
+// The endpoint's own origin is taken from the request's Host header. Let a proxy
+// pass it on (nginx: proxy_set_header Host $http_host;), or list the origin that
+// browsers see.
 func WithAllowedOrigins(origins ...string) Option {
 	return func(o *options) error {
 		if len(origins) == 0 {

@@ -90,7 +90,7 @@ func TestOrigins(t *testing.T) {
 			w := httptest.NewRecorder()
 			e.ServeHTTP(w, r)
 			// A recorder cannot be hijacked: that is how an accepted WebSocket ends.
-			require.Equal(t, map[bool]int{true: http.StatusInternalServerError, false: http.StatusForbidden}[tt.socket], w.Code)
+			require.Equal(t, map[bool]int{true: http.StatusNotImplemented, false: http.StatusForbidden}[tt.socket], w.Code)
 
 			r = httptest.NewRequest(http.MethodPost, "/chat/negotiate", nil)
 			r.Header.Set("Origin", tt.origin)

@@ -33,5 +33,8 @@ func (p Policy) ServeCORS(w http.ResponseWriter, r *http.Request, next http.Hand
 		next(w, r)
 		return
 	}
+	if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" && !p.AllowsOrigin(r) {
+		p.endpoint.logOrigin(r, http.StatusNoContent) // which is what CORS answers, without the headers
+	}
 	p.endpoint.cors.ServeHTTP(w, r, next)
 }

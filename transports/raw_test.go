@@ -86,6 +86,12 @@ func newLog() (*slog.Logger, <-chan string) {
 	return slog.New(slog.NewTextHandler(lineWriter(lines), nil)), lines
 }
 
+// newDebugLog is newLog with the level Debug.
+func newDebugLog() (*slog.Logger, <-chan string) {
+	lines := make(chan string, 1024)
+	return slog.New(slog.NewTextHandler(lineWriter(lines), &slog.HandlerOptions{Level: slog.LevelDebug})), lines
+}
+
 type lineWriter chan<- string
 
 func (w lineWriter) Write(p []byte) (int, error) {

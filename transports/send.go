@@ -18,7 +18,7 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if c.Transport() == WebSockets {
-		refuse(w, http.StatusMethodNotAllowed, textNoPost)
+		e.refuse(w, r, http.StatusMethodNotAllowed, textNoPost, errNoPost, "connection", c.ID())
 		return
 	}
 	if err := c.lockInput(r.Context()); err != nil {
@@ -28,7 +28,7 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	buffer := e.webSockets.readBuffers.Get().(*[readSize]byte)
 	defer e.webSockets.readBuffers.Put(buffer)
-	ended := http.StatusNotFound // the status if the connection ends meanwhile
+	taken := false
 	for {
 		// A client that trickles holds up its own sends, and not for ever.
 		_ = control.SetReadDeadline(time.Now().Add(e.opts.sendTimeout))
@@ -39,9 +39,13 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 		if n > 0 {
 			switch deliverErr := c.deliver(r.Context(), buffer[:n]); {
 			case deliverErr == nil:
-				ended = http.StatusOK
+				taken = true
 			case errors.Is(deliverErr, ErrClosed):
-				refuse(w, ended, "")
+				if taken {
+					answer(w, http.StatusOK, "")
+				} else {
+					e.refuse(w, r, http.StatusNotFound, "", errEnded, "connection", c.ID())
+				}
 				return
 			default:
 				return // the client is gone
@@ -50,10 +54,10 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF):
-			refuse(w, http.StatusOK, "")
+			answer(w, http.StatusOK, "")
 			return
 		default:
-			refuse(w, http.StatusBadRequest, "")
+			e.refuse(w, r, http.StatusBadRequest, "", err, "connection", c.ID())
 			return
 		}
 	}

@@ -47,7 +47,7 @@ const longestHeader = 14
 type hijacker struct {
 	http.ResponseWriter
 	socket *socket
-	err    error // why it did not have it; the library keeps the text alone
+	err    error // why it did not have it; the library passes on the text alone
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {

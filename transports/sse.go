@@ -2,6 +2,7 @@ package transports
 
 import (
 	"bytes"
+	"errors"
 	"net/http"
 	"strings"
 	"sync"
@@ -29,12 +30,16 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !e.opts.enabled[ServerSentEvents] {
-		refuse(w, http.StatusNotFound, ServerSentEvents.String()+textNotHere)
+		e.refuseNotEnabled(w, r, ServerSentEvents)
+		return
+	}
+	if !canFlush(w) { // as long as the client can still take another transport
+		e.refuseUnfit(w, r, ServerSentEvents, http.ErrNotSupported)
 		return
 	}
 	t := &events{response: newResponse(w)}
 	if b := c.bind(ServerSentEvents, t, r); b != boundOK {
-		c.refuseBound(w, ServerSentEvents, b)
+		e.refuseBound(w, r, c, ServerSentEvents, b)
 		return
 	}
 	h := w.Header()
@@ -47,12 +52,27 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		c.open()
 		err = t.run(c, r)
-	} else {
-		c.logUnfit(ServerSentEvents, err)
+	} else if errors.Is(err, http.ErrNotSupported) { // it only looked as if it could
+		e.logUnfit(r, http.StatusOK, ServerSentEvents, err)
 	}
 	c.out.kill()
 	c.close(err)
 	c.remove()
+}
+
+// canFlush reports whether what is written can be sent at once, where
+// [http.ResponseController] would find out by doing it.
+func canFlush(w http.ResponseWriter) bool {
+	for {
+		switch x := w.(type) {
+		case interface{ FlushError() error }, http.Flusher:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = x.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 // events is the Server-Sent Events transport.

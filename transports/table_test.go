@@ -179,7 +179,8 @@ func TestAnswers(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
 			a.discard = true
-			var opts []transports.Option
+			logger, lines := newDebugLog()
+			opts := []transports.Option{transports.WithLogger(logger)}
 			if tt.option != nil {
 				opts = append(opts, tt.option)
 			}
@@ -190,6 +191,13 @@ func TestAnswers(t *testing.T) {
 				r.Header[name] = values
 			}
 			requireOutcome(t, tt.want, s.exchange(r))
+			if logged := refusals(lines); tt.want.status < 400 {
+				require.Empty(t, logged)
+			} else {
+				require.Len(t, logged, 1, "each refusal is logged, once")
+				require.Contains(t, logged[0], "status="+strconv.Itoa(tt.want.status))
+				require.Contains(t, logged[0], "error=\"transports: ")
+			}
 		})
 	}
 }

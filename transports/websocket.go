@@ -3,7 +3,6 @@ package transports
 import (
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -36,13 +35,14 @@ type webSockets struct {
 	watch        watch
 }
 
-func (ws *webSockets) init() {
+func (ws *webSockets) init(refuse func(http.ResponseWriter, *http.Request, int, error)) {
 	ws.readBuffers.New = func() any { return new([readSize]byte) }
 	ws.frames.New = newFrame
 	ws.upgrader = websocket.Upgrader{
 		WriteBufferSize: writeSize,
 		WriteBufferPool: &ws.writeBuffers,
 		CheckOrigin:     func(*http.Request) bool { return true }, // done before
+		Error:           refuse,
 	}
 }
 
@@ -63,10 +63,7 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	var c *Connection
 	if token, _ := negotiate.QueryValue(r, "id"); token != "" {
 		if c = e.find(token); c == nil {
-			e.logRefusal(r, http.StatusNotFound, errUnknownID)
-			w.Header()["Content-Type"] = nil
-			w.WriteHeader(http.StatusNotFound)
-			_, _ = w.Write([]byte(textUnknownID))
+			e.refuseUntyped(w, r, http.StatusNotFound, textUnknownID, errUnknownID)
 			return
 		}
 		if !e.identify(w, r, c) {
@@ -74,22 +71,22 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if !e.opts.enabled[WebSockets] {
-		refuse(w, http.StatusNotFound, WebSockets.String()+textNotHere)
+		e.refuseNotEnabled(w, r, WebSockets)
 		return
 	}
 	if !e.opts.checkOrigin(r) {
-		e.logRefusal(r, http.StatusForbidden, fmt.Errorf("transports: the origin %q is not allowed at the host %q", r.Header.Get("Origin"), r.Host))
-		refuse(w, http.StatusForbidden, "")
+		e.logOrigin(r, http.StatusForbidden)
+		answer(w, http.StatusForbidden, "")
 		return
 	}
 	if r.ContentLength != 0 { // its body would be taken for frames
-		refuse(w, http.StatusBadRequest, "")
+		e.refuse(w, r, http.StatusBadRequest, "", errBody)
 		return
 	}
 	if c == nil {
 		var err error
 		if c, err = e.add(negotiate.NewGrant(0, e.opts.node)); err != nil {
-			refuse(w, http.StatusServiceUnavailable, "")
+			e.refuse(w, r, http.StatusServiceUnavailable, "", err)
 			return
 		}
 	}
@@ -106,7 +103,7 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	case boundCancelled:
 		return
 	default:
-		c.refuseBound(w, WebSockets, b)
+		e.refuseBound(w, r, c, WebSockets, b)
 		return
 	}
 	var header http.Header
@@ -115,13 +112,21 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	h := &hijacker{ResponseWriter: w, socket: &t.conn}
 	ws, err := e.webSockets.upgrader.Upgrade(h, r, header)
-	if err != nil { // it has answered the request
-		c.logUnfit(WebSockets, h.err)
+	if err != nil { // it is refused, or the client is gone
 		t.leave(err)
 		return
 	}
 	// A goroutine of its own lets go of all that net/http keeps for a request.
 	go t.serve(ws)
+}
+
+// refuseUpgrade answers a request that the WebSocket library does not upgrade.
+func (e *Endpoint) refuseUpgrade(w http.ResponseWriter, r *http.Request, status int, reason error) {
+	if h := w.(*hijacker); h.err != nil {
+		e.refuseUnfit(w, r, WebSockets, h.err)
+		return
+	}
+	e.refuse(w, r, status, "", reason)
 }
 
 // webSocket is the WebSocket transport. One goroutine reads; when it has other

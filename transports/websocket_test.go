@@ -450,7 +450,7 @@ func TestWebSocketThatCannotBe(t *testing.T) {
 	s.http.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.ServeHTTP(bare{w}, r) })
 	_, resp, err := s.tryDial("", nil)
 	require.ErrorIs(t, err, websocket.ErrBadHandshake)
-	require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
+	require.Equal(t, http.StatusNotImplemented, resp.StatusCode)
 	require.Zero(t, s.Records())
 	none(t, a.arrived, "the application never hears of it")
 }
