@@ -30,6 +30,7 @@ func (s *testServer) addOwnHubs(tokens *tokens) error {
 		},
 		{path: "/fallback-sse", impl: &TestHub{}, inFront: refuse(opensWebSocket)},
 		{path: "/fallback-longpolling", impl: &TestHub{}, inFront: refuse(opensWebSocket, opensEventStream)},
+		{path: "/fallback-unfit", impl: &TestHub{}, inFront: hideAbilities},
 	} {
 		hub, err := s.newHub(route.impl, route.opts...)
 		if err != nil {

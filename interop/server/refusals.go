@@ -26,3 +26,10 @@ func opensWebSocket(r *http.Request) bool { return r.Header.Get("Upgrade") != ""
 func opensEventStream(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
+
+// hideAbilities is middleware that knows nothing of flushing and hijacking, and does not implement Unwrap.
+func hideAbilities(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
+	})
+}

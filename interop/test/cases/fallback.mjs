@@ -12,6 +12,8 @@ const ways = [
   { path: "/fallback-sse", protocol: "messagepack", transport: "LongPolling", tried: 2 },
   { path: "/fallback-longpolling", protocol: "json", transport: "LongPolling", tried: 3 },
   { path: "/fallback-longpolling", protocol: "messagepack", transport: "LongPolling", tried: 2 },
+  { path: "/fallback-unfit", protocol: "json", transport: "LongPolling", tried: 3 },
+  { path: "/fallback-unfit", protocol: "messagepack", transport: "LongPolling", tried: 2 },
 ];
 
 export const fallback = {
