@@ -224,13 +224,22 @@ func (c *connection) start(r *http.Request, t transport) error {
 	c.startErr = err
 	close(c.started)
 	if err != nil {
-		c.endpoint.logger.Debug("client refused", "connection", c.id, "error", err)
 		c.end(errRefused)
 		return err
 	}
 	c.endpoint.logger.Debug("client connected", "connection", c.id)
 	c.turn.wake()
 	return nil
+}
+
+// startBy runs start for a stream, which ends if the client is refused.
+func (c *connection) startBy(q *request, s *stream) bool {
+	err := c.start(q.r, q.transport)
+	if err != nil {
+		c.endpoint.logger.Debug("client refused", "connection", c.id, "error", err)
+		s.end(endFailed)
+	}
+	return err == nil
 }
 
 // noteStarted says that OnConnected has run, on another node perhaps.

@@ -91,10 +91,10 @@ func (d *dismissed) text(cursor string) []byte {
 // errConnectionEnded refuses requests of connections that have ended. Clients that
 // do not understand the response before, those older than 2.4, give up after some of
 // these.
-var errConnectionEnded = &refusal{http.StatusBadRequest, textEnded}
+var errConnectionEnded = &refusal{status: http.StatusBadRequest, text: textEnded}
 
 // errNoConnection refuses requests of connections that are nowhere.
-var errNoConnection = &refusal{http.StatusBadRequest, "There is no such connection."}
+var errNoConnection = &refusal{status: http.StatusBadRequest, text: "There is no such connection."}
 
 // bury marks a connection that has ended for good. last is what its client has still
 // to get, nil if nothing is.

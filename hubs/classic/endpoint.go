@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/gorilla/websocket"
+
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
 	"github.com/go-signalr/signalr/transports"
@@ -150,7 +152,21 @@ func (e *Endpoint) find(name string) *served {
 // ServeHTTP serves one request of a client. Only the end of its path counts
 // (classic reference 1).
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !websocket.IsWebSocketUpgrade(r) { // those are refused, see serveSocket
+		if err := e.checkOrigin(r); err != nil {
+			e.logger.Debug("response withheld by browsers", "method", r.Method, "path", r.URL.Path, "error", err)
+		}
+	}
 	e.policy.ServeCORS(w, r, e.dispatch)
+}
+
+// checkOrigin returns an error if a page of another origin that is not allowed makes
+// the request.
+func (e *Endpoint) checkOrigin(r *http.Request) error {
+	if e.policy.AllowsOrigin(r) {
+		return nil
+	}
+	return fmt.Errorf("classic: the origin %q is not allowed at the host %q", r.Header.Get("Origin"), r.Host)
 }
 
 // dispatch checks a request, in the order of the reference (1), and hands it on.
@@ -160,7 +176,7 @@ func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-cache")
 	if err := e.serve(q); err != nil {
-		refuse(w, err)
+		e.refuse(q, err)
 	}
 }
 
@@ -169,9 +185,9 @@ func (e *Endpoint) serve(q *request) error {
 	if callback := q.query["callback"]; callback != "" {
 		switch {
 		case !e.opts.jsonp:
-			return &refusal{http.StatusForbidden, ""}
+			return &refusal{status: http.StatusForbidden, cause: errJSONP}
 		case !isCallback(callback):
-			return &refusal{http.StatusBadRequest, "The callback is no name of a function."}
+			return &refusal{status: http.StatusBadRequest, text: "The callback is no name of a function."}
 		}
 		q.callback = callback
 	}
@@ -224,11 +240,13 @@ func (e *Endpoint) authorize(q *request) error {
 	for _, name := range names {
 		h := e.find(name)
 		if h == nil {
-			return &refusal{http.StatusBadRequest, fmt.Sprintf("'%s' Hub could not be resolved.", name)}
+			return &refusal{status: http.StatusBadRequest, text: fmt.Sprintf("'%s' Hub could not be resolved.", name)}
 		}
-		if err = h.policy.Authorize(q.r); err == nil {
-			q.hubs = append(q.hubs, listed{h, h.policy.Identity(q.r)})
+		if err = h.policy.Authorize(q.r); err != nil {
+			e.logger.Debug("hub refused", "path", q.r.URL.Path, "name", h.name, "error", err)
+			continue
 		}
+		q.hubs = append(q.hubs, listed{h, h.policy.Identity(q.r)})
 	}
 	if len(names) > 0 && len(q.hubs) == 0 {
 		return refuseUnauthorized(err)
@@ -241,11 +259,13 @@ func refuseUnauthorized(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, transports.ErrUnauthenticated):
-		return &refusal{http.StatusUnauthorized, ""}
+		return &refusal{status: http.StatusUnauthorized, cause: err}
 	default:
-		return &refusal{http.StatusForbidden, ""}
+		return &refusal{status: http.StatusForbidden, cause: err}
 	}
 }
+
+var errJSONP = errors.New("classic: JSONP is not enabled")
 
 // Texts of refusals (classic reference 1).
 const (
@@ -253,6 +273,7 @@ const (
 	textNoToken      = "Protocol error: Missing connection token."
 	textBadToken     = "The ConnectionId is in the incorrect format."
 	textUser         = "Unrecognized user identity.  The user identity cannot change during an active SignalR connection."
+	textMalformed    = "The message is malformed."
 	textLongUser     = "The user id is too long."
 	textTokenExpired = "The connection token has expired."
 	textNoSocket     = "Not a valid web socket request."
@@ -264,21 +285,21 @@ const (
 // user's.
 func (e *Endpoint) identify(q *request) error {
 	if q.transport = parseTransport(q.query["transport"]); q.transport == 0 {
-		return &refusal{http.StatusBadRequest, textTransport}
+		return &refusal{status: http.StatusBadRequest, text: textTransport}
 	}
 	q.protocol = parseVersion(q.query["clientprotocol"])
 	token := q.query["connectiontoken"]
 	if token == "" {
-		return &refusal{http.StatusBadRequest, textNoToken}
+		return &refusal{status: http.StatusBadRequest, text: textNoToken}
 	}
 	id, user, err := e.tokens.openConnection(token)
 	switch {
 	case errors.Is(err, errExpired):
-		return &refusal{http.StatusForbidden, textTokenExpired}
+		return &refusal{status: http.StatusForbidden, text: textTokenExpired}
 	case err != nil:
-		return &refusal{http.StatusBadRequest, textBadToken}
+		return &refusal{status: http.StatusBadRequest, text: textBadToken, cause: err}
 	case user != e.policy.Identity(q.r):
-		return &refusal{http.StatusForbidden, textUser}
+		return &refusal{status: http.StatusForbidden, text: textUser}
 	}
 	q.id = id
 	return nil

@@ -18,7 +18,7 @@ type frame struct {
 func newFrame(q *request, timeout time.Duration) (frame, error) {
 	id, err := strconv.ParseUint(q.query["frameid"], 10, 32)
 	if err != nil {
-		return frame{}, &refusal{http.StatusBadRequest, "The frame id is malformed."}
+		return frame{}, &refusal{status: http.StatusBadRequest, text: "The frame id is malformed."}
 	}
 	return frame{newBody(q.w, timeout), uint32(id)}, nil
 }

@@ -10,11 +10,15 @@ import (
 // hijacker lets the WebSocket library have the connection of a client that sends
 // frames right behind its request, before the response: the library takes only what
 // it reads itself.
-type hijacker struct{ http.ResponseWriter }
+type hijacker struct {
+	http.ResponseWriter
+	err error // why the library does not have it; the library keeps the text alone
+}
 
-func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
+		h.err = err
 		return nil, nil, err
 	}
 	if n := rw.Reader.Buffered(); n > 0 {

@@ -40,17 +40,18 @@ func (id *invocationID) UnmarshalJSON(text []byte) error {
 }
 
 var (
-	errMalformed = &refusal{http.StatusBadRequest, "The message is malformed."}
-	errState     = &refusal{http.StatusBadRequest, fmt.Sprintf("The hub's state is longer than %d characters.", maxState)}
+	errNotUTF8  = &refusal{status: http.StatusBadRequest, text: textMalformed, cause: errors.New("classic: it is not valid UTF-8")}
+	errNoObject = &refusal{status: http.StatusBadRequest, text: textMalformed, cause: errors.New("classic: its state is not an object")}
+	errState    = &refusal{status: http.StatusBadRequest, text: fmt.Sprintf("The hub's state is longer than %d characters.", maxState)}
 )
 
 func parseInvocation(data []byte) (invocation, error) {
 	if !utf8.Valid(data) { // encoding/json would let it through in raw arguments
-		return invocation{}, errMalformed
+		return invocation{}, errNotUTF8
 	}
 	var inv invocation
 	if err := json.Unmarshal(data, &inv); err != nil {
-		return invocation{}, errMalformed
+		return invocation{}, &refusal{status: http.StatusBadRequest, text: textMalformed, cause: err}
 	}
 	if len(inv.State) > maxState {
 		return invocation{}, errState
@@ -59,7 +60,7 @@ func parseInvocation(data []byte) (invocation, error) {
 		inv.State = nil
 	}
 	if len(inv.State) > 0 && inv.State[0] != '{' {
-		return invocation{}, errMalformed
+		return invocation{}, errNoObject
 	}
 	return inv, nil
 }
@@ -136,12 +137,20 @@ func (e *Endpoint) target(from *caller, name string) (listed, error) {
 	h := e.find(name)
 	if h == nil {
 		//lint:ignore ST1005 it is the original server's text
-		return listed{}, fmt.Errorf("'%s' Hub could not be resolved.", name)
+		err := fmt.Errorf("'%s' Hub could not be resolved.", name)
+		e.logInvocation(from, name, err)
+		return listed{}, err
 	}
-	if h.policy.Authorize(from.request) != nil {
+	if err := h.policy.Authorize(from.request); err != nil {
+		e.logInvocation(from, name, err)
 		return listed{served: h}, bridge.ErrUnauthorized
 	}
 	return listed{h, h.policy.Identity(from.request)}, nil
+}
+
+// logInvocation logs why a call does not reach its hub.
+func (e *Endpoint) logInvocation(from *caller, hub string, err error) {
+	e.logger.Debug("invocation refused", "connection", from.id, "name", hub, "error", err)
 }
 
 // fail makes the result an error (classic reference 7.2).
@@ -194,10 +203,10 @@ func (e *Endpoint) serveSend(q *request) error {
 	}
 	data := q.value("data")
 	if len(data) > e.opts.maxMessageSize {
-		return &refusal{http.StatusRequestEntityTooLarge, "The message is too long."}
+		return &refusal{status: http.StatusRequestEntityTooLarge, text: "The message is too long."}
 	}
 	if !e.sends.enter(q.id) {
-		return &refusal{http.StatusTooManyRequests, "Too many calls are under way."}
+		return &refusal{status: http.StatusTooManyRequests, text: "Too many calls are under way."}
 	}
 	defer e.sends.leave(q.id)
 	c := e.lookup(q.id)
@@ -220,7 +229,7 @@ func (e *Endpoint) serveSend(q *request) error {
 		return err
 	}
 	if e.find(inv.Hub) == nil {
-		return &refusal{http.StatusBadRequest, fmt.Sprintf("'%s' Hub could not be resolved.", inv.Hub)}
+		return &refusal{status: http.StatusBadRequest, text: fmt.Sprintf("'%s' Hub could not be resolved.", inv.Hub)}
 	}
 	from := &caller{id: q.id, hubs: q.hubs, request: settledRequest(q.r), transport: q.transport, connection: c, items: new(sync.Map)}
 	ctx, release := q.r.Context(), func() {}
@@ -257,7 +266,7 @@ func (e *Endpoint) startElsewhere(q *request) error {
 		err = errors.Join(err, tell(q.r.Context(), q.id))
 	}
 	if err != nil {
-		return &refusal{http.StatusInternalServerError, ""}
+		return &refusal{status: http.StatusInternalServerError, cause: err}
 	}
 	q.answerStarted()
 	return nil

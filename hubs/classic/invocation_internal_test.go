@@ -16,7 +16,7 @@ func TestAnInvocationOfInvalidUTF8IsMalformed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := parseInvocation([]byte(data))
-			require.ErrorIs(t, err, errMalformed)
+			require.ErrorIs(t, err, errNotUTF8)
 		})
 	}
 }

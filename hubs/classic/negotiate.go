@@ -29,7 +29,7 @@ func (e *Endpoint) negotiate(q *request) error {
 	id := bridge.NewConnectionID()
 	token, err := e.tokens.sealConnection(id, e.policy.Identity(q.r))
 	if err != nil {
-		return &refusal{http.StatusBadRequest, textLongUser}
+		return &refusal{status: http.StatusBadRequest, text: textLongUser}
 	}
 	n := negotiation{
 		URL:                     base(q.r, q.op),
@@ -71,11 +71,11 @@ func (e *Endpoint) serveStart(q *request) error {
 		return e.startElsewhere(q)
 	}
 	if !c.lists(q.hubs) {
-		return &refusal{http.StatusBadRequest, "The hubs of a connection cannot change."}
+		return &refusal{status: http.StatusBadRequest, text: "The hubs of a connection cannot change."}
 	}
 	before := c.sent.Load()
-	if c.start(q.r, q.transport) != nil {
-		return &refusal{http.StatusInternalServerError, ""}
+	if err := c.start(q.r, q.transport); err != nil {
+		return &refusal{status: http.StatusInternalServerError, cause: err}
 	}
 	if e.farm && e.raw == nil && q.transport == longPolling && len(q.hubs) > 0 {
 		// Its next poll may come to another node.

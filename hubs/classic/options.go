@@ -235,8 +235,8 @@ func WithMaximumConnections(n int) Option {
 }
 
 // WithLogger sets where the endpoint logs. The default is the logger of the first
-// hub, or [slog.Default] for raw connections. Payloads and tokens are never
-// logged.
+// hub, or [slog.Default] for raw connections. The level Debug tells why requests
+// and calls are refused. Payloads and tokens are never logged.
 func WithLogger(logger *slog.Logger) Option {
 	return func(o *options) error {
 		if logger == nil {

@@ -49,7 +49,7 @@ func (e *Endpoint) resume(q *request, s *stream) error {
 	if s.cursorText = q.value("messageid"); s.cursorText != "" {
 		var err error
 		if s.cursor, err = parseCursor(s.cursorText); err != nil || len(s.cursorText) > e.cursorLimit {
-			return &refusal{http.StatusBadRequest, textCursor}
+			return &refusal{status: http.StatusBadRequest, text: textCursor, cause: err}
 		}
 	}
 	groups, err := e.tokens.openGroups(q.value("groupstoken"), q.id)
@@ -80,6 +80,7 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	s.out = out
 	c, known, err := e.enter(q, s)
 	if d := (*dismissed)(nil); errors.As(err, &d) {
+		e.logRefusal(q, http.StatusOK, d)
 		dismiss(s, out, d)
 		return nil
 	}

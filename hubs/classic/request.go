@@ -117,7 +117,7 @@ func (t transport) kind() transports.Kind {
 
 // request is one request of a client.
 type request struct {
-	w        http.ResponseWriter
+	w        http.ResponseWriter // nil: the connection was taken over
 	r        *http.Request
 	query    values
 	form     values // of a POST; nil until readForm
@@ -176,10 +176,10 @@ func (q *request) readForm(limit int, timeout time.Duration) error {
 	_ = control.SetReadDeadline(time.Now().Add(timeout))
 	body, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, int64(limit)))
 	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
-		return &refusal{http.StatusRequestEntityTooLarge, "The message is too long."}
+		return &refusal{status: http.StatusRequestEntityTooLarge, text: "The message is too long."}
 	}
 	if err != nil {
-		return &refusal{http.StatusBadRequest, "The request could not be read."}
+		return &refusal{status: http.StatusBadRequest, text: "The request could not be read.", cause: err}
 	}
 	_ = control.SetReadDeadline(time.Time{})
 	q.form = parseValues(string(body))
@@ -213,44 +213,65 @@ func parseConnectionData(text string) ([]string, error) {
 	if text == "" {
 		return nil, nil
 	}
-	bad := &refusal{http.StatusBadRequest, "The connection data is malformed."}
+	const malformed = "The connection data is malformed."
 	if len(text) > maxConnectionData {
-		return nil, bad
+		return nil, &refusal{status: http.StatusBadRequest, text: malformed, cause: fmt.Errorf("classic: it has more than %d bytes", maxConnectionData)}
 	}
 	var hubs []struct{ Name string }
 	if err := json.Unmarshal([]byte(text), &hubs); err != nil {
-		return nil, bad
+		return nil, &refusal{status: http.StatusBadRequest, text: malformed, cause: err}
 	}
 	names := make([]string, len(hubs))
 	seen := make(map[string]bool, len(hubs))
 	for i, h := range hubs {
 		names[i] = strings.ToLower(h.Name)
 		if seen[names[i]] {
-			return nil, &refusal{http.StatusBadRequest, "Duplicate Hub names found."}
+			return nil, &refusal{status: http.StatusBadRequest, text: "Duplicate Hub names found."}
 		}
 		seen[names[i]] = true
 	}
 	return names, nil
 }
 
-// refusal is the answer to a request that cannot be served.
+// refusal is the response to a request that cannot be served.
 type refusal struct {
 	status int
 	text   string
+	cause  error // that the client is not told; nil: the text says it all
 }
 
-func (r *refusal) Error() string { return fmt.Sprintf("classic: %d %s", r.status, r.text) }
+func (r *refusal) Error() string {
+	switch {
+	case r.cause == nil:
+		return r.text
+	case r.text == "":
+		return r.cause.Error()
+	default:
+		return r.text + " " + r.cause.Error()
+	}
+}
 
-// refuse answers a request by an error.
-func refuse(w http.ResponseWriter, err error) {
+// refuse responds to a request with an error.
+func (e *Endpoint) refuse(q *request, err error) {
 	r := (*refusal)(nil)
 	if !errors.As(err, &r) {
-		r = &refusal{http.StatusInternalServerError, ""}
+		r = &refusal{status: http.StatusInternalServerError}
+	}
+	e.logRefusal(q, r.status, err)
+	w := q.w
+	if w == nil {
+		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(r.text)))
 	w.WriteHeader(r.status)
 	_, _ = io.WriteString(w, r.text) // a client that went away needs no answer
+}
+
+// logRefusal logs why a request is refused, which its client may not be told. The query
+// is left out: it holds tokens.
+func (e *Endpoint) logRefusal(q *request, status int, err error) {
+	e.logger.Debug("request refused", "method", q.r.Method, "path", q.r.URL.Path, "status", status, "connection", q.id, "error", err)
 }
 
 // answer answers a request with JSON, within the call of a function if it is a

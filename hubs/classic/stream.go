@@ -114,7 +114,7 @@ func (e *Endpoint) enter(q *request, s *stream) (c *connection, known bool, err 
 		select {
 		case <-gone: // one that was about to go
 		case <-q.r.Context().Done():
-			return nil, false, &refusal{http.StatusServiceUnavailable, ""}
+			return nil, false, &refusal{status: http.StatusServiceUnavailable, cause: context.Cause(q.r.Context())}
 		}
 	}
 }
@@ -123,7 +123,7 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopped {
-		return nil, false, nil, &refusal{http.StatusServiceUnavailable, "The server is shutting down."}
+		return nil, false, nil, &refusal{status: http.StatusServiceUnavailable, text: "The server is shutting down."}
 	}
 	c, known = e.connections[q.id]
 	if err := e.dismissal(q.id, c); err != nil {
@@ -131,7 +131,7 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 	}
 	if !known {
 		if limit := e.opts.maxConnections; limit > 0 && len(e.connections) >= limit {
-			return nil, false, nil, &refusal{http.StatusServiceUnavailable, "There are too many connections."}
+			return nil, false, nil, &refusal{status: http.StatusServiceUnavailable, text: "There are too many connections."}
 		}
 		c = newConnection(e, q)
 		e.add(c)
@@ -142,7 +142,7 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 		return nil, false, c.gone, nil
 	}
 	if !c.lists(q.hubs) {
-		return nil, true, nil, &refusal{http.StatusBadRequest, "The hubs of a connection cannot change."}
+		return nil, true, nil, &refusal{status: http.StatusBadRequest, text: "The hubs of a connection cannot change."}
 	}
 	if c.newest != nil {
 		c.newest.end(endReplaced)
@@ -191,11 +191,8 @@ func (c *connection) open(q *request, s *stream, known bool) {
 	if s.cursorText == "" {
 		s.greet.Store(true)
 	}
-	if q.isConnect() && q.protocol.less(startVersion) {
-		if c.start(q.r, q.transport) != nil {
-			s.end(endFailed)
-			return
-		}
+	if q.isConnect() && q.protocol.less(startVersion) && !c.startBy(q, s) {
+		return
 	}
 	if cause := c.endpoint.causeOfEnd(c.id); cause != nil { // the word of it came before the members did
 		c.end(cause)
@@ -232,10 +229,9 @@ func (c *connection) greeted(q *request, s *stream) {
 	case s.groups == nil && !c.isBegun():
 		// Nothing shows that the application has accepted this client. A poll
 		// may be ahead of its start.
-		if q.isPoll() || c.start(q.r, q.transport) == nil {
-			return
+		if !q.isPoll() {
+			c.startBy(q, s)
 		}
-		s.end(endFailed)
 	default:
 		c.noteStarted()
 		if !q.isPoll() {

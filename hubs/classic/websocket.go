@@ -49,10 +49,10 @@ type socket struct {
 // that lets go of all that net/http keeps for a request.
 func (e *Endpoint) serveSocket(q *request, s *stream) error {
 	if !websocket.IsWebSocketUpgrade(q.r) || q.r.ContentLength != 0 { // a body would be taken for frames
-		return &refusal{http.StatusBadRequest, textNoSocket}
+		return &refusal{status: http.StatusBadRequest, text: textNoSocket}
 	}
-	if !e.policy.AllowsOrigin(q.r) {
-		return &refusal{http.StatusForbidden, ""}
+	if err := e.checkOrigin(q.r); err != nil {
+		return &refusal{status: http.StatusForbidden, cause: err}
 	}
 	t := &socket{timeout: e.opts.sendTimeout, close: e.opts.closeTimeout}
 	s.out = t
@@ -62,17 +62,18 @@ func (e *Endpoint) serveSocket(q *request, s *stream) error {
 	if err != nil && !errors.As(err, &d) {
 		return err
 	}
-	conn, err := e.webSockets.Upgrade(hijacker{q.w}, q.r, nil)
-	if err != nil { // it has answered the request
+	conn, err := e.upgrade(q)
+	if err != nil {
 		if c != nil {
 			s.end(endLost)
 			c.release(s)
 		}
-		return nil
+		return err
 	}
 	conn.SetReadLimit(int64(e.opts.maxMessageSize))
 	t.start(conn)
 	if d != nil {
+		e.logRefusal(q, http.StatusSwitchingProtocols, d)
 		_ = t.send(d.text(s.cursorText)) // it has to go anyway
 		s.end(endClosed)
 		t.wait()
@@ -86,6 +87,31 @@ func (e *Endpoint) serveSocket(q *request, s *stream) error {
 	return nil
 }
 
+// upgrade answers a request with a socket.
+func (e *Endpoint) upgrade(q *request) (*websocket.Conn, error) {
+	var refused *refusal
+	u := e.webSockets.Upgrader
+	u.Error = func(_ http.ResponseWriter, _ *http.Request, status int, reason error) {
+		refused = &refusal{status: status, text: http.StatusText(status), cause: reason}
+	}
+	h := &hijacker{ResponseWriter: q.w}
+	conn, err := u.Upgrade(h, q.r, nil)
+	switch {
+	case err == nil:
+		return conn, nil
+	case refused != nil:
+		if errors.Is(h.err, http.ErrNotSupported) {
+			e.logger.Warn("a transport needs more of the http.ResponseWriter: does all middleware implement Unwrap?",
+				"connection", q.id, "transport", webSockets.String(), "error", h.err)
+		}
+		q.w.Header().Set("Sec-WebSocket-Version", "13") // the version that is supported
+		return nil, refused
+	default: // the connection is closed
+		q.w = nil
+		return nil, err
+	}
+}
+
 // runSocket serves a socket until it ends.
 func (e *Endpoint) runSocket(q *request, s *stream, t *socket, c *connection, known bool) {
 	e.stats.opened(webSockets)
@@ -95,6 +121,8 @@ func (e *Endpoint) runSocket(q *request, s *stream, t *socket, c *connection, kn
 	err := t.read(func(data []byte) { c.receive(q, s, data) })
 	if errors.Is(err, websocket.ErrReadLimit) {
 		e.logger.Warn("a client's message is too long", "connection", c.id, "limit", e.opts.maxMessageSize)
+	} else {
+		e.logger.Debug("socket closed", "connection", c.id, "error", err)
 	}
 	s.end(endLost)
 	c.release(s)

@@ -68,7 +68,7 @@ func TestInvocations(t *testing.T) {
 	}
 	for _, text := range []string{"", "[]", "1", `{"H":1}`, `{"A":{}}`, `{"I":{}}`, `{"I":true}`, `{"S":[]}`, `{"S":1}`, `{"H":"x"`} {
 		_, err := parseInvocation([]byte(text))
-		require.ErrorIs(t, err, errMalformed, text)
+		require.ErrorContains(t, err, textMalformed, text)
 	}
 	state := func(n int) []byte { return []byte(`{"S":{"a":"` + strings.Repeat("x", n-len(`{"a":""}`)) + `"}}`) }
 	_, err := parseInvocation(state(maxState))
