@@ -273,7 +273,7 @@ func TestCallsGoOnWhenTheirClientMoves(t *testing.T) {
 	_, body := requireAnswer(t, answers, "the answer to the call that was released")
 	require.JSONEq(t, `{"R":1,"I":"1"}`, body)
 	a.chat.requireNoEvent(t)
-	a.stop() // ends the other
+	classic.ShutDown(t, a.endpoint) // ends the other, whose response needs the server
 	a.chat.requireEvent(t, "unblocked")
 	requireAnswer(t, answers, "the answer to the call that the shutdown ended")
 }
