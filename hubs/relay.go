@@ -329,7 +329,7 @@ func (s *session) Detached() {
 func (s *session) Resumed(attach func()) {
 	s.partial = nil
 	s.inside.Store(false)
-	s.lastReceived.Store(time.Now().UnixNano())
+	s.lastReceived.Store(s.age(time.Now()))
 	s.away.Store(false)
 	if err := s.relay.replay(s.encoding, attach); err != nil {
 		s.fail(err)

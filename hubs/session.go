@@ -33,8 +33,8 @@ type session struct {
 
 	deferred *call // runs after Receive; see Work
 
-	// For the timeouts; Unix nanoseconds.
-	opened       int64
+	// For the timeouts, by the monotonic clock: times are nanoseconds since opened.
+	opened       time.Time
 	lastPing     atomic.Int64 // sent
 	lastReceived atomic.Int64 // the last time that a tick found something received
 	received     atomic.Bool  // something was received since the last tick
@@ -78,18 +78,15 @@ const (
 )
 
 func newSession(h *Hub, conn *transports.Connection) *session {
-	now := time.Now().UnixNano()
 	s := &session{
 		entry:  entry{id: conn.ID()},
 		hub:    h,
 		conn:   conn,
-		opened: now,
+		opened: time.Now(),
 		slots:  h.config.parallelCalls,
 	}
 	s.ended.Add(1)
 	s.active = s.firstActive[:0]
-	s.lastPing.Store(now)
-	s.lastReceived.Store(now)
 	s.input.limit = h.config.inputBuffer
 	s.ahead.limit = h.config.inputBuffer
 	s.ctx, s.cancel = context.WithCancelCause(conn.Request().Context())
@@ -98,9 +95,9 @@ func newSession(h *Hub, conn *transports.Connection) *session {
 
 // Tick checks the timeouts (reference 3 and 6.7).
 func (s *session) Tick(now time.Time) {
-	t := now.UnixNano()
+	t := s.age(now)
 	if !s.shaken.Load() {
-		if t-s.opened > int64(s.hub.config.handshakeTimeout) {
+		if t > int64(s.hub.config.handshakeTimeout) {
 			s.refuseHandshake(textHandshakeCanceled, errHandshakeTimeout)
 		}
 		return
@@ -123,6 +120,9 @@ func (s *session) Tick(now time.Time) {
 		s.sendUncounted(s.encoding.ping)
 	}
 }
+
+// age returns for how long the session has lasted, in nanoseconds.
+func (s *session) age(now time.Time) int64 { return int64(now.Sub(s.opened)) }
 
 // tickRelay acknowledges what has come, and reports whether it has ended the
 // session.
