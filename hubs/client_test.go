@@ -126,7 +126,10 @@ func (c *client) readUntil(deadline time.Time) ([]byte, error) {
 // next returns the next record that is not a ping, or the error that ended the
 // connection.
 func (c *client) next() (string, error) {
-	deadline := time.Now().Add(await.Timeout) // which pings do not extend
+	return c.nextUntil(time.Now().Add(await.Timeout)) // which pings do not extend
+}
+
+func (c *client) nextUntil(deadline time.Time) (string, error) {
 	for {
 		for len(c.records) == 0 {
 			message, err := c.readUntil(deadline)
@@ -154,6 +157,14 @@ func (c *client) expect(records ...string) {
 		require.NoError(c.t, err, "waiting for %s", want)
 		require.Equal(c.t, want, got)
 	}
+}
+
+// expectWithin reads a record that takes long, and compares it.
+func (c *client) expectWithin(limit time.Duration, record string) {
+	c.t.Helper()
+	got, err := c.nextUntil(time.Now().Add(limit))
+	require.NoError(c.t, err, "waiting for %s", record)
+	require.Equal(c.t, record, got)
 }
 
 // expectClosed reads the end of the connection.

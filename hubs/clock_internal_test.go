@@ -70,17 +70,20 @@ func TestTimeoutsGoByTheMonotonicClock(t *testing.T) {
 			require.False(t, s.isEnding(), "the handshake has timed out at once")
 			s.Tick(now(t).Add(DefaultHandshakeTimeout + time.Second))
 			require.True(t, s.isEnding(), "the handshake has not timed out")
-			s.ended.Wait()
+			await.Group(t, &s.ended, "the end of the session")
 		})
 		t.Run("client timeout "+by.String(), func(t *testing.T) {
 			t.Parallel()
 			s := loneSession(t, true)
-			s.pinged.Store(true)
-			s.Tick(now(t))
+			for i := range 2 {
+				s.Tick(now(t).Add(time.Duration(i) * time.Second))
+			}
 			require.False(t, s.isEnding(), "the client has timed out at once")
-			s.Tick(now(t).Add(DefaultClientTimeout + time.Second))
+			for i := range 2 {
+				s.Tick(now(t).Add(DefaultClientTimeout + time.Duration(i+1)*time.Second))
+			}
 			require.True(t, s.isEnding(), "the client has not timed out")
-			s.ended.Wait()
+			await.Group(t, &s.ended, "the end of the session")
 		})
 		t.Run("keep-alive "+by.String(), func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +93,7 @@ func TestTimeoutsGoByTheMonotonicClock(t *testing.T) {
 			s.Tick(now(t).Add(DefaultKeepAliveInterval + time.Second))
 			require.NotZero(t, s.lastPing.Load(), "no ping was sent")
 			s.end(nil, nil)
-			s.ended.Wait()
+			await.Group(t, &s.ended, "the end of the session")
 		})
 	}
 }
@@ -105,5 +108,5 @@ func TestReturnCountsByTheMonotonicClock(t *testing.T) {
 	require.Less(t, s.lastReceived.Load(), int64(time.Minute))
 	require.GreaterOrEqual(t, s.lastReceived.Load(), int64(0))
 	s.end(nil, nil)
-	s.ended.Wait()
+	await.Group(t, &s.ended, "the end of the session")
 }

@@ -110,22 +110,83 @@ func TestServerPings(t *testing.T) {
 	}
 }
 
-// The client timeout starts with the client's first ping, and a client that goes
-// on pinging is left alone.
+// A client that sends nothing for the client timeout is ended, whether it has ever
+// pinged or not, and one that goes on pinging, or sending anything, is left alone.
 func TestClientTimeout(t *testing.T) {
-	t.Parallel()
-	d := newDiary()
-	s := serve(t, callHub{}, append(d.options(), hubs.WithClientTimeout(time.Millisecond), hubs.WithDetailedErrors())...)
-	silent := s.connect()
-	d.expect(t, "connected")
-	pinging := s.connect()
-	d.expect(t, "connected")
-	pinging.send(`{"type":6}`)
-	pinging.expect(`{"type":7,"error":"Connection closed with an error. OperationCanceledException: ` +
-		`Client hasn't sent a message/ping within the configured ClientTimeoutInterval.","allowReconnect":true}`)
-	pinging.expectClosed(websocket.CloseNormalClosure)
-	d.expect(t, "disconnected: "+hubs.ErrClientTimeout.Error())
-	require.Equal(t, `{"type":3,"invocationId":"call","result":"still here"}`, silent.call("Echo", `"still here"`))
+	for _, first := range []string{"", `{"type":6}`} {
+		for _, by := range []string{`{"type":6}`, `{"type":1,"target":"Nothing","arguments":[]}`} {
+			t.Run(first+" "+by, func(t *testing.T) {
+				inBubble(t, func(t *testing.T) {
+					d := newDiary()
+					s := servePipes(t, callHub{}, append(d.options(), hubs.WithDetailedErrors())...)
+					silent := s.connect()
+					d.expect(t, "connected")
+					lively := s.connect()
+					d.expect(t, "connected")
+					if first != "" {
+						silent.send(first)
+					}
+					began := time.Now()
+					sent := await.Go(t, func() (any, error) {
+						for range 5 { // pings, 16 s apart
+							if _, err := lively.readUntil(time.Now().Add(time.Minute)); err != nil {
+								return nil, err
+							}
+							if err := lively.trySend(by); err != nil {
+								return nil, err
+							}
+						}
+						return nil, nil
+					}, "what the other client sends")
+					silent.expectWithin(time.Minute, `{"type":7,"error":"Connection closed with an error. OperationCanceledException: `+
+						`Client hasn't sent a message/ping within the configured ClientTimeoutInterval.","allowReconnect":true}`)
+					require.InDelta(t, hubs.DefaultClientTimeout, time.Since(began), float64(3*time.Second))
+					silent.expectClosed(websocket.CloseNormalClosure)
+					d.expect(t, "disconnected: "+hubs.ErrClientTimeout.Error())
+					time.Sleep(2 * hubs.DefaultClientTimeout)
+					sent()
+					require.Equal(t, `{"type":3,"invocationId":"call","result":"still here"}`, lively.call("Echo", `"still here"`))
+				})
+			})
+		}
+	}
+}
+
+// A client that pings only when it receives something, and not before its own
+// interval of 15 s is over, as one does whose timers are frozen, was skipped every
+// other time when the server pinged just before that: its next chance came only when
+// its timeout was over.
+func TestPingsComeWhenThoseOfTheClientAreDue(t *testing.T) {
+	for _, latency := range []time.Duration{0, 10 * time.Millisecond, 1250 * time.Millisecond} {
+		t.Run(latency.String(), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				c := servePipes(t, callHub{}).connect()
+				c.send(`{"type":6}`)
+				last := time.Now()
+				for range 10 { // server pings
+					message, err := c.readUntil(time.Now().Add(time.Minute))
+					require.NoError(t, err)
+					require.Equal(t, "{\"type\":6}\x1e", string(message))
+					time.Sleep(latency) // until the client has it
+					require.Greater(t, time.Since(last), 15*time.Second, "the client does not ping now")
+					last = time.Now()
+					time.Sleep(latency) // until the server has it
+					c.send(`{"type":6}`)
+				}
+			})
+		})
+	}
+}
+
+// What comes by the tick behind the client timeout is in time.
+func TestClientTimeoutHasATickToSpare(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		c := servePipes(t, callHub{}, hubs.WithKeepAliveInterval(time.Hour)).connect()
+		for range 3 {
+			time.Sleep(hubs.DefaultClientTimeout + 1500*time.Millisecond)
+			require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, c.call("Echo", `"x"`))
+		}
+	})
 }
 
 func TestProtocolErrorsCloseTheConnection(t *testing.T) {

@@ -149,15 +149,19 @@ func WithHandshakeTimeout(d time.Duration) Option {
 	return func(c *config) error { return positive("the handshake timeout", d, &c.handshakeTimeout) }
 }
 
-// WithKeepAliveInterval sets how often clients are pinged. The default is
+// WithKeepAliveInterval sets how often clients are pinged: on the first tick, of which
+// there is one a second, after the interval. The default is
 // [DefaultKeepAliveInterval].
 func WithKeepAliveInterval(d time.Duration) Option {
 	return func(c *config) error { return positive("the keep-alive interval", d, &c.keepAlive) }
 }
 
-// WithClientTimeout ends connections whose client, having pinged once, sends
-// nothing for so long. It should be at least twice the clients' ping interval.
-// The default is [DefaultClientTimeout].
+// WithClientTimeout ends connections whose client sends nothing for so long, by
+// WebSockets or Server-Sent Events; one that polls shows by that that it is there.
+// It should be at least twice the clients' ping interval: official clients ping
+// every 15 seconds. The default is [DefaultClientTimeout]. It also counts for a
+// client that has never sent a ping, which ASP.NET Core lets be silent for ever: a
+// hub with clients that do not ping needs a timeout longer than their silence.
 func WithClientTimeout(d time.Duration) Option {
 	return func(c *config) error { return positive("the client timeout", d, &c.clientTimeout) }
 }

@@ -104,8 +104,7 @@ func (s *session) receive(frame []byte) error {
 		s.completion(m)
 	case *protocol.CancelInvocation:
 		s.cancelCall(m.InvocationID)
-	case *protocol.Ping:
-		s.pinged.Store(true)
+	case *protocol.Ping: // received is all that it is for
 	case *protocol.Close:
 		var cause error
 		if m.Error != "" {

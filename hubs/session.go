@@ -39,7 +39,7 @@ type session struct {
 	lastReceived atomic.Int64 // the last time that a tick found something received
 	received     atomic.Bool  // something was received since the last tick
 	busy         atomic.Bool  // in Receive: the client timeout does not run
-	pinged       atomic.Bool  // the client pings: its timeout runs
+	overdue      bool         // the last tick found the client timeout over; Tick's own
 	shaken       atomic.Bool  // the handshake is done
 	away         atomic.Bool  // there is no transport at the moment
 
@@ -111,14 +111,25 @@ func (s *session) Tick(now time.Time) {
 	if s.received.Swap(false) { // a clock that is read once a second will do
 		s.lastReceived.Store(t)
 	}
-	if s.pinged.Load() && !s.busy.Load() && t-s.lastReceived.Load() > int64(s.hub.config.clientTimeout) {
+	if s.hasTimedOut(t) && !s.isEnding() { // else a ping shows whether the transport still lives
 		s.fail(ErrClientTimeout)
 		return
 	}
-	if t-s.lastPing.Load() >= int64(s.hub.config.keepAlive) {
+	// Never before the interval is over: a client that pings only when it receives
+	// something, and not before its own interval is over, would skip every other time.
+	if t-s.lastPing.Load() > int64(s.hub.config.keepAlive) {
 		s.lastPing.Store(t)
 		s.sendUncounted(s.encoding.ping)
 	}
+}
+
+// hasTimedOut reports whether the client has been silent for too long. What has come
+// by the tick after that is still in time: it may have been under way, or this
+// process may have been held up.
+func (s *session) hasTimedOut(t int64) bool {
+	before := s.overdue
+	s.overdue = !s.busy.Load() && t-s.lastReceived.Load() > int64(s.hub.config.clientTimeout)
+	return before && s.overdue
 }
 
 // age returns for how long the session has lasted, in nanoseconds.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -15,12 +16,14 @@ import (
 // test at once, as its comment says, may only be called by the test's own
 // goroutine.
 //
-// A client does by itself only what the protocol demands: it sends no pings
-// ([Client.Ping]) and does not reconnect.
+// A client answers the hub's pings with pings of its own, so that the hub does not
+// take it for lost (but see [WithoutPings]). It does not reconnect.
 type Client struct {
 	server   *Server
 	id       string
 	protocol protocol.Protocol
+	silent   bool        // it does not ping by itself
+	pinging  atomic.Bool // a ping is being written
 	socket   *websocket.Conn
 	conn     *conn         // the server's end
 	writing  chan struct{} // holds one element while a message is written
@@ -52,8 +55,8 @@ func newClient(s *Server, id string, p protocol.Protocol) *Client {
 // ID returns the connection id, by which the hub knows the client.
 func (c *Client) ID() string { return c.id }
 
-// Ping sends a ping, as other clients do every 15 seconds. From the first one
-// on, the hub expects another one, or any message, within its client timeout.
+// Ping sends a ping, as other clients do every 15 seconds. The hub expects one, or
+// any message, within its client timeout.
 func (c *Client) Ping() {
 	c.server.t.Helper()
 	if err := c.write(&protocol.Ping{}); err != nil {
@@ -239,7 +242,14 @@ func (c *Client) receive(message protocol.Message) {
 		})
 	case *protocol.Close:
 		c.change(func() { c.closing = *m })
+	case *protocol.Ping:
+		if !c.silent && c.pinging.CompareAndSwap(false, true) {
+			c.server.running.Go(func() { // the hub may not read at the moment
+				defer c.pinging.Store(false)
+				_ = c.write(&protocol.Ping{}) // nobody waits for it
+			})
+		}
 	}
-	// Pings are the server's business, and acks and sequences belong to
-	// stateful reconnects, which this client does not ask for.
+	// Acks and sequences belong to stateful reconnects, which this client does not
+	// ask for.
 }

@@ -26,6 +26,7 @@ type dialing struct {
 	target   string
 	header   http.Header
 	protocol protocol.Protocol
+	silent   bool
 }
 
 // WithURL sets the path, and perhaps a query, at which the hub is reached:
@@ -44,6 +45,12 @@ func WithHeader(key, value string) Option {
 // default is JSON.
 func WithProtocol(p protocol.Protocol) Option {
 	return func(d *dialing) { d.protocol = p }
+}
+
+// WithoutPings makes a client that only pings when the test says so ([Client.Ping]).
+// A hub takes it for lost when it sends nothing for the client timeout.
+func WithoutPings() Option {
+	return func(d *dialing) { d.silent = true }
 }
 
 // Connect returns a new client. It is known to the hub, and OnConnected has
@@ -77,6 +84,7 @@ func (s *Server) Dial(opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	c := newClient(s, answer.ConnectionID, d.protocol)
+	c.silent = d.silent
 	if err := d.open(ctx, c, target, answer.ConnectionToken); err != nil {
 		return nil, err
 	}

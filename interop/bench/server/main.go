@@ -43,6 +43,7 @@ func newHub() (*hubs.Hub, error) {
 		hubs.WithName("bench"),
 		hubs.WithLogger(slog.New(slog.DiscardHandler)),
 		hubs.WithProtocols(protocol.NewJSON(), protocol.NewMessagePack()),
+		hubs.WithClientTimeout(time.Hour), // the clients do not ping
 		hubs.Handle1("Echo", func(_ *hubs.Context, s string) (string, error) { return s, nil }),
 		hubs.HandleVoid1("Broadcast", func(c *hubs.Context, s string) error { return recv.Send(c, c.Clients().All(), s) }),
 		hubs.HandleVoid1("JoinGroup", func(c *hubs.Context, group string) error {
