@@ -14,14 +14,15 @@ import (
 // reflection with HandleStream0 and its like.
 
 // register returns the option that enters a typed method into the method table.
-func register[R any](name string, isNil bool, bind func(*binder) (invoker, error), params ...paramSpec) Option {
+func register[R any](name string, fn any, bind func(*binder) (invoker, error), params ...paramSpec) Option {
 	return func(c *config) error {
 		m := &method{name: name, bind: bind, params: params, streams: streamShapeOf(reflect.TypeFor[R]()) != nil}
+		m.fn = reflect.ValueOf(fn).Pointer()
 		if result := reflect.TypeFor[R](); result != reflect.TypeFor[nothing]() {
 			m.result = result
 		}
 		var errs []error
-		if isNil {
+		if isNil(fn) {
 			errs = append(errs, fmt.Errorf("hubs: method %s: the function must not be nil", name))
 		}
 		for i, p := range params {
@@ -83,7 +84,7 @@ func typedResult[R any](c *Context, shape streamShape, result R, err error) (any
 // Handle0 registers a method with no arguments and a result.
 func Handle0[R any](name string, fn func(*Context) (R, error)) Option {
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, fn == nil, func(_ *binder) (invoker, error) {
+	return register[R](name, fn, func(_ *binder) (invoker, error) {
 		c := &call0[R]{fn: fn, shape: shape}
 		return c, nil
 	})
@@ -94,7 +95,7 @@ func HandleVoid0(name string, fn func(*Context) error) Option {
 	if fn == nil {
 		return Handle0[nothing](name, nil)
 	}
-	return Handle0(name, func(ctx *Context) (nothing, error) { return nil, fn(ctx) })
+	return declaredBy(fn, Handle0(name, func(ctx *Context) (nothing, error) { return nil, fn(ctx) }))
 }
 
 type call0[R any] struct {
@@ -111,7 +112,7 @@ func (c *call0[R]) invoke(ctx *Context) (any, error) {
 func Handle1[A, R any](name string, fn func(*Context, A) (R, error)) Option {
 	pA := paramOf[A]()
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, fn == nil, func(b *binder) (invoker, error) {
+	return register[R](name, fn, func(b *binder) (invoker, error) {
 		c := &call1[A, R]{fn: fn, shape: shape}
 		if err := bindParam(b, pA, &c.a); err != nil {
 			return nil, err
@@ -125,7 +126,7 @@ func HandleVoid1[A any](name string, fn func(*Context, A) error) Option {
 	if fn == nil {
 		return Handle1[A, nothing](name, nil)
 	}
-	return Handle1(name, func(ctx *Context, a A) (nothing, error) { return nil, fn(ctx, a) })
+	return declaredBy(fn, Handle1(name, func(ctx *Context, a A) (nothing, error) { return nil, fn(ctx, a) }))
 }
 
 type call1[A, R any] struct {
@@ -143,7 +144,7 @@ func (c *call1[A, R]) invoke(ctx *Context) (any, error) {
 func Handle2[A, B, R any](name string, fn func(*Context, A, B) (R, error)) Option {
 	pA, pB := paramOf[A](), paramOf[B]()
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, fn == nil, func(b *binder) (invoker, error) {
+	return register[R](name, fn, func(b *binder) (invoker, error) {
 		c := &call2[A, B, R]{fn: fn, shape: shape}
 		if err := bindParam(b, pA, &c.a); err != nil {
 			return nil, err
@@ -160,7 +161,7 @@ func HandleVoid2[A, B any](name string, fn func(*Context, A, B) error) Option {
 	if fn == nil {
 		return Handle2[A, B, nothing](name, nil)
 	}
-	return Handle2(name, func(ctx *Context, a A, b B) (nothing, error) { return nil, fn(ctx, a, b) })
+	return declaredBy(fn, Handle2(name, func(ctx *Context, a A, b B) (nothing, error) { return nil, fn(ctx, a, b) }))
 }
 
 type call2[A, B, R any] struct {
@@ -179,7 +180,7 @@ func (c *call2[A, B, R]) invoke(ctx *Context) (any, error) {
 func Handle3[A, B, C, R any](name string, fn func(*Context, A, B, C) (R, error)) Option {
 	pA, pB, pC := paramOf[A](), paramOf[B](), paramOf[C]()
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, fn == nil, func(b *binder) (invoker, error) {
+	return register[R](name, fn, func(b *binder) (invoker, error) {
 		c := &call3[A, B, C, R]{fn: fn, shape: shape}
 		if err := bindParam(b, pA, &c.a); err != nil {
 			return nil, err
@@ -199,7 +200,7 @@ func HandleVoid3[A, B, C any](name string, fn func(*Context, A, B, C) error) Opt
 	if fn == nil {
 		return Handle3[A, B, C, nothing](name, nil)
 	}
-	return Handle3(name, func(ctx *Context, a A, b B, c C) (nothing, error) { return nil, fn(ctx, a, b, c) })
+	return declaredBy(fn, Handle3(name, func(ctx *Context, a A, b B, c C) (nothing, error) { return nil, fn(ctx, a, b, c) }))
 }
 
 type call3[A, B, C, R any] struct {
@@ -219,7 +220,7 @@ func (c *call3[A, B, C, R]) invoke(ctx *Context) (any, error) {
 func Handle4[A, B, C, D, R any](name string, fn func(*Context, A, B, C, D) (R, error)) Option {
 	pA, pB, pC, pD := paramOf[A](), paramOf[B](), paramOf[C](), paramOf[D]()
 	shape := streamShapeOf(reflect.TypeFor[R]())
-	return register[R](name, fn == nil, func(b *binder) (invoker, error) {
+	return register[R](name, fn, func(b *binder) (invoker, error) {
 		c := &call4[A, B, C, D, R]{fn: fn, shape: shape}
 		if err := bindParam(b, pA, &c.a); err != nil {
 			return nil, err
@@ -242,7 +243,7 @@ func HandleVoid4[A, B, C, D any](name string, fn func(*Context, A, B, C, D) erro
 	if fn == nil {
 		return Handle4[A, B, C, D, nothing](name, nil)
 	}
-	return Handle4(name, func(ctx *Context, a A, b B, c C, d D) (nothing, error) { return nil, fn(ctx, a, b, c, d) })
+	return declaredBy(fn, Handle4(name, func(ctx *Context, a A, b B, c C, d D) (nothing, error) { return nil, fn(ctx, a, b, c, d) }))
 }
 
 type call4[A, B, C, D, R any] struct {

@@ -51,6 +51,8 @@ type Hub struct {
 	hooks     context.Context // done when Shutdown waits no longer for OnDisconnected
 	endHooks  context.CancelCauseFunc
 	guests    atomic.Pointer[guests] // nil: no other protocol serves the hub
+
+	implementation reflect.Type // nil: there is none
 }
 
 // New returns a hub. Clients can call exactly the exported methods of impl whose
@@ -94,6 +96,7 @@ func New(impl any, opts ...Option) (*Hub, error) {
 
 	var reflected []*method
 	if impl != nil {
+		h.implementation = reflect.TypeOf(impl)
 		reflected, err = reflectMethods(reflect.ValueOf(impl))
 		errs = append(errs, err, h.lifecycle(impl))
 	}

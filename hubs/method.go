@@ -20,6 +20,7 @@ type method struct {
 	streams  bool // the result is a stream
 	params   []paramSpec
 	result   reflect.Type // nil: nothing
+	fn       uintptr      // where the function that was registered begins; 0: a method of the implementation
 	// bind decodes the arguments of one invocation.
 	bind func(*binder) (invoker, error)
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/go-signalr/signalr/hubs/internal/jsonfields"
 )
 
 // checkDecodable refuses types that no client can send.
@@ -73,8 +75,8 @@ func (c *typeCheck) of(t reflect.Type, path string) error {
 		}
 		return c.of(t.Elem(), path)
 	case reflect.Struct:
-		for _, m := range tsMembers(t) {
-			if err := c.of(m.of, path+"."+t.FieldByIndex(m.index).Name); err != nil {
+		for _, f := range jsonfields.Of(t) {
+			if err := c.of(f.Type, path+"."+t.FieldByIndex(f.Index).Name); err != nil {
 				return err
 			}
 		}

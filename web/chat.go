@@ -14,11 +14,11 @@ const publishTimeout = 10 * time.Second
 
 // What the hub calls on its clients.
 var (
-	messageReceived = hubs.NewEvent1[string]("messageReceived")       // Send was called
-	welcome         = hubs.NewEvent1[Welcome]("welcome")              // first of all
-	roomsChanged    = hubs.NewEvent1[RoomList]("roomsChanged")        // to everyone
-	peopleChanged   = hubs.NewEvent2[string, Roster]("peopleChanged") // room, who is there; to its members
-	lineAdded       = hubs.NewEvent2[string, Line]("lineAdded")       // room, what is new; to its members
+	messageReceived = hubs.NewEvent1[string]("messageReceived", "message")              // Send was called
+	welcome         = hubs.NewEvent1[Welcome]("welcome", "welcome")                     // first of all
+	roomsChanged    = hubs.NewEvent1[RoomList]("roomsChanged", "rooms")                 // to everyone
+	peopleChanged   = hubs.NewEvent2[string, Roster]("peopleChanged", "room", "roster") // who is there; to the room's members
+	lineAdded       = hubs.NewEvent2[string, Line]("lineAdded", "room", "line")         // what is new; to the room's members
 )
 
 // ChatHub is the chat's hub. A client that knows nothing of rooms uses Send and

@@ -54,25 +54,42 @@ export interface Welcome {
 }
 
 /** A HubConnection that knows the methods of the hub and of its clients. */
-export interface ChatHubConnection extends Omit<signalR.HubConnection, "invoke" | "send" | "stream" | "on" | "off"> {
-  invoke(method: "Join", arg1: string, arg2: string): Promise<View>;
-  invoke(method: "Leave", arg1: string): Promise<void>;
-  invoke(method: "Rename", arg1: string): Promise<void>;
-  invoke(method: "Say", arg1: string, arg2: string): Promise<void>;
-  invoke(method: "Send", arg1: string): Promise<void>;
-  send(method: "Join", arg1: string, arg2: string): Promise<void>;
-  send(method: "Leave", arg1: string): Promise<void>;
-  send(method: "Rename", arg1: string): Promise<void>;
-  send(method: "Say", arg1: string, arg2: string): Promise<void>;
-  send(method: "Send", arg1: string): Promise<void>;
-  on(method: "messageReceived", handler: (arg1: string) => void): void;
-  on(method: "welcome", handler: (arg1: Welcome) => void): void;
-  on(method: "roomsChanged", handler: (arg1: RoomList) => void): void;
-  on(method: "peopleChanged", handler: (arg1: string, arg2: Roster) => void): void;
-  on(method: "lineAdded", handler: (arg1: string, arg2: Line) => void): void;
-  off(method: "messageReceived", handler?: (arg1: string) => void): void;
-  off(method: "welcome", handler?: (arg1: Welcome) => void): void;
-  off(method: "roomsChanged", handler?: (arg1: RoomList) => void): void;
-  off(method: "peopleChanged", handler?: (arg1: string, arg2: Roster) => void): void;
-  off(method: "lineAdded", handler?: (arg1: string, arg2: Line) => void): void;
+export interface ChatHubConnection extends signalR.HubConnection {
+  /**
+   * Join gives the caller a name and takes them into a room. It returns the room as
+   * it is then.
+   */
+  invoke(methodName: "Join", name: string, room: string): Promise<View>;
+  /** Leave takes the caller out of a room. */
+  invoke(methodName: "Leave", room: string): Promise<void>;
+  /** Rename gives the caller another name. */
+  invoke(methodName: "Rename", name: string): Promise<void>;
+  /** Say says something in a room that the caller is in. */
+  invoke(methodName: "Say", room: string, text: string): Promise<void>;
+  /** Send sends a message to everyone who is connected, in whatever room. */
+  invoke(methodName: "Send", message: string): Promise<void>;
+  /**
+   * Join gives the caller a name and takes them into a room. It returns the room as
+   * it is then.
+   */
+  send(methodName: "Join", name: string, room: string): Promise<void>;
+  /** Leave takes the caller out of a room. */
+  send(methodName: "Leave", room: string): Promise<void>;
+  /** Rename gives the caller another name. */
+  send(methodName: "Rename", name: string): Promise<void>;
+  /** Say says something in a room that the caller is in. */
+  send(methodName: "Say", room: string, text: string): Promise<void>;
+  /** Send sends a message to everyone who is connected, in whatever room. */
+  send(methodName: "Send", message: string): Promise<void>;
+  stream<T>(methodName: never): signalR.IStreamResult<T>;
+  on(methodName: "messageReceived", handler: (message: string) => void): void;
+  on(methodName: "welcome", handler: (welcome: Welcome) => void): void;
+  on(methodName: "roomsChanged", handler: (rooms: RoomList) => void): void;
+  on(methodName: "peopleChanged", handler: (room: string, roster: Roster) => void): void;
+  on(methodName: "lineAdded", handler: (room: string, line: Line) => void): void;
+  off(methodName: "messageReceived", handler?: (message: string) => void): void;
+  off(methodName: "welcome", handler?: (welcome: Welcome) => void): void;
+  off(methodName: "roomsChanged", handler?: (rooms: RoomList) => void): void;
+  off(methodName: "peopleChanged", handler?: (room: string, roster: Roster) => void): void;
+  off(methodName: "lineAdded", handler?: (room: string, line: Line) => void): void;
 }

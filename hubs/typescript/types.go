@@ -1,42 +1,43 @@
-package hubs
+package typescript
 
 import (
 	"encoding/json"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/go-signalr/signalr/hubs/internal/jsonfields"
 )
 
-// tsReserved are the names that a declaration must not take: those that the
+// reserved are the names that a declaration must not take: those that the
 // declarations themselves use, and the words that mean something else where a
 // type stands.
-const tsReserved = "Omit Promise Record signalR " +
+const reserved = "Omit Promise Record signalR " +
 	"any as async await bigint boolean catch class const debugger delete do enum export extends false finally " +
 	"function implements in infer instanceof keyof let never new null number object private protected public readonly " +
 	"static string super symbol this throw true try typeof undefined unique unknown void while with yield"
 
-// tsTypes turns Go types into TypeScript and collects the declarations of those
+// types turns Go types into TypeScript and collects the declarations of those
 // that have a name.
-type tsTypes struct {
+type types struct {
 	names        map[reflect.Type]string
 	taken        map[string]bool
 	declarations []string
 }
 
-func newTSTypes(taken ...string) *tsTypes {
-	ts := &tsTypes{names: make(map[reflect.Type]string), taken: make(map[string]bool)}
-	for _, name := range append(taken, strings.Fields(tsReserved)...) {
+func newTypes(taken ...string) *types {
+	ts := &types{names: make(map[reflect.Type]string), taken: make(map[string]bool)}
+	for _, name := range append(taken, strings.Fields(reserved)...) {
 		ts.taken[name] = true
 	}
 	return ts
 }
 
 // of returns the type of a value.
-func (ts *tsTypes) of(t reflect.Type) string {
+func (ts *types) of(t reflect.Type) string {
 	switch t {
 	case reflect.TypeFor[time.Time]():
 		return "string"
@@ -64,11 +65,11 @@ func (ts *tsTypes) of(t reflect.Type) string {
 
 // named returns the name of a type, which it declares the first time. Only names
 // can refer to themselves.
-func (ts *tsTypes) named(t reflect.Type) string {
+func (ts *types) named(t reflect.Type) string {
 	if name, ok := ts.names[t]; ok {
 		return name
 	}
-	base := tsIdentifier(t.Name(), "Type")
+	base := identifier(t.Name(), "Type")
 	name := base
 	for n := 2; ts.taken[name]; n++ {
 		name = base + strconv.Itoa(n)
@@ -94,7 +95,7 @@ func (ts *tsTypes) named(t reflect.Type) string {
 }
 
 // literal returns a type without giving it a name.
-func (ts *tsTypes) literal(t reflect.Type) string {
+func (ts *types) literal(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
 		return "boolean"
@@ -133,7 +134,7 @@ func (ts *tsTypes) literal(t reflect.Type) string {
 const orNull = " | null"
 
 // array returns the type of an array of elements.
-func (ts *tsTypes) array(element reflect.Type) string {
+func (ts *types) array(element reflect.Type) string {
 	of := ts.of(element)
 	if strings.HasSuffix(of, orNull) {
 		of = "(" + of + ")"
@@ -141,25 +142,18 @@ func (ts *tsTypes) array(element reflect.Type) string {
 	return of + "[]"
 }
 
-// tsMember is one member of a struct, as encoding/json has it.
-type tsMember struct {
-	name     string
-	tagged   bool
-	index    []int
-	of       reflect.Type
-	optional bool // it may be absent
-	quoted   bool // it travels as a string
-}
-
 // members returns the members of a struct: "name: type".
-func (ts *tsTypes) members(t reflect.Type) []string {
+func (ts *types) members(t reflect.Type) []string {
 	var members []string
-	for _, m := range tsMembers(t) {
-		name, of := m.name, ts.of(m.of)
-		if m.quoted {
+	for _, m := range jsonfields.Of(t) {
+		name, of := m.Name, ts.of(m.Type)
+		if !isIdentifier(name) {
+			name = literalString(name)
+		}
+		if m.Quoted {
 			of = "string"
 		}
-		if m.optional {
+		if m.Optional {
 			name, of = name+"?", strings.TrimSuffix(of, orNull)
 		}
 		members = append(members, name+": "+of)
@@ -167,95 +161,10 @@ func (ts *tsTypes) members(t reflect.Type) []string {
 	return members
 }
 
-// tsMembers finds the members of a struct, with those of the structs embedded in
-// it. Of several with one name the least deep one counts, then the tagged one,
-// then none.
-func tsMembers(t reflect.Type) []tsMember {
-	var members []tsMember
-	var closed, optional [][]int // embedded structs that are members themselves, or pointers
-	for _, f := range reflect.VisibleFields(t) {
-		if within(f.Index, closed) {
-			continue
-		}
-		tag := f.Tag.Get("json")
-		name, options, _ := strings.Cut(tag, ",")
-		if f.Anonymous && isStruct(f.Type) && name == "" {
-			if f.Type.Kind() == reflect.Pointer {
-				optional = append(optional, f.Index)
-			}
-			continue // its members follow
-		}
-		closed = append(closed, f.Index)
-		if !f.IsExported() || tag == "-" {
-			continue
-		}
-		m := tsMember{name: name, tagged: name != "", index: f.Index, of: f.Type, optional: within(f.Index, optional)}
-		if name == "" {
-			m.name = f.Name
-		}
-		if !isTSIdentifier(m.name) {
-			m.name = tsString(m.name)
-		}
-		for option := range strings.SplitSeq(options, ",") {
-			switch option {
-			case "omitempty":
-				m.optional = m.optional || canBeEmpty(f.Type)
-			case "omitzero":
-				m.optional = true
-			case "string":
-				m.quoted = isScalar(f.Type)
-			}
-		}
-		members = append(members, m)
-	}
-	return slices.DeleteFunc(slices.Clone(members), func(m tsMember) bool {
-		return slices.ContainsFunc(members, func(other tsMember) bool {
-			return other.name == m.name && !slices.Equal(other.index, m.index) && !m.before(other)
-		})
-	})
-}
-
-// before reports whether m hides another member of the same name.
-func (m tsMember) before(other tsMember) bool {
-	if len(m.index) != len(other.index) {
-		return len(m.index) < len(other.index)
-	}
-	return m.tagged && !other.tagged
-}
-
-// within reports whether a field lies in one of the embedded fields.
-func within(index []int, embedded [][]int) bool {
-	return slices.ContainsFunc(embedded, func(e []int) bool {
-		return len(index) > len(e) && slices.Equal(index[:len(e)], e)
-	})
-}
-
-func isStruct(t reflect.Type) bool {
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	return t.Kind() == reflect.Struct
-}
-
-// canBeEmpty reports whether omitempty has a meaning for a type.
-func canBeEmpty(t reflect.Type) bool {
-	return t.Kind() != reflect.Struct && (t.Kind() != reflect.Array || t.Len() == 0)
-}
-
-// isScalar reports whether the string option has a meaning for a type.
-func isScalar(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.Bool, reflect.String, reflect.Float32, reflect.Float64:
-		return true
-	default:
-		return t.Kind() >= reflect.Int && t.Kind() <= reflect.Uintptr
-	}
-}
-
-// tsIdentifier makes an identifier out of the name of a type or hub. Type
+// identifier makes an identifier out of the name of a type or hub. Type
 // arguments, which carry their packages' paths, become part of it: Page[x/y.Line]
 // is PageLine.
-func tsIdentifier(name, otherwise string) string {
+func identifier(name, otherwise string) string {
 	words := strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune("[],*(){}; ", r) })
 	for i, word := range words {
 		word = word[strings.LastIndexAny(word, "./")+1:]
@@ -266,23 +175,23 @@ func tsIdentifier(name, otherwise string) string {
 			return -1
 		}, word)
 		if i > 0 {
-			word = tsExported(word)
+			word = exported(word)
 		}
 		words[i] = word
 	}
-	if name = strings.Join(words, ""); !isTSIdentifier(name) {
+	if name = strings.Join(words, ""); !isIdentifier(name) {
 		return otherwise
 	}
 	return name
 }
 
-// tsExported begins a name with a capital.
-func tsExported(name string) string {
+// exported begins a name with a capital.
+func exported(name string) string {
 	first, size := utf8.DecodeRuneInString(name)
 	return string(unicode.ToUpper(first)) + name[size:]
 }
 
-func isTSIdentifier(name string) bool {
+func isIdentifier(name string) bool {
 	for i, r := range name {
 		if r != '_' && r != '$' && !unicode.IsLetter(r) && (i == 0 || !unicode.IsDigit(r)) {
 			return false

@@ -1,10 +1,11 @@
-package hubs_test
+package typescript_test
 
 import (
 	"iter"
 	"os"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/typescript"
 )
 
 // Quote is a price at a moment.
@@ -23,12 +24,12 @@ func (*Stocks) Buy(_ *hubs.Context, symbol string, limit *float64) (int, error) 
 // Watch streams quotes.
 func (*Stocks) Watch(_ *hubs.Context, symbols []string) iter.Seq2[Quote, error] { return nil }
 
-func ExampleHub_WriteTypeScript() {
+func ExampleWrite() {
 	stocks, err := hubs.New(&Stocks{})
 	if err != nil {
 		panic(err)
 	}
-	if err := stocks.WriteTypeScript(os.Stdout, hubs.NewEvent1[Quote]("traded")); err != nil {
+	if err := typescript.Write(os.Stdout, stocks, hubs.NewEvent1[Quote]("traded", "quote")); err != nil {
 		panic(err)
 	}
 	// Output:
@@ -43,11 +44,16 @@ func ExampleHub_WriteTypeScript() {
 	// }
 	//
 	// /** A HubConnection that knows the methods of the hub and of its clients. */
-	// export interface StocksConnection extends Omit<signalR.HubConnection, "invoke" | "send" | "stream" | "on" | "off"> {
-	//   invoke(method: "Buy", arg1: string, arg2: number | null): Promise<number>;
-	//   send(method: "Buy", arg1: string, arg2: number | null): Promise<void>;
-	//   stream(method: "Watch", arg1: string[]): signalR.IStreamResult<Quote>;
-	//   on(method: "traded", handler: (arg1: Quote) => void): void;
-	//   off(method: "traded", handler?: (arg1: Quote) => void): void;
+	// export interface StocksConnection extends signalR.HubConnection {
+	//   invoke<T>(methodName: never): Promise<T>;
+	//   /** Buy returns the number of shares bought. */
+	//   invoke(methodName: "Buy", symbol: string, limit: number | null): Promise<number>;
+	//   /** Buy returns the number of shares bought. */
+	//   send(methodName: "Buy", symbol: string, limit: number | null): Promise<void>;
+	//   stream<T>(methodName: never): signalR.IStreamResult<T>;
+	//   /** Watch streams quotes. */
+	//   stream(methodName: "Watch", symbols: string[]): signalR.IStreamResult<Quote>;
+	//   on(methodName: "traded", handler: (quote: Quote) => void): void;
+	//   off(methodName: "traded", handler?: (quote: Quote) => void): void;
 	// }
 }

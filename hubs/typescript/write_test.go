@@ -1,4 +1,4 @@
-package hubs_test
+package typescript_test
 
 import (
 	"encoding/json"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/hubs/typescript"
 	"github.com/go-signalr/signalr/protocol"
 )
 
@@ -85,7 +86,7 @@ func (typesHub) Upload(_ *hubs.Context, name string, in iter.Seq2[Page[color], e
 }
 func (typesHub) OnConnected(*hubs.Context) error { return nil }
 
-func TestWriteTypeScript(t *testing.T) {
+func TestWrite(t *testing.T) {
 	t.Parallel()
 	hub, err := hubs.New(typesHub{}, hubs.WithName("types hub"),
 		hubs.HandleVoid1("void", func(_ *hubs.Context, raw protocol.Raw) error { return nil }),
@@ -93,11 +94,11 @@ func TestWriteTypeScript(t *testing.T) {
 		hubs.HandleVoid0("nothing", func(*hubs.Context) error { return nil }))
 	require.NoError(t, err)
 	var b strings.Builder
-	require.NoError(t, hub.WriteTypeScript(&b,
-		hubs.NewEvent0("zero"), hubs.NewEvent1[class]("one"), hubs.NewEvent2[string, []byte](`"two"`),
+	require.NoError(t, typescript.Write(&b, hub,
+		hubs.NewEvent0("zero"), hubs.NewEvent1[class]("one"), hubs.NewEvent2[string, []byte](`"two"`, "text", "class"),
 		hubs.NewEvent3[int, int, int]("three"), hubs.NewEvent4[int, int, int, *int]("four"),
 		hubs.NewQuery0[bool]("ask"), hubs.NewQuery1[int, bool]("ask1"), hubs.NewQuery2[int, int, bool]("ask2"),
-		hubs.NewQuery3[int, int, int, bool]("ask3"), hubs.NewQuery4[int, int, int, string, *class]("askMore")))
+		hubs.NewQuery3[int, int, int, bool]("ask3", "x", "y", "z"), hubs.NewQuery4[int, int, int, string, *class]("askMore")))
 	require.Equal(t, `// Code generated from the hub "types hub". DO NOT EDIT.
 
 import type * as signalR from "@microsoft/signalr";
@@ -157,49 +158,49 @@ export interface Record2 {
 }
 
 /** A HubConnection that knows the methods of the hub and of its clients. */
-export interface TypesHubConnection extends Omit<signalR.HubConnection, "invoke" | "send" | "stream" | "on" | "off"> {
-  invoke(method: "Everything", arg1: everything | null): Promise<everything>;
-  invoke(method: "OnlyError"): Promise<void>;
-  invoke(method: "Pages", arg1: PageColor): Promise<PageClass>;
-  invoke(method: "Recursive", arg1: Tree): Promise<Graph>;
-  invoke(method: "Reserved", arg1: Record2): Promise<unknown>;
-  invoke(method: "Sum", arg1: number, ...arg2: (number | null)[]): Promise<number>;
-  invoke(method: "Upload", arg1: string, arg2: signalR.Subject<PageColor>, arg3: signalR.Subject<string>): Promise<number>;
-  invoke(method: "nothing"): Promise<void>;
-  invoke(method: "typed", arg1: boolean, arg2: signalR.Subject<number>): Promise<unknown>;
-  invoke(method: "void", arg1: unknown): Promise<void>;
-  send(method: "Everything", arg1: everything | null): Promise<void>;
-  send(method: "OnlyError"): Promise<void>;
-  send(method: "Pages", arg1: PageColor): Promise<void>;
-  send(method: "Recursive", arg1: Tree): Promise<void>;
-  send(method: "Reserved", arg1: Record2): Promise<void>;
-  send(method: "Sum", arg1: number, ...arg2: (number | null)[]): Promise<void>;
-  send(method: "Upload", arg1: string, arg2: signalR.Subject<PageColor>, arg3: signalR.Subject<string>): Promise<void>;
-  send(method: "nothing"): Promise<void>;
-  send(method: "typed", arg1: boolean, arg2: signalR.Subject<number>): Promise<void>;
-  send(method: "void", arg1: unknown): Promise<void>;
-  stream(method: "Count", arg1: number): signalR.IStreamResult<number | null>;
-  stream(method: "Range"): signalR.IStreamResult<class2>;
-  on(method: "zero", handler: () => void): void;
-  on(method: "one", handler: (arg1: class2) => void): void;
-  on(method: "\"two\"", handler: (arg1: string, arg2: string) => void): void;
-  on(method: "three", handler: (arg1: number, arg2: number, arg3: number) => void): void;
-  on(method: "four", handler: (arg1: number, arg2: number, arg3: number, arg4: number | null) => void): void;
-  on(method: "ask", handler: () => boolean | Promise<boolean>): void;
-  on(method: "ask1", handler: (arg1: number) => boolean | Promise<boolean>): void;
-  on(method: "ask2", handler: (arg1: number, arg2: number) => boolean | Promise<boolean>): void;
-  on(method: "ask3", handler: (arg1: number, arg2: number, arg3: number) => boolean | Promise<boolean>): void;
-  on(method: "askMore", handler: (arg1: number, arg2: number, arg3: number, arg4: string) => class2 | null | Promise<class2 | null>): void;
-  off(method: "zero", handler?: () => void): void;
-  off(method: "one", handler?: (arg1: class2) => void): void;
-  off(method: "\"two\"", handler?: (arg1: string, arg2: string) => void): void;
-  off(method: "three", handler?: (arg1: number, arg2: number, arg3: number) => void): void;
-  off(method: "four", handler?: (arg1: number, arg2: number, arg3: number, arg4: number | null) => void): void;
-  off(method: "ask", handler?: () => boolean | Promise<boolean>): void;
-  off(method: "ask1", handler?: (arg1: number) => boolean | Promise<boolean>): void;
-  off(method: "ask2", handler?: (arg1: number, arg2: number) => boolean | Promise<boolean>): void;
-  off(method: "ask3", handler?: (arg1: number, arg2: number, arg3: number) => boolean | Promise<boolean>): void;
-  off(method: "askMore", handler?: (arg1: number, arg2: number, arg3: number, arg4: string) => class2 | null | Promise<class2 | null>): void;
+export interface TypesHubConnection extends signalR.HubConnection {
+  invoke(methodName: "Everything", arg1: everything | null): Promise<everything>;
+  invoke(methodName: "OnlyError"): Promise<void>;
+  invoke(methodName: "Pages", arg1: PageColor): Promise<PageClass>;
+  invoke(methodName: "Recursive", t: Tree): Promise<Graph>;
+  invoke(methodName: "Reserved", arg1: Record2): Promise<unknown>;
+  invoke(methodName: "Sum", first: number, ...more: (number | null)[]): Promise<number>;
+  invoke(methodName: "Upload", name: string, in_: signalR.Subject<PageColor>, bytes: signalR.Subject<string>): Promise<number>;
+  invoke(methodName: "nothing"): Promise<void>;
+  invoke(methodName: "typed", a: boolean, b: signalR.Subject<number>): Promise<unknown>;
+  invoke(methodName: "void", raw: unknown): Promise<void>;
+  send(methodName: "Everything", arg1: everything | null): Promise<void>;
+  send(methodName: "OnlyError"): Promise<void>;
+  send(methodName: "Pages", arg1: PageColor): Promise<void>;
+  send(methodName: "Recursive", t: Tree): Promise<void>;
+  send(methodName: "Reserved", arg1: Record2): Promise<void>;
+  send(methodName: "Sum", first: number, ...more: (number | null)[]): Promise<void>;
+  send(methodName: "Upload", name: string, in_: signalR.Subject<PageColor>, bytes: signalR.Subject<string>): Promise<void>;
+  send(methodName: "nothing"): Promise<void>;
+  send(methodName: "typed", a: boolean, b: signalR.Subject<number>): Promise<void>;
+  send(methodName: "void", raw: unknown): Promise<void>;
+  stream(methodName: "Count", to: number): signalR.IStreamResult<number | null>;
+  stream(methodName: "Range"): signalR.IStreamResult<class2>;
+  on(methodName: "zero", handler: () => void): void;
+  on(methodName: "one", handler: (arg1: class2) => void): void;
+  on(methodName: "\"two\"", handler: (text: string, class_: string) => void): void;
+  on(methodName: "three", handler: (arg1: number, arg2: number, arg3: number) => void): void;
+  on(methodName: "four", handler: (arg1: number, arg2: number, arg3: number, arg4: number | null) => void): void;
+  on(methodName: "ask", handler: () => boolean | Promise<boolean>): void;
+  on(methodName: "ask1", handler: (arg1: number) => boolean | Promise<boolean>): void;
+  on(methodName: "ask2", handler: (arg1: number, arg2: number) => boolean | Promise<boolean>): void;
+  on(methodName: "ask3", handler: (x: number, y: number, z: number) => boolean | Promise<boolean>): void;
+  on(methodName: "askMore", handler: (arg1: number, arg2: number, arg3: number, arg4: string) => class2 | null | Promise<class2 | null>): void;
+  off(methodName: "zero", handler?: () => void): void;
+  off(methodName: "one", handler?: (arg1: class2) => void): void;
+  off(methodName: "\"two\"", handler?: (text: string, class_: string) => void): void;
+  off(methodName: "three", handler?: (arg1: number, arg2: number, arg3: number) => void): void;
+  off(methodName: "four", handler?: (arg1: number, arg2: number, arg3: number, arg4: number | null) => void): void;
+  off(methodName: "ask", handler?: () => boolean | Promise<boolean>): void;
+  off(methodName: "ask1", handler?: (arg1: number) => boolean | Promise<boolean>): void;
+  off(methodName: "ask2", handler?: (arg1: number, arg2: number) => boolean | Promise<boolean>): void;
+  off(methodName: "ask3", handler?: (x: number, y: number, z: number) => boolean | Promise<boolean>): void;
+  off(methodName: "askMore", handler?: (arg1: number, arg2: number, arg3: number, arg4: string) => class2 | null | Promise<class2 | null>): void;
 }
 `, b.String())
 }
@@ -235,7 +236,7 @@ func TestTypeScriptMembersAreThoseOfJSON(t *testing.T) {
 	hub, err := hubs.New(nil, hubs.HandleVoid1("f", func(*hubs.Context, all) error { return nil }))
 	require.NoError(t, err)
 	var b strings.Builder
-	require.NoError(t, hub.WriteTypeScript(&b))
+	require.NoError(t, typescript.Write(&b, hub))
 	_, declared, _ := strings.Cut(b.String(), "export interface all {\n")
 	declared, _, _ = strings.Cut(declared, "}")
 	got := map[string]int{}
@@ -264,9 +265,9 @@ func TestTypeScriptNamesAreNotWordsOfTheLanguage(t *testing.T) {
 		hubs.HandleVoid3("g", func(*hubs.Context, keyof, readonly, unique) error { return nil }))
 	require.NoError(t, err)
 	var b strings.Builder
-	require.NoError(t, hub.WriteTypeScript(&b))
-	require.Contains(t, b.String(), `invoke(method: "f", arg1: catch2, arg2: finally2, arg3: infer2): Promise<void>;`)
-	require.Contains(t, b.String(), `invoke(method: "g", arg1: keyof2, arg2: readonly2, arg3: unique2): Promise<void>;`)
+	require.NoError(t, typescript.Write(&b, hub))
+	require.Contains(t, b.String(), `invoke(methodName: "f", arg1: catch2, arg2: finally2, arg3: infer2): Promise<void>;`)
+	require.Contains(t, b.String(), `invoke(methodName: "g", arg1: keyof2, arg2: readonly2, arg3: unique2): Promise<void>;`)
 }
 
 type brokenWriter struct{}
@@ -275,9 +276,9 @@ var errBroken = errors.New("broken")
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 
-func TestWriteTypeScriptReportsTheWritersError(t *testing.T) {
+func TestWriteReportsTheWritersError(t *testing.T) {
 	t.Parallel()
 	hub, err := hubs.New(nil)
 	require.NoError(t, err)
-	require.ErrorIs(t, hub.WriteTypeScript(brokenWriter{}), errBroken)
+	require.ErrorIs(t, typescript.Write(brokenWriter{}, hub), errBroken)
 }
