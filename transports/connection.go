@@ -48,7 +48,7 @@ type Connection struct {
 	webSocket    atomic.Pointer[webSocket] // the transport, if it is one
 	binary       atomic.Bool
 	raw          bool         // the application may send any bytes; set by Connect
-	writingSince atomic.Int64 // Unix nanoseconds; 0: no write is under way
+	writingSince atomic.Int64 // by Endpoint.clock; 0: no write is under way
 
 	closeOnce sync.Once // calls Receiver.Close
 	faulted   atomic.Bool
@@ -64,7 +64,7 @@ type Connection struct {
 	receiver  Receiver
 	request   *http.Request
 	identity  string // of the request
-	expires   int64  // Unix nanoseconds; 0: never
+	expires   int64  // Unix nanoseconds, of the wall clock as tokens are; 0: never
 
 	resumes bool // a WebSocket that is lost may be replaced (resume.go)
 	rebinds bool // a WebSocket waits for another to end
@@ -269,7 +269,7 @@ func (c *Connection) writeNow() {
 
 // writing and written surround every write to the client, so that the sweep
 // notices one that hangs.
-func (c *Connection) writing() { c.writingSince.Store(time.Now().UnixNano()) }
+func (c *Connection) writing() { c.writingSince.Store(c.endpoint.clock(time.Now())) }
 func (c *Connection) written() { c.writingSince.Store(0) }
 
 // bound is the outcome of binding a transport request to a connection.
@@ -442,7 +442,7 @@ func (c *Connection) remove() {
 // released: a request that arrives in between must either prolong the connection or
 // find that it has ended.
 func (c *Connection) sweep(now time.Time, limit time.Duration, inactive error) {
-	if since := c.writingSince.Load(); since != 0 && now.UnixNano()-since > int64(c.endpoint.opts.sendTimeout) {
+	if since := c.writingSince.Load(); since != 0 && c.endpoint.clock(now)-since > int64(c.endpoint.opts.sendTimeout) {
 		c.end(ErrWriteTimeout)
 		return
 	}

@@ -40,6 +40,7 @@ type Endpoint struct {
 	webSockets webSockets
 	cors       *cors.Cors // nil: for pages of the same origin alone
 	warnings   warnings
+	start      time.Time // of clock
 
 	mu          sync.RWMutex
 	connections map[string]*Connection // by connection token
@@ -58,6 +59,7 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 	e := &Endpoint{
 		handler:     handler,
 		opts:        o,
+		start:       time.Now(),
 		connections: make(map[string]*Connection),
 	}
 	e.stats.init()
@@ -172,6 +174,10 @@ func (e *Endpoint) add(grant negotiate.Grant) (*Connection, error) {
 	}
 	return c, nil
 }
+
+// clock returns a moment as nanoseconds of the monotonic clock, which goes on evenly when
+// the wall clock is set. It is never 0.
+func (e *Endpoint) clock(now time.Time) int64 { return 1 + int64(now.Sub(e.start)) }
 
 func (e *Endpoint) find(token string) *Connection {
 	e.mu.RLock()
