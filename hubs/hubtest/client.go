@@ -1,6 +1,7 @@
 package hubtest
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"sync"
@@ -25,9 +26,11 @@ type Client struct {
 	silent   bool        // it does not ping by itself
 	pinging  atomic.Bool // a ping is being written
 	socket   *websocket.Conn
-	conn     *conn         // the server's end
-	writing  chan struct{} // holds one element while a message is written
-	done     chan struct{} // closed when the connection has ended and all is read
+	conn     *conn           // the server's end
+	writing  chan struct{}   // holds one element while a message is written
+	done     chan struct{}   // closed when the connection has ended and all is read
+	ctx      context.Context // done then, for functions of Handle
+	end      context.CancelFunc
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed and replaced when something below changes
@@ -40,7 +43,10 @@ type Client struct {
 }
 
 func newClient(s *Server, id string, p protocol.Protocol) *Client {
+	ctx, end := context.WithCancel(context.Background())
 	return &Client{
+		ctx:      ctx,
+		end:      end,
 		server:   s,
 		id:       id,
 		protocol: p,
@@ -190,6 +196,7 @@ func (c *Client) write(m protocol.Message) error {
 // reader; it never waits for the test, so that the server is never held back.
 func (c *Client) read(data []byte) {
 	defer close(c.done)
+	defer c.end()
 	defer c.change(func() { c.ended = true })
 	defer c.socket.Close()
 	for {

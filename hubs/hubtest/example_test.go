@@ -8,6 +8,8 @@ import (
 	"github.com/go-signalr/signalr/hubs/hubtest"
 )
 
+var signed = hubs.NewEvent1[string]("signed", "text")
+
 // Guestbook is the hub under test.
 type Guestbook struct {
 	mu    sync.Mutex
@@ -19,7 +21,7 @@ func (g *Guestbook) Sign(c *hubs.Context, text string) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.lines = append(g.lines, text)
-	return len(g.lines), c.Clients().Others().Send(c, "signed", text)
+	return len(g.lines), signed.Send(c, c.Clients().Others(), text)
 }
 
 // In a test, t is its *testing.T, and there is nothing to end.
@@ -34,11 +36,11 @@ func Example() {
 	server := hubtest.NewServer(t, guestbook)
 	ada, bob := server.Connect(), server.Connect()
 
-	n, err := hubtest.Invoke[int](ada, "Sign", "Ada was here")
+	n, err := hubtest.Invoke[int](ada, hubtest.Method((*Guestbook).Sign), "Ada was here")
 	if n != 1 || err != nil {
 		t.Fatalf("got %d, %v", n, err)
 	}
-	bob.Expect("signed", "Ada was here")
+	bob.ExpectEvent(signed, "Ada was here")
 	ada.ExpectNothing()
 	fmt.Println("passed")
 	// Output: passed

@@ -1,6 +1,7 @@
 package hubtest
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"strings"
@@ -9,9 +10,10 @@ import (
 )
 
 // Handle answers the hub when it asks for a result, with hubs.Invoke: fn is
-// called with the arguments and returns the result, or a result and an error,
-// whose text is then the answer. A later function takes an earlier one's place.
-// Calls run concurrently. An fn of another form fails the test at once.
+// called with the arguments, behind a [context.Context] if it takes one, and returns
+// the result, or a result and an error, whose text is then the answer. The context
+// is done when the connection has ended. A later function takes an earlier one's
+// place. Calls run concurrently. An fn of another form fails the test at once.
 //
 // Without a function the hub is told, as other clients do, that there is no
 // result.
@@ -48,24 +50,28 @@ func (c *Client) answer(call *protocol.Invocation) {
 	var err error
 	if h == nil {
 		answer.Error = "Client didn't provide a result." // reference 6.10
-	} else if answer.Result, err = h.call(c.protocol, call.Arguments); err != nil {
+	} else if answer.Result, err = h.call(c.ctx, c.protocol, call.Arguments); err != nil {
 		answer.Error = err.Error()
 	}
 	_ = c.write(answer) // a connection that has ended needs none
 }
 
-func (h *handler) call(p protocol.Protocol, args [][]byte) ([]byte, error) {
+func (h *handler) call(ctx context.Context, p protocol.Protocol, args [][]byte) ([]byte, error) {
 	t := h.fn.Type()
-	if t.NumIn() != len(args) {
-		return nil, fmt.Errorf("the function takes %d arguments, not %d", t.NumIn(), len(args))
+	types := argsOf(t)
+	if len(types) != len(args) {
+		return nil, fmt.Errorf("the function takes %d arguments, not %d", len(types), len(args))
 	}
-	in := make([]reflect.Value, len(args))
+	in := make([]reflect.Value, 0, t.NumIn())
+	if len(types) < t.NumIn() {
+		in = append(in, reflect.ValueOf(ctx))
+	}
 	for i, raw := range args {
-		v := reflect.New(t.In(i))
+		v := reflect.New(types[i])
 		if err := p.Unmarshal(raw, v.Interface()); err != nil {
 			return nil, err
 		}
-		in[i] = v.Elem()
+		in = append(in, v.Elem())
 	}
 	out := h.fn.Call(in)
 	if len(out) == 2 {
@@ -74,4 +80,15 @@ func (h *handler) call(p protocol.Protocol, args [][]byte) ([]byte, error) {
 		}
 	}
 	return p.AppendValue(nil, out[0].Interface())
+}
+
+// argsOf returns the types of a function's parameters behind a context.
+func argsOf(fn reflect.Type) []reflect.Type {
+	var types []reflect.Type
+	for i := range fn.NumIn() {
+		if i > 0 || fn.In(i) != reflect.TypeFor[context.Context]() {
+			types = append(types, fn.In(i))
+		}
+	}
+	return types
 }

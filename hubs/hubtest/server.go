@@ -15,6 +15,9 @@
 //		bob.ExpectNothing()
 //	}
 //
+// Methods and events go by their names, or by what declares them: [Method],
+// [Client.ExpectEvent], [Client.ReceiveEvent] and [Client.HandleQuery].
+//
 // Between the clients and the hub is all that is there in production, from
 // net/http and the program's middleware to the WebSocket and the hub protocol.
 // Only the network is missing: bytes travel through [net.Pipe]. So it also works
