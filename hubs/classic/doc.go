@@ -57,4 +57,13 @@
 //
 // Streams and client results do not exist in this protocol: methods with streams
 // are not there for these clients.
+//
+// # Behind a proxy
+//
+// Every response that waits, JSONP polls included, gets something by the keep-alive:
+// by default each 10 s, which proxies that end silent responses after 60 s, as nginx
+// does by default, let pass. Without keep-alives polls and streams end after 50 s
+// ([DefaultSilentTimeout]) instead of 110 s. Event streams and forever frames begin
+// with 4 KiB of padding, for proxies that hold back the first few KiB. All of this is
+// more than the original server does.
 package classic

@@ -174,7 +174,7 @@ func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
 	q := &request{w: w, r: r, query: parseValues(r.URL.RawQuery), op: operation(r.URL.Path)}
 	h := w.Header()
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "no-cache")
+	h.Set("Cache-Control", "no-cache, no-store") // responses hold tokens and messages
 	if err := e.serve(q); err != nil {
 		e.refuse(q, err)
 	}

@@ -27,12 +27,13 @@ const prologue = `<!DOCTYPE html><html><head><title>SignalR</title><script>
 var $ = window.parent.jQuery, ff = $ ? $.signalR.transports.foreverFrame : null, c = ff ? ff.getConnection('%d') : null, r = ff ? ff.receive : function () {};
 if (ff) { ff.started(c); }
 </script></head><body>
+%*s
 `
 
 func (t frame) begin() error {
 	t.w.Header().Set("Content-Type", "text/html; charset=UTF-8")
 	t.w.Header().Set("X-Accel-Buffering", "no")
-	return t.writeFirst(fmt.Appendf(nil, prologue, t.id))
+	return t.writeFirst(fmt.Appendf(nil, prologue, t.id, padding, ""))
 }
 
 func (t frame) send(response []byte) error {

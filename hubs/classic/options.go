@@ -14,8 +14,11 @@ import (
 // Defaults of the options, those of the original server where it has them
 // (classic reference 16).
 const (
-	DefaultDisconnectTimeout       = 30 * time.Second
-	DefaultConnectionTimeout       = 110 * time.Second
+	DefaultDisconnectTimeout = 30 * time.Second
+	DefaultConnectionTimeout = 110 * time.Second
+	// DefaultSilentTimeout is the connection timeout without keep-alives. Proxies end
+	// a response that is silent for too long, nginx by default after 60 s.
+	DefaultSilentTimeout           = 50 * time.Second
 	DefaultTransportConnectTimeout = 5 * time.Second
 	DefaultSendTimeout             = 10 * time.Second
 	DefaultMaximumMessageSize      = 64 << 10
@@ -25,6 +28,8 @@ const (
 const (
 	minDisconnectTimeout = 6 * time.Second
 	minKeepAlive         = 2 * time.Second
+	maxDefaultKeepAlive  = 20 * time.Second
+	maxSilentBeat        = 5 * time.Second // so that timeouts are met by that
 	minKeySize           = 32
 	// threshold is what a lost stream gets on top of the disconnect timeout
 	// (classic reference 10).
@@ -56,7 +61,7 @@ type options struct {
 	keepAlive         time.Duration // 0: off
 	keepAliveSet      bool
 	disconnectTimeout time.Duration
-	connectionTimeout time.Duration
+	connectionTimeout time.Duration // 0: by the keep-alive
 	connectTimeout    time.Duration
 	longPollDelay     time.Duration
 	sendTimeout       time.Duration
@@ -73,7 +78,6 @@ type options struct {
 func newOptions(opts []Option) (*options, error) {
 	o := &options{
 		disconnectTimeout: DefaultDisconnectTimeout,
-		connectionTimeout: DefaultConnectionTimeout,
 		connectTimeout:    DefaultTransportConnectTimeout,
 		sendTimeout:       DefaultSendTimeout,
 		maxMessageSize:    DefaultMaximumMessageSize,
@@ -86,7 +90,13 @@ func newOptions(opts []Option) (*options, error) {
 		errs = append(errs, opt(o))
 	}
 	if !o.keepAliveSet {
-		o.keepAlive = o.disconnectTimeout / 3
+		o.keepAlive = min(o.disconnectTimeout/3, maxDefaultKeepAlive)
+	}
+	if o.connectionTimeout == 0 {
+		o.connectionTimeout = DefaultConnectionTimeout
+		if o.keepAlive == 0 {
+			o.connectionTimeout = DefaultSilentTimeout
+		}
 	}
 	if !o.unbounded {
 		errs = append(errs, o.checkTimings())
@@ -94,7 +104,7 @@ func newOptions(opts []Option) (*options, error) {
 	if o.beat == 0 && o.keepAlive > 0 {
 		o.beat = o.keepAlive / 2
 	} else if o.beat == 0 {
-		o.beat = o.disconnectTimeout / 6
+		o.beat = min(o.disconnectTimeout/6, maxSilentBeat)
 	}
 	return o, errors.Join(errs...)
 }
@@ -172,7 +182,9 @@ func WithJSONP() Option {
 }
 
 // WithKeepAlive sets how often something is sent to every client: 0 for never, or
-// from 2 s to a third of the disconnect timeout, which is the default.
+// from 2 s to a third of the disconnect timeout. The default is that third, at most
+// 20 s. Proxies end responses that are silent for longer than they allow, nginx by
+// default for 60 s.
 func WithKeepAlive(d time.Duration) Option {
 	return func(o *options) error {
 		o.keepAlive, o.keepAliveSet = d, true
@@ -189,7 +201,8 @@ func WithDisconnectTimeout(d time.Duration) Option {
 
 // WithConnectionTimeout sets how long a long poll waits for something to answer
 // with, and, without keep-alives, how long a stream lives. The default is
-// [DefaultConnectionTimeout].
+// [DefaultConnectionTimeout], and without keep-alives, where nothing shows a proxy that
+// a waiting response lives, [DefaultSilentTimeout].
 func WithConnectionTimeout(d time.Duration) Option {
 	return func(o *options) error { return positive("the connection timeout", d, &o.connectionTimeout) }
 }

@@ -18,13 +18,8 @@ func (t poll) begin() error {
 
 func (t poll) send(response []byte) error { return t.write(t.q.wrap(response)) }
 
-// keepAlive writes what JSON parsers skip. Scripts get nothing.
-func (t poll) keepAlive() error {
-	if t.q.callback != "" {
-		return nil
-	}
-	return t.write([]byte(" "))
-}
+// keepAlive writes what parsers skip, of JSON and of the scripts of JSONP.
+func (t poll) keepAlive() error { return t.write([]byte(" ")) }
 
 // finish answers a poll that has no answer yet, unless nobody is there to get it.
 func (t poll) finish(why ending, final []byte) {

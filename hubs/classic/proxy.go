@@ -117,6 +117,7 @@ func (s script) serve(q *request) {
 	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 	h := q.w.Header()
 	h.Set("ETag", tag)
+	h.Set("Cache-Control", "no-cache") // browsers keep it and ask whether it has changed
 	h.Set("Content-Type", "application/javascript; charset=UTF-8")
 	for candidate := range strings.SplitSeq(q.r.Header.Get("If-None-Match"), ",") {
 		if strings.TrimPrefix(strings.TrimSpace(candidate), "W/") == tag {

@@ -2,6 +2,7 @@ package classic
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -115,6 +116,10 @@ func dismiss(s *stream, out httpOutlet, d *dismissed) {
 	out.finish(endAnswered, nil)
 }
 
+// padding is how many bytes without meaning a stream begins with: there are proxies and
+// virus scanners that hold back a response until they have a few KiB of it.
+const padding = 4 << 10
+
 // events is the Server-Sent Events transport (classic reference 5).
 type events struct{ *body }
 
@@ -123,8 +128,8 @@ func newEvents(q *request, timeout time.Duration) events { return events{newBody
 func (t events) begin() error {
 	h := t.w.Header()
 	h.Set("Content-Type", "text/event-stream")
-	h.Set("X-Accel-Buffering", "no") // asks nginx not to hold events back
-	return t.writeFirst([]byte("data: initialized\n\n"))
+	h.Set("X-Accel-Buffering", "no")                                                    // asks nginx not to hold events back
+	return t.writeFirst(fmt.Appendf(nil, "data: initialized\n\n:%*s\n\n", padding, "")) // a comment
 }
 
 // send writes a response as one line: JSON that the application passes on as it is

@@ -234,6 +234,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 			w := httptest.NewRecorder()
 			n.endpoint.ServeHTTP(w, r)
 			require.Equal(t, test.status, w.Code)
+			require.Equal(t, "no-cache, no-store", w.Header().Get("Cache-Control"))
 
 			lines := log.with("request refused")[before:]
 			require.Len(t, lines, 1, "%s", lines)

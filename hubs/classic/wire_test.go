@@ -27,7 +27,7 @@ func TestNegotiate(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "application/json; charset=UTF-8", resp.Header.Get("Content-Type"))
 	require.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"))
-	require.Equal(t, "no-cache", resp.Header.Get("Cache-Control"))
+	require.Equal(t, "no-cache, no-store", resp.Header.Get("Cache-Control"))
 	var answer map[string]any
 	require.NoError(t, json.Unmarshal(body, &answer))
 	require.Regexp(t, `^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`, answer["ConnectionId"])
@@ -62,6 +62,39 @@ func TestNegotiateTellsTheTimings(t *testing.T) {
 	n = newNode(t, nil, classic.WithDisconnectTimeout(60*time.Second))
 	_, body = newClient(t, n, "").ask("/negotiate", nil)
 	require.Contains(t, body, `"KeepAliveTimeout":40,"DisconnectTimeout":60,`, "two thirds of the disconnect timeout")
+}
+
+// TestNothingIsStored: responses hold tokens and messages. The script holds neither.
+func TestNothingIsStored(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, nil, classic.WithJSONP())
+	c := newClient(t, n, "transport=longPolling")
+	c.negotiate()
+	for _, step := range []struct {
+		op    string
+		query url.Values
+		want  string
+	}{
+		{"/hubs", nil, "no-cache"},
+		{"/js", nil, "no-cache"},
+		{"/negotiate", nil, "no-cache, no-store"},
+		{"/ping", nil, "no-cache, no-store"},
+		{"/connect", nil, "no-cache, no-store"},
+		{"/start", nil, "no-cache, no-store"},
+		{"/poll", nil, "no-cache, no-store"},
+		{"/poll", url.Values{"callback": {"f"}}, "no-cache, no-store"},
+		{"/reconnect", url.Values{"transport": {"serverSentEvents"}}, "no-cache, no-store"},
+		{"/reconnect", url.Values{"transport": {"foreverFrame"}, "frameId": {"1"}}, "no-cache, no-store"},
+		{"/send", url.Values{"data": {`{"H":"chat","M":"Void"}`}}, "no-cache, no-store"},
+		{"/abort", nil, "no-cache, no-store"},
+		{"/poll", nil, "no-cache, no-store"},
+		{"/poll", nil, "no-cache, no-store"}, // refused
+	} {
+		resp, err := bounded.Get(c.url(step.op, step.query))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, []string{step.want}, resp.Header.Values("Cache-Control"), step.op)
+	}
 }
 
 // TestOnlyTheEndOfThePathCounts: clients are configured with all kinds of URLs,
