@@ -9,9 +9,20 @@ import (
 // message, ended by RecordSeparator.
 //
 // Values are encoded and decoded by the rules of encoding/json, tags and
-// interfaces included, except that '<', '>' and '&' are not escaped. NaN and the
-// infinities are refused, and so are messages and encoded values that are not
-// valid UTF-8.
+// interfaces included, with these exceptions:
+//
+//   - '<', '>' and '&' are not escaped. NaN and the infinities are refused, and so are
+//     messages and encoded values that are not valid UTF-8.
+//   - Into an empty interface, numbers that are written as integers go as int64, or
+//     uint64 where they must, as in MessagePack; only others, and those that need more
+//     than 64 bits, are float64.
+//   - A whole number with a fraction or an exponent, like 5.0 or 5e0, is read into an
+//     integer if it is in range.
+//   - A time.Time is read without an offset, which is UTC, without seconds or without a
+//     time of day, too: "2006-01-02T15:04:05", "2006-01-02T15:04+02:00", "2006-01-02".
+//
+// A value for which an exception is needed is decoded twice: methods like UnmarshalJSON
+// of other parts of it may be called two times.
 //
 // The protocol is safe for concurrent use.
 func NewJSON() Protocol {
@@ -20,6 +31,7 @@ func NewJSON() Protocol {
 
 type jsonProtocol struct {
 	recycled
+	types    sync.Map  // reflect.Type to *jsonType
 	encoders sync.Pool // of *jsonEncoder
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"reflect"
 	"strconv"
 	"unicode/utf8"
 )
@@ -14,8 +15,9 @@ var errNotUTF8 = errors.New("protocol: the JSON encoding of the value is not val
 
 // Unmarshal gives the most common types a way around encoding/json, which would
 // scan the value anew. Whatever these ways do not recognise at once goes to
-// encoding/json all the same, so that there is one source of rules and errors.
-func (*jsonProtocol) Unmarshal(raw []byte, v any) error {
+// encoding/json all the same, so that there is one source of rules and errors; what
+// that refuses is tried again in its own terms.
+func (p *jsonProtocol) Unmarshal(raw []byte, v any) error {
 	switch v := v.(type) {
 	case *string:
 		if v != nil && isPlainString(raw) {
@@ -43,28 +45,35 @@ func (*jsonProtocol) Unmarshal(raw []byte, v any) error {
 			return nil
 		}
 	case *float64:
-		if f, ok := plainNumber(raw); ok && v != nil {
-			*v = f
-			return nil
+		if v != nil && isNumber(raw) {
+			if f, err := strconv.ParseFloat(string(raw), 64); err == nil {
+				*v = f
+				return nil
+			}
 		}
 	case *any:
 		if v == nil || *v != nil { // what *v points to would have to be filled
 			break
 		}
-		if isPlainString(raw) {
-			*v = string(raw[1 : len(raw)-1])
-			return nil
-		}
-		if f, ok := plainNumber(raw); ok {
-			*v = f
-			return nil
+		if value, err := oneJSON(raw); err == nil {
+			s := jsonScanner{data: value}
+			if decoded, err := s.any(); err == nil {
+				*v = decoded
+				return nil
+			}
 		}
 	case *Raw:
 		if v != nil {
 			return v.UnmarshalJSON(raw)
 		}
 	}
-	return json.Unmarshal(raw, v)
+	err := p.decode(raw, v)
+	if err != nil {
+		if relaxed, ok := p.relax(raw, reflect.TypeOf(v)); ok {
+			return p.decode(relaxed, v)
+		}
+	}
+	return err
 }
 
 // isPlainString reports whether raw is a string without escapes that stands for
@@ -93,14 +102,6 @@ func plainInteger(raw []byte, bits int) (int64, bool) {
 		return 0, false
 	}
 	return decodeInteger(raw, bits)
-}
-
-func plainNumber(raw []byte) (float64, bool) {
-	if !isNumber(raw) {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(string(raw), 64)
-	return f, err == nil
 }
 
 // AppendValue writes the most common types itself, byte for byte as encoding/json

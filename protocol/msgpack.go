@@ -17,11 +17,14 @@ import (
 //     omitzero and "-" and the rules for embedded structs are those of
 //     encoding/json. Members that the struct does not have are skipped.
 //   - Integers take the shortest form and are read from any form if they are in
-//     range; they are read into floats too. Nothing else is converted.
+//     range, also from a float that is whole; they are read into floats too. Nothing
+//     else is converted.
 //   - []byte and byte arrays are bin, and are read from bin alone. Slices and
 //     arrays are arrays; an array must have the length of the Go array. The keys
 //     of maps are strings or integers, written in the order of their encodings.
-//   - time.Time is a timestamp, always in UTC. A time.Duration is its number of
+//   - time.Time is a timestamp, always in UTC. It is read from an array of a timestamp
+//     and an offset in minutes as well, which is the DateTimeOffset of .NET: the
+//     timestamp is its local time. A time.Duration is its number of
 //     nanoseconds, as it is in JSON.
 //   - A type that is a Marshaler and Unmarshaler of github.com/vmihailenco/msgpack/v5
 //     encodes itself; the bytes it is given are only lent to it. That package's

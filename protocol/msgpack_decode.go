@@ -71,6 +71,31 @@ func (d *msgpackDecoder) time() (time.Time, error) {
 	return timestamp(kind, d.in.Next(size))
 }
 
+// dateTimeOffset reads how .NET writes a DateTimeOffset: its local time as a timestamp
+// and the minutes by which that is ahead of UTC, at most 14 hours.
+func (d *msgpackDecoder) dateTimeOffset() (time.Time, error) {
+	const limit = 14 * 60
+	r := msgpackReader{data: d.value()}
+	array, _ := r.next()
+	var local, offset msgpackToken
+	var content []byte
+	if array.size == 2 {
+		if local, _ = r.next(); local.kind == msgpackExt {
+			content = r.take(local)
+			offset, _ = r.next()
+		}
+	}
+	minutes, ok := offset.integer()
+	if !ok {
+		return time.Time{}, errors.New("protocol: a MessagePack array that is no time: a timestamp and an offset in minutes are expected")
+	}
+	if minutes < -limit || minutes > limit {
+		return time.Time{}, fmt.Errorf("protocol: a time with an offset of %d minutes", minutes)
+	}
+	at, err := timestamp(local.ext, content)
+	return at.Add(-time.Duration(minutes) * time.Minute), err
+}
+
 // timestamp returns the time that an ext of the given type stands for, in one of its
 // three forms. The library's DecodeTime would take another type of ext too, and any
 // number of nanoseconds.
@@ -197,10 +222,18 @@ func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 	}
 	switch info.decode {
 	case asTime:
-		if kind != msgpackExt {
+		var (
+			at  time.Time
+			err error
+		)
+		switch kind {
+		case msgpackExt:
+			at, err = d.time()
+		case msgpackArray:
+			at, err = d.dateTimeOffset()
+		default:
 			return errMismatch(kind, v)
 		}
-		at, err := d.time()
 		if err != nil {
 			return err
 		}
@@ -250,6 +283,25 @@ func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 	default:
 		return decodeScalar(d, kind, v)
 	}
+}
+
+// setWhole sets an integer to a float, if that is one and in range.
+func setWhole(v reflect.Value, f float64) error {
+	switch {
+	case f != math.Trunc(f): // NaN, too
+		return fmt.Errorf("protocol: cannot read %v, which is not an integer, into a %s", f, v.Type())
+	case v.CanInt():
+		if n := int64(f); f >= -1<<63 && f < 1<<63 && !v.OverflowInt(n) {
+			v.SetInt(n)
+			return nil
+		}
+	default:
+		if n := uint64(f); f >= 0 && f < 1<<64 && !v.OverflowUint(n) {
+			v.SetUint(n)
+			return nil
+		}
+	}
+	return errRange(f, v)
 }
 
 // json reads any value into a json.RawMessage, or a number, also one in a str, into a
@@ -306,6 +358,12 @@ func decodeScalar(d *msgpackDecoder, kind msgpackKind, v reflect.Value) error {
 		}
 		v.SetUint(n)
 		return err
+	case kind == msgpackFloat && (v.CanInt() || v.CanUint() && v.Kind() != reflect.Uintptr):
+		f, err := d.DecodeFloat64()
+		if err != nil {
+			return err
+		}
+		return setWhole(v, f)
 	case v.CanFloat() && kind == msgpackUint:
 		n, err := d.DecodeUint64()
 		v.SetFloat(float64(n))

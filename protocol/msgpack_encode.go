@@ -254,15 +254,7 @@ func (p *msgpackProtocol) encodeStruct(e *msgpackEncoder, v reflect.Value, info 
 
 // of returns the member's value in a struct, and false if it is not to be written:
 // omitted, or in an embedded struct that is not there.
-func (m *msgpackMember) of(v reflect.Value) (reflect.Value, bool) {
-	for i, index := range m.index {
-		if i > 0 && v.Kind() == reflect.Pointer {
-			if v.IsNil() {
-				return reflect.Value{}, false
-			}
-			v = v.Elem()
-		}
-		v = v.Field(index)
-	}
-	return v, !m.omits(v)
+func (m *member) of(v reflect.Value) (reflect.Value, bool) {
+	v, ok := m.find(v)
+	return v, ok && !m.omits(v)
 }

@@ -308,8 +308,8 @@ func TestMessagePackUnmarshalRefuses(t *testing.T) {
 		{"cf ff ff ff ff ff ff ff ff", 0}, {"cf 80 00 00 00 00 00 00 00", int64(0)}, {"ce 80 00 00 00", int32(0)},
 		{"cb 7f ef ff ff ff ff ff ff", float32(0)},
 		// another kind
-		{"a1 37", 0}, {"a1 37", int64(0)}, {"a1 37", 0.0}, {"a1 37", uint8(0)}, {"ca 3f 80 00 00", 0}, {"cb 3f f0 00 00 00 00 00 00", int32(0)},
-		{"cb 3f f0 00 00 00 00 00 00", uint(0)}, {"c3", 0}, {"07", ""}, {"c4 01 61", ""}, {"07", false}, {"a4 74 72 75 65", false},
+		{"a1 37", 0}, {"a1 37", int64(0)}, {"a1 37", 0.0}, {"a1 37", uint8(0)}, {"ca 3f c0 00 00", 0}, {"cb 3f f8 00 00 00 00 00 00", int32(0)},
+		{"cb 3f f8 00 00 00 00 00 00", uint(0)}, {"c3", 0}, {"07", ""}, {"c4 01 61", ""}, {"07", false}, {"a4 74 72 75 65", false},
 		{"a1 61", []byte{}}, {"92 01 02", []byte{}}, {"92 01 02", [2]byte{}}, {"c4 02 01 02", []int{}}, {"80", []int{}}, {"90", map[string]int{}},
 		{"90", inner{}}, {"92 01 a1 78", inner{}}, {"a1 61", inner{}}, {"81 01 01", inner{}}, {"81 a1 41 a1 78", inner{}},
 		{"81 01 01", map[string]int{}}, {"81 c0 01", map[string]int{}}, {"81 a1 61 01", map[int]int{}}, {"81 a1 61 a1 61", map[string]int{}},

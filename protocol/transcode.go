@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -74,11 +73,7 @@ func (s *jsonScanner) transcode(dst []byte) (out []byte, err error) {
 // appendJSONString appends a JSON string as a MessagePack str. As in encoding/json,
 // half a surrogate pair becomes U+FFFD.
 func appendJSONString(dst, value []byte) ([]byte, error) {
-	if isPlainString(value) {
-		return appendStr(dst, string(value[1:len(value)-1])), nil
-	}
-	var text string
-	err := json.Unmarshal(value, &text)
+	text, err := anyString(value)
 	return appendStr(dst, text), err
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"unicode/utf8"
+
+	"github.com/go-signalr/signalr/protocol"
 )
 
 // encodeValue returns the JSON of a value of the application. It may hold a
@@ -16,3 +18,6 @@ func encodeValue(value any) (json.RawMessage, error) {
 	}
 	return text, err
 }
+
+// decodeValue decodes a value of a client by the rules of the arguments.
+func decodeValue(text []byte, into any) error { return protocol.NewJSON().Unmarshal(text, into) }

@@ -86,3 +86,31 @@ func TestOnlyUTF8IsSent(t *testing.T) {
 	raw.startRaw()
 	require.ErrorContains(t, await.Receive(t, failures, "an error"), "not valid UTF-8")
 }
+
+// Arguments and the state have the values that they have for other clients.
+func TestValuesOfClassicClients(t *testing.T) {
+	t.Parallel()
+	type stay struct {
+		From time.Time
+		Days int
+		Any  map[string]any
+	}
+	got := make(chan []any, 1)
+	n := newNodeOf(t, []hubs.Option{hubs.HandleVoid2("Stay", func(c *hubs.Context, s stay, more any) error {
+		var state any
+		_, err := classic.State(c).Get("n", &state)
+		if err != nil {
+			return err
+		}
+		var day time.Time
+		_, err = classic.State(c).Get("day", &day)
+		got <- []any{s.From.Format(time.RFC3339), s.Days, s.Any["id"], more, state, day.Year()}
+		return err
+	})})
+	c := newClient(t, n, "user=ann&transport=longPolling")
+	c.connect()
+	require.JSONEq(t, `{"I":"1"}`, c.call(`{"H":"chat","M":"Stay","I":1,"S":{"n":9007199254740993,"day":"2026-11-28"},
+		"A":[{"From":"2026-11-28T10:00:00","Days":5.0,"Any":{"id":9007199254740993}},[1]]}`))
+	const id = int64(9007199254740993)
+	require.Equal(t, []any{"2026-11-28T10:00:00Z", 5, id, []any{int64(1)}, id, 2026}, await.Receive(t, got, "the call"))
+}

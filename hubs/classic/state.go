@@ -65,7 +65,7 @@ func (s *CallerState) Get(key string, into any) (bool, error) {
 	if !ok {
 		return false, nil
 	}
-	return true, json.Unmarshal(value, into)
+	return true, decodeValue(value, into)
 }
 
 // Set changes a value of the state. The error is [ErrNotClassic], or that of

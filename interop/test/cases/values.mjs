@@ -222,16 +222,15 @@ export const values = {
       },
     },
     {
-      // The client writes them as integers in JSON and as floats in MessagePack, which bind to no integer.
-      title: "integers beyond 2^53 from the client are exact in JSON and refused in MessagePack",
+      // The client writes them as integers in JSON and as floats in MessagePack.
+      title: "integers beyond 2^53 from the client are exact, out of range they are refused",
       async run(t) {
         const connection = await t.connect("/valueshub");
-        const call = connection.invoke("FormatInt", 2 ** 53 + 2);
-        if (t.protocol === "json") {
-          equal(await call, "9007199254740994");
-        } else {
-          await rejects(call, notBound("FormatInt", 1, "int64"));
-        }
+        equal(await connection.invoke("FormatInt", 2 ** 53 + 2), "9007199254740994");
+        equal(await connection.invoke("FormatInt", -(2 ** 54)), "-18014398509481984");
+        equal(await connection.invoke("FormatUint", 2 ** 54 + 4), "18014398509481988");
+        await rejects(connection.invoke("FormatInt", 2 ** 63), notBound("FormatInt", 1, "int64"));
+        await rejects(connection.invoke("FormatUint", 2 ** 65), notBound("FormatUint", 1, "uint64"));
       },
     },
     ...[
