@@ -197,7 +197,7 @@ func (e *Endpoint) serve(q *request) error {
 	switch q.op {
 	case opHubs, opScript:
 		if e.raw == nil {
-			e.script.serve(q)
+			e.script.serve(q, e.base(q))
 			return nil
 		}
 	case opNegotiate:

@@ -32,7 +32,7 @@ func (e *Endpoint) negotiate(q *request) error {
 		return &refusal{status: http.StatusBadRequest, text: textLongUser}
 	}
 	n := negotiation{
-		URL:                     base(q.r, q.op),
+		URL:                     e.base(q),
 		ConnectionToken:         token,
 		ConnectionID:            id,
 		DisconnectTimeout:       e.opts.disconnectTimeout.Seconds(),

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-signalr/signalr/hubs"
@@ -54,6 +56,7 @@ type Option func(*options) error
 type options struct {
 	more              []*hubs.Hub
 	policy            []transports.Option
+	path              string // as clients see it; "": as their requests have it
 	key               []byte
 	tokenLifetime     time.Duration // 0: for ever
 	detailedErrors    bool
@@ -136,6 +139,23 @@ func WithHubs(more ...*hubs.Hub) Option {
 			return errors.New("classic: a hub must not be nil")
 		}
 		o.more = append(o.more, more...)
+		return nil
+	}
+}
+
+// WithPath sets the path at which clients reach the endpoint, such as "/app/signalr",
+// where a proxy in front of the server changes the paths of requests. Clients connect
+// to it after the negotiation, and the generated script has it. The path is absolute,
+// escaped as in a URL, and does not end in a slash. The default is the path of the
+// request, without the operation at its end.
+func WithPath(path string) Option {
+	return func(o *options) error {
+		u, err := url.ParseRequestURI(path)
+		if err != nil || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || strings.HasSuffix(path, "/") ||
+			u.EscapedPath() != path {
+			return fmt.Errorf("classic: the path must be one such as /app/signalr, not %q", path)
+		}
+		o.path = path
 		return nil
 	}
 }

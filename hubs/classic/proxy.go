@@ -110,9 +110,9 @@ func newScript(hubs []bridge.Hub) script {
 	return script{scriptHead + strings.Join(entries, "") + scriptEnd, scriptTail}
 }
 
-// serve answers with the script, or tells that the client has it already.
-func (s script) serve(q *request) {
-	body := s.head + quote(base(q.r, q.op)) + s.tail
+// serve answers with the script for the endpoint at a path, or tells that the client has it already.
+func (s script) serve(q *request, path string) {
+	body := s.head + quote(path) + s.tail
 	sum := sha256.Sum256([]byte(body))
 	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 	h := q.w.Header()

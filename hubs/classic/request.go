@@ -150,6 +150,14 @@ func operation(path string) string {
 	return last(path)
 }
 
+// base returns the path at which the client reaches the endpoint.
+func (e *Endpoint) base(q *request) string {
+	if e.opts.path != "" {
+		return e.opts.path
+	}
+	return base(q.r, q.op)
+}
+
 // base returns the path of the endpoint as the client has written it, which is
 // what its request had before the operation.
 func base(r *http.Request, op string) string {

@@ -79,7 +79,8 @@ func (s *testServer) addClassicHubs(routes prefixes, tokens *tokens) error {
 		{path: "/statusCodeConnection", inFront: divertWhen},
 		{path: "/basicauth/signalr", inFront: basicAuth},
 		{path: "/cookieauth", inFront: tokens.cookieAuth},
-		{path: "/expiring/signalr", opts: []classic.Option{classic.WithTokenLifetime(8 * time.Second)}}, // not of the contract
+		{path: "/prefixed/signalr", opts: []classic.Option{classic.WithPath("/prefixed/signalr")}, inFront: stripPrefix}, // not of the contract
+		{path: "/expiring/signalr", opts: []classic.Option{classic.WithTokenLifetime(8 * time.Second)}},                  // not of the contract
 	} {
 		endpoint, err := classic.New(all[0], append(route.opts, classic.WithHubs(all[1:]...), classic.WithLogger(s.log))...)
 		if err != nil {
@@ -88,6 +89,14 @@ func (s *testServer) addClassicHubs(routes prefixes, tokens *tokens) error {
 		s.addRoute(routes, route.path, endpoint, route.inFront)
 	}
 	return nil
+}
+
+// stripPrefix changes the paths of requests as a proxy may.
+func stripPrefix(next http.Handler) http.Handler {
+	return http.StripPrefix("/prefixed", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.RequestURI = r.URL.RequestURI()
+		next.ServeHTTP(w, r)
+	}))
 }
 
 // addRoute serves a classic endpoint at a path, with something in front of it if that is not nil.

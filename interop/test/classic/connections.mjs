@@ -65,6 +65,17 @@ const life = {
       },
     },
     {
+      title: "behind a proxy that changes the path",
+      async run(t) {
+        const connection = t.hubs("/prefixed/signalr");
+        await t.start(connection);
+        equal(connection.appRelativeUrl, "/prefixed/signalr");
+        await roundTrip(connection);
+        const script = await (await fetch("/prefixed/signalr/hubs")).text();
+        ok(script.includes('$.hubConnection("/prefixed/signalr",'), "the script has another path");
+      },
+    },
+    {
       title: "an abort for a connection that nobody knows is answered",
       over: once,
       async run() {
