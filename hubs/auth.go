@@ -23,6 +23,10 @@ func WithUserID(userID func(*http.Request) string) Option {
 // clients then ask for a fresh token and try once more. The default leaves the
 // check to the application's own middleware, which can also put values into the
 // request's context for [Context.Value].
+//
+// A refused request does not end the connection that it is for: a client whose
+// token has expired keeps receiving. With tokens that expire soon, use
+// [WithExpiration] too.
 func WithAuthorization(check func(*http.Request) error) Option {
 	return WithEndpoint(transports.WithAuthorization(check))
 }

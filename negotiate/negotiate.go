@@ -87,7 +87,9 @@ type refusal struct {
 // ServeHTTP answers one negotiate request. Any method but POST gets 405
 // (reference 1.5); a version that cannot be served gets 200 with an error text
 // and no connection (reference 1.2).
+// No answer may be cached.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store") // ids and tokens are for this client alone
 	if r.Method != http.MethodPost {
 		w.Header().Set("Content-Type", "text/plain")
 		w.Header().Set("Allow", http.MethodPost)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rs/cors"
+
+	"github.com/go-signalr/signalr/negotiate"
 )
 
 // ErrUnauthenticated, returned by a check given to [WithAuthorization], answers
@@ -20,17 +22,23 @@ var ErrExpired = errors.New("transports: the authentication of the connection ha
 const textUserChanged = "The user associated with this connection changed."
 
 // WithAuthorization checks every request of the endpoint's clients, also those
-// of connections that exist (reference 9). A refusal has an empty body, since
+// of connections that exist. A refusal has an empty body, since
 // clients would show it instead of the status. The default lets all pass, which
 // leaves the check to the application's own middleware.
+//
+// A refused request does not end the connection that it is for: a client whose
+// token has expired keeps receiving. With tokens that expire soon, use
+// [WithExpiration] too. A client whose DELETE is not authenticated any more, since
+// its user has logged out, ends its long-polling connection all the same.
 func WithAuthorization(check func(*http.Request) error) Option {
 	return func(o *options) error { return function("the authorization", check, &o.authorize) }
 }
 
 // WithIdentity says who makes a request. The transport's first request binds a
 // connection to its identity; later ones of another identity are refused with
-// 403, so that a stolen connection token alone is of no use. The default knows
-// nobody.
+// 403, so that a stolen connection token alone is of no use; all it can do is end a
+// long-polling connection by a DELETE without an identity, as clients whose users
+// have logged out do. The default knows nobody.
 func WithIdentity(identity func(*http.Request) string) Option {
 	return func(o *options) error { return function("the identity", identity, &o.identity) }
 }
@@ -42,26 +50,43 @@ func WithExpiration(expires func(*http.Request) time.Time) Option {
 	return func(o *options) error { return function("the expiration", expires, &o.expires) }
 }
 
-// authorized answers a request that may not pass.
-func (e *Endpoint) authorized(w http.ResponseWriter, r *http.Request) bool {
-	err := e.opts.authorize(r)
-	if err == nil {
-		return true
-	}
+// refuseUnauthorized answers a request that may not pass.
+func (e *Endpoint) refuseUnauthorized(w http.ResponseWriter, r *http.Request, reason error) {
 	status := http.StatusForbidden
-	if errors.Is(err, ErrUnauthenticated) {
+	if errors.Is(reason, ErrUnauthenticated) {
 		status = http.StatusUnauthorized
 	}
-	e.refuseUntyped(w, r, status, "", err)
-	return false
+	e.refuseUntyped(w, r, status, "", reason)
 }
+
+// loggedOut returns the connection that a request ends although it may not pass: that
+// of a client which has logged out since, and has nothing left but the connection token.
+func (e *Endpoint) loggedOut(r *http.Request, reason error) *Connection {
+	if r.Method != http.MethodDelete || !errors.Is(reason, ErrUnauthenticated) {
+		return nil
+	}
+	token, _ := negotiate.QueryValue(r, "id")
+	c := e.find(token)
+	if c == nil || !c.hasSecret() || c.Transport() != LongPolling {
+		return nil
+	}
+	return c
+}
+
+// hasSecret reports whether only the client knows its connection token. Before version 1
+// of negotiate that is the public id.
+func (c *Connection) hasSecret() bool { return c.grant.Version > 0 }
 
 // identify answers a request for a connection of somebody else.
 func (e *Endpoint) identify(w http.ResponseWriter, r *http.Request, c *Connection) bool {
 	c.mu.Lock()
 	bound, identity := c.kind != 0, c.identity
 	c.mu.Unlock()
-	if !bound || identity == e.opts.identity(r) {
+	if !bound {
+		return true
+	}
+	by := e.opts.identity(r)
+	if by == identity || by == "" && r.Method == http.MethodDelete && c.hasSecret() {
 		return true
 	}
 	e.refuse(w, r, http.StatusForbidden, textUserChanged, errUserChanged, "connection", c.ID())

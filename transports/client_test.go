@@ -274,6 +274,9 @@ func (c *socket) sayGoodbye(payload []byte) {
 // drop breaks the connection.
 func (c *socket) drop() { _ = c.NetConn().Close() }
 
+// firstEvent is what every stream begins with: a comment of 4 KiB.
+var firstEvent = ":" + strings.Repeat(" ", 4<<10) + "\r\n"
+
 // stream is the client's end of Server-Sent Events.
 type stream struct {
 	*http.Response
@@ -296,7 +299,7 @@ func (s *site) events(id string) *stream {
 	})
 	require.Equal(s.t, http.StatusOK, resp.StatusCode)
 	st := &stream{resp, s.t, bufio.NewReader(resp.Body), cancel}
-	st.expect(":\r\n")
+	st.expect(firstEvent)
 	return st
 }
 

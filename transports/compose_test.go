@@ -152,7 +152,7 @@ func TestHTTP2(t *testing.T) {
 		polled := a.next()
 		poll := s.poll(id, nil)
 		next := s.poll(id, nil)
-		poll.expect(http.StatusNoContent, "")
+		poll.expect(http.StatusOK, "")
 		streamed.send("x")
 		st.expect("data: x\r\n\r\n")
 		polled.send("y")

@@ -1,6 +1,6 @@
 // Package transports carries bytes between SignalR clients and an application:
 // it negotiates, keeps the table of connections, and runs the WebSocket,
-// Server-Sent Events and long-polling transports (reference 1 and 2). It knows
+// Server-Sent Events and long-polling transports. It knows
 // nothing of hubs or messages and can be used on its own.
 //
 // A server that sends back what it receives:
@@ -12,6 +12,20 @@
 //	endpoint, err := transports.NewEndpoint(echo)
 //	mux.Handle("/chat", endpoint)
 //	mux.Handle("/chat/", endpoint)
+//
+// # Differences from ASP.NET Core
+//
+//   - WebSockets of pages of other origins are refused unless [WithAllowedOrigins]
+//     lists them.
+//   - A long poll waits 55 s, not 90 s, so that proxies do not end it first, and one
+//     whose place another poll takes gets an empty 200, not 204, which would end a
+//     client whose poll a proxy has repeated.
+//   - An event stream begins with a comment of 4 KiB, not of no length, so that
+//     proxies which wait for some data do not hold it back. Where the
+//     http.ResponseWriter cannot flush, it is refused with 501.
+//   - Requests that are refused, and negotiate responses, have Cache-Control: no-store.
+//   - A client without an identity may DELETE its long-polling connection by the
+//     secret connection token, after its user has logged out.
 package transports
 
 import (
@@ -95,7 +109,13 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // dispatch hands a request on by its path and method (reference 2.1).
 func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
-	if !e.authorized(w, r) {
+	if err := e.opts.authorize(r); err != nil {
+		if c := e.loggedOut(r, err); c != nil {
+			c.terminate()
+			answer(w, http.StatusAccepted, "")
+			return
+		}
+		e.refuseUnauthorized(w, r, err)
 		return
 	}
 	path := strings.TrimSuffix(r.URL.Path, "/")

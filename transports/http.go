@@ -28,6 +28,9 @@ func answer(w http.ResponseWriter, status int, body string) {
 	if _, chosen := h["Content-Type"]; !chosen {
 		h.Set("Content-Type", "text/plain")
 	}
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store") // a refusal that a proxy kept would outlast its reason
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body)) // a client that went away needs no answer

@@ -114,6 +114,9 @@ func TestRefusalsAreLogged(t *testing.T) {
 			a := s.exchange(r)
 			require.NoError(t, a.err)
 			require.Equal(t, tt.status, a.status)
+			if tt.method != http.MethodOptions {
+				require.Contains(t, a.header.Get("Cache-Control"), "no-store")
+			}
 			logged := refusals(lines)
 			require.Len(t, logged, 1)
 			require.Contains(t, logged[0], "level="+tt.level)

@@ -137,8 +137,8 @@ func (p *poll) answer(c *Connection, r *http.Request, timeout time.Duration) (la
 		}
 		select {
 		case <-p.woken:
-		case <-p.superseded:
-			p.reply(c, http.StatusNoContent)
+		case <-p.superseded: // not 204, which ends a client that a proxy gives this response
+			p.reply(c, http.StatusOK)
 			return false
 		case <-p.aborted:
 			p.reply(c, http.StatusNoContent)

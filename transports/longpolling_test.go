@@ -69,6 +69,12 @@ func TestPollTimesOut(t *testing.T) {
 	none(t, p.closed, "an empty poll ends nothing")
 }
 
+// TestDefaultPollTimeout: nginx, as it comes, waits 60 s for a response.
+func TestDefaultPollTimeout(t *testing.T) {
+	t.Parallel()
+	require.Less(t, transports.DefaultPollTimeout, time.Minute)
+}
+
 func TestPollAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
@@ -104,7 +110,7 @@ func TestNewPollSupersedes(t *testing.T) {
 	poll := s.poll(id, nil)
 	for range 5 {
 		next := s.poll(id, nil)
-		poll.expect(http.StatusNoContent, "")
+		poll.expect(http.StatusOK, "")
 		await.Done(t, next.waits, "the next poll to wait") // no longer for the old one
 		poll = next
 	}
@@ -127,7 +133,7 @@ func TestNewPollWaitsForTheOld(t *testing.T) {
 	p.send("x")
 	none(t, next.answer, "the old one is still there")
 	old.answers.open()
-	old.expect(http.StatusNoContent, "")
+	old.expect(http.StatusOK, "")
 	next.expect(http.StatusOK, "x")
 }
 
@@ -142,7 +148,7 @@ func TestThirdPollIsRefused(t *testing.T) {
 	third := s.start("GET", id, "", nil)
 	requireOutcome(t, outcome{status: 409, contentType: "text/plain", noCache: true}, await.Receive(t, third.answer, "the response to the third poll"))
 	first.answers.open()
-	first.expect(http.StatusNoContent, "")
+	first.expect(http.StatusOK, "")
 	a.next().send("x")
 	second.expect(http.StatusOK, "x")
 }
@@ -196,7 +202,7 @@ func TestPollAbandonedWhileItWaitsForAnother(t *testing.T) {
 	await.Done(t, abandoned.served, "the abandoned poll to be served")
 	next := s.poll(id, nil) // not the third: the second has gone
 	old.answers.open()
-	old.expect(http.StatusNoContent, "")
+	old.expect(http.StatusOK, "")
 	p.send("x")
 	next.expect(http.StatusOK, "x")
 }

@@ -16,7 +16,7 @@ const (
 	DefaultSendTimeout       = 10 * time.Second
 	DefaultCloseTimeout      = 5 * time.Second
 	DefaultDisconnectTimeout = 15 * time.Second
-	DefaultPollTimeout       = 90 * time.Second
+	DefaultPollTimeout       = 55 * time.Second // less than the 60 s that many proxies wait
 	DefaultBufferSize        = 64 << 10
 	DefaultOutboxLimit       = 1 << 20
 )
@@ -127,7 +127,8 @@ func WithDisconnectTimeout(d time.Duration) Option {
 }
 
 // WithPollTimeout sets how long a long poll waits for something to answer with.
-// Clients give up after 100 s. The default is [DefaultPollTimeout].
+// Clients give up after 100 s, and many proxies, such as nginx as it comes, after
+// 60 s. The default is [DefaultPollTimeout].
 func WithPollTimeout(d time.Duration) Option {
 	return func(o *options) error { return positive("the poll timeout", d, &o.pollTimeout) }
 }

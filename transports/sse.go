@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 	h.Set("Pragma", "no-cache")
 	h.Set("Content-Encoding", "identity")
 	h.Set("X-Accel-Buffering", "no") // asks nginx not to hold events back
-	err := t.write(c, []byte(":\r\n"))
+	err := t.write(c, firstEvent)
 	if err == nil {
 		c.open()
 		err = t.run(c, r)
@@ -59,6 +60,11 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 	c.close(err)
 	c.remove()
 }
+
+// firstEvent is a comment, which clients ignore, that lets them know that the stream is
+// open. It is long enough for proxies that hold a response back until they have some
+// kilobytes of it.
+var firstEvent = slices.Concat([]byte(":"), bytes.Repeat([]byte(" "), 4<<10), []byte("\r\n"))
 
 // canFlush reports whether what is written can be sent at once, where
 // [http.ResponseController] would find out by doing it.

@@ -110,7 +110,7 @@ func normalise(text string) string {
 // requireRoundTrip checks that an event gives back its messages, with the line
 // breaks normalised.
 func requireRoundTrip(t testing.TB, messages [][]byte) {
-	stream := ":\r\n" + string(transports.AppendEvent(nil, messages)) + "data: next\r\n\r\n"
+	stream := firstEvent + string(transports.AppendEvent(nil, messages)) + "data: next\r\n\r\n"
 	want := []string{"next"}
 	if payload := normalise(string(bytes.Join(messages, nil))); payload != "" {
 		want = []string{payload, "next"}

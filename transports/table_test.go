@@ -25,7 +25,7 @@ type outcome struct {
 	contentType string // "": the answer has none
 	body        string
 	noLength    bool // no Content-Length
-	noCache     bool // all three headers against caching; otherwise none of them
+	noCache     bool // all three headers against caching; otherwise no-store alone
 }
 
 func requireOutcome(t testing.TB, want outcome, got answer) {
@@ -45,7 +45,7 @@ func requireOutcome(t testing.TB, want outcome, got answer) {
 		require.Equal(t, "no-cache", header("Pragma"))
 		require.Equal(t, "Thu, 01 Jan 1970 00:00:00 GMT", header("Expires"))
 	} else {
-		require.Empty(t, header("Cache-Control"))
+		require.Equal(t, "no-store", header("Cache-Control"))
 		require.Empty(t, header("Pragma"))
 		require.Empty(t, header("Expires"))
 	}
