@@ -49,6 +49,11 @@
 // remembers the latest 32,768 of either kind for a day, but not over a restart. A
 // client can always start a new connection; only authorization keeps a user out.
 //
+// To stop its connection a client needs the connection token and the connection's user,
+// or no user at all: one who has logged out still stops. The original server refuses
+// that, and takes the client for lost after the disconnect timeout. A request of another
+// user is refused.
+//
 // OnDisconnected runs with nil when the client has stopped or the application has
 // ended it, and with [hubs.ErrClientTimeout] when it did not come back in time. It
 // does not run when the client has gone on to another process, nor after

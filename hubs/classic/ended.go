@@ -190,8 +190,10 @@ func (e *Endpoint) dismissal(id string, c *connection) error {
 // serveAbort ends a connection by its client's wish, wherever it is.
 func (e *Endpoint) serveAbort(q *request) error {
 	if !e.stopHere(q.id) && e.farm && e.raw == nil {
-		if err := e.channel(q.hubs).Push(q.r.Context(), q.id, []byte(commandStopped)); err != nil {
-			return err
+		for _, h := range e.channels(q.hubs) {
+			if err := h.Push(q.r.Context(), q.id, []byte(commandStopped)); err != nil {
+				return err
+			}
 		}
 	}
 	q.w.Header().Set("Content-Type", "text/plain")

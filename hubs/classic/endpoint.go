@@ -191,6 +191,7 @@ func (e *Endpoint) serve(q *request) error {
 		}
 		q.callback = callback
 	}
+	q.leaving = q.op == opAbort && e.policy.Identity(q.r) == ""
 	if err := e.authorize(q); err != nil {
 		return err
 	}
@@ -227,10 +228,14 @@ func (e *Endpoint) serve(q *request) error {
 }
 
 // authorize finds the hubs that a request lists and asks whether the client may
-// use them. Those that it may not are left out (classic reference 9.1).
+// use them. Those that it may not are left out (classic reference 9.1). A client that
+// leaves is not asked who it is: its connection token, which is secret, suffices.
 func (e *Endpoint) authorize(q *request) error {
 	if e.raw != nil {
 		q.hubs = []listed{{e.raw, e.raw.policy.Identity(q.r)}}
+		if q.leaving {
+			return nil
+		}
 		return refuseUnauthorized(e.raw.policy.Authorize(q.r))
 	}
 	names, err := parseConnectionData(q.query["connectiondata"])
@@ -242,7 +247,9 @@ func (e *Endpoint) authorize(q *request) error {
 		if h == nil {
 			return &refusal{status: http.StatusBadRequest, text: fmt.Sprintf("'%s' Hub could not be resolved.", name)}
 		}
-		if err = h.policy.Authorize(q.r); err != nil {
+		if q.leaving {
+			err = nil
+		} else if err = h.policy.Authorize(q.r); err != nil {
 			e.logger.Debug("hub refused", "path", q.r.URL.Path, "name", h.name, "error", err)
 			continue
 		}
@@ -298,7 +305,7 @@ func (e *Endpoint) identify(q *request) error {
 		return &refusal{status: http.StatusForbidden, text: textTokenExpired}
 	case err != nil:
 		return &refusal{status: http.StatusBadRequest, text: textBadToken, cause: err}
-	case user != e.policy.Identity(q.r):
+	case user != e.policy.Identity(q.r) && !q.leaving:
 		return &refusal{status: http.StatusForbidden, text: textUser}
 	}
 	q.id = id
@@ -345,6 +352,19 @@ func (e *Endpoint) channel(hubs []listed) bridge.Hub {
 		return hubs[0].hub
 	}
 	return e.hubs[0].hub
+}
+
+// channels returns the hubs of which at least one is by whose bus nodes speak of a
+// connection: it has these hubs, or those of them that it was allowed.
+func (e *Endpoint) channels(hubs []listed) []bridge.Hub {
+	if len(hubs) == 0 {
+		return []bridge.Hub{e.channel(nil)}
+	}
+	all := make([]bridge.Hub, len(hubs))
+	for i, h := range hubs {
+		all[i] = h.hub
+	}
+	return all
 }
 
 func (e *Endpoint) lookup(id string) *connection {

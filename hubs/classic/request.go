@@ -123,6 +123,7 @@ type request struct {
 	form     values // of a POST; nil until readForm
 	op       string // in lower case
 	callback string // of JSONP; "": none
+	leaving  bool   // it ends a connection and has no user, such as after logging out
 
 	// Of requests for a connection.
 	protocol  version
