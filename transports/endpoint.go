@@ -30,6 +30,7 @@ package transports
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -63,10 +64,13 @@ type Endpoint struct {
 	live        sync.WaitGroup         // connections in the table, and the sweep
 }
 
-// NewEndpoint returns an endpoint whose connections handler serves. An option
-// with a bad value is an error.
+// NewEndpoint returns an endpoint whose connections handler serves, which must not
+// be nil. Every option with a bad value is reported in the error.
 func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 	o, err := newOptions(opts)
+	if serve, raw := handler.(rawHandler); handler == nil || raw && serve == nil {
+		err = errors.Join(errors.New("transports: the handler must not be nil"), err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -240,27 +240,6 @@ func (r tickReceiver) Tick(now time.Time) {
 	}
 }
 
-func TestOptionsWithBadValues(t *testing.T) {
-	t.Parallel()
-	for name, opt := range map[string]transports.Option{
-		"no time to send":       transports.WithSendTimeout(0),
-		"no time to close":      transports.WithCloseTimeout(-1),
-		"no time to disconnect": transports.WithDisconnectTimeout(0),
-		"no time to poll":       transports.WithPollTimeout(0),
-		"no buffer":             transports.WithBufferSize(0),
-		"no outbox":             transports.WithOutboxLimit(-1),
-		"no connections":        transports.WithMaxConnections(0),
-		"unknown transport":     transports.WithTransports(4),
-		"zero transport":        transports.WithTransports(0),
-		"version too new":       transports.WithMinimumProtocolVersion(2),
-		"negative version":      transports.WithMinimumProtocolVersion(-1),
-		"nil logger":            transports.WithLogger(nil),
-	} {
-		_, err := transports.NewEndpoint(newApp(t), opt)
-		require.ErrorContains(t, err, "transports: ", name)
-	}
-}
-
 func TestMinimumProtocolVersion(t *testing.T) {
 	t.Parallel()
 	s := serve(t, newApp(t), transports.WithMinimumProtocolVersion(1))

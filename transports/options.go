@@ -38,7 +38,7 @@ type options struct {
 	disconnectTimeout time.Duration
 	pollTimeout       time.Duration
 	bufferSize        int
-	outboxLimit       int
+	outboxLimit       int // 0: as large as it has to be
 	maxConnections    int
 	node              uint32
 	resume            bool
@@ -60,20 +60,25 @@ func newOptions(opts []Option) (*options, error) {
 		disconnectTimeout: DefaultDisconnectTimeout,
 		pollTimeout:       DefaultPollTimeout,
 		bufferSize:        DefaultBufferSize,
-		outboxLimit:       DefaultOutboxLimit,
 		subProtocol:       func([]string) string { return "" },
 		logger:            slog.Default(),
 		sweepInterval:     sweepInterval,
 	}
 	var errs []error
 	for _, opt := range opts {
+		if opt == nil {
+			errs = append(errs, errors.New("transports: an option must not be nil"))
+			continue
+		}
 		errs = append(errs, opt(o))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	switch {
+	case o.outboxLimit == 0:
+		o.outboxLimit = max(DefaultOutboxLimit, o.bufferSize)
+	case o.outboxLimit < o.bufferSize:
+		errs = append(errs, fmt.Errorf("transports: the outbox limit must be at least the buffer size, %d, not %d", o.bufferSize, o.outboxLimit))
 	}
-	o.outboxLimit = max(o.outboxLimit, o.bufferSize)
-	return o, nil
+	return o, errors.Join(errs...)
 }
 
 func positive[T int | time.Duration](name string, value T, field *T) error {
@@ -84,7 +89,7 @@ func positive[T int | time.Duration](name string, value T, field *T) error {
 	return nil
 }
 
-func function[R any](name string, f func(*http.Request) R, field *func(*http.Request) R) error {
+func function[A, R any](name string, f func(A) R, field *func(A) R) error {
 	if f == nil {
 		return fmt.Errorf("transports: %s must not be nil", name)
 	}
@@ -92,17 +97,23 @@ func function[R any](name string, f func(*http.Request) R, field *func(*http.Req
 	return nil
 }
 
-// WithTransports enables only the transports named. The default is all.
+// WithTransports enables only the transports named, of which there must be one at
+// least. The default is all.
 func WithTransports(enabled ...Kind) Option {
 	return func(o *options) error {
+		if len(enabled) == 0 {
+			return errors.New("transports: at least one transport must be enabled")
+		}
 		o.enabled = [kinds]bool{}
+		var errs []error
 		for _, k := range enabled {
 			if k == 0 || k >= kinds {
-				return fmt.Errorf("transports: unknown transport %d", k)
+				errs = append(errs, fmt.Errorf("transports: unknown transport %d", k))
+				continue
 			}
 			o.enabled[k] = true
 		}
-		return nil
+		return errors.Join(errs...)
 	}
 }
 
@@ -140,8 +151,9 @@ func WithBufferSize(n int) Option {
 }
 
 // WithOutboxLimit sets how many bytes may wait in a connection's outbox before
-// the client counts as too slow and is disconnected ([ErrSlowClient]). It is at
-// least the buffer size. The default is [DefaultOutboxLimit].
+// the client counts as too slow and is disconnected ([ErrSlowClient]). It must be at
+// least the buffer size. The default is [DefaultOutboxLimit], or the buffer size if
+// that is more.
 func WithOutboxLimit(n int) Option {
 	return func(o *options) error { return positive("the outbox limit", n, &o.outboxLimit) }
 }
@@ -167,11 +179,7 @@ func WithNode(node uint32) Option {
 // none.
 func WithSubProtocol(choose func(requested []string) string) Option {
 	return func(o *options) error {
-		if choose == nil {
-			return fmt.Errorf("transports: the choice of sub-protocols must not be nil")
-		}
-		o.subProtocol = choose
-		return nil
+		return function("the choice of sub-protocols", choose, &o.subProtocol)
 	}
 }
 
@@ -193,6 +201,9 @@ func WithMinimumProtocolVersion(n int) Option {
 // here (reference 1.4).
 func WithRedirect(redirect func(*http.Request) (*negotiate.Redirect, error)) Option {
 	return func(o *options) error {
+		if redirect == nil {
+			return errors.New("transports: the redirect must not be nil")
+		}
 		o.redirect = redirect
 		return nil
 	}
@@ -203,7 +214,7 @@ func WithRedirect(redirect func(*http.Request) (*negotiate.Redirect, error)) Opt
 func WithLogger(logger *slog.Logger) Option {
 	return func(o *options) error {
 		if logger == nil {
-			return fmt.Errorf("transports: the logger must not be nil")
+			return errors.New("transports: the logger must not be nil")
 		}
 		o.logger = logger
 		return nil
