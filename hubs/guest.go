@@ -38,6 +38,7 @@ type guest struct {
 
 	// Of the goroutine that takes.
 	cursor  []scaleout.Position
+	readers []scaleout.Reader      // by stream: of the log, behind the cursor and ahead; nil: none
 	ahead   [][]*scaleout.Envelope // by stream: read from the log, not yet taken
 	sample  []scaleout.Position
 	joined  map[string]struct{} // the groups, as of what was taken
@@ -67,15 +68,16 @@ type guestItem struct {
 func (g *guests) Attach(p *bridge.Peer, groups []string, cursor []scaleout.Position, wake func()) bridge.Member {
 	n := g.Streams()
 	m := &guest{
-		entry:  entry{id: p.ConnectionID, userID: p.UserID},
-		guests: g,
-		wake:   wake,
-		cursor: make([]scaleout.Position, n),
-		ahead:  make([][]*scaleout.Envelope, n),
-		sample: make([]scaleout.Position, n),
-		joined: make(map[string]struct{}, len(groups)),
-		behind: make([]bool, n),
-		target: make([]scaleout.Position, n),
+		entry:   entry{id: p.ConnectionID, userID: p.UserID},
+		guests:  g,
+		wake:    wake,
+		cursor:  make([]scaleout.Position, n),
+		ahead:   make([][]*scaleout.Envelope, n),
+		readers: make([]scaleout.Reader, n),
+		sample:  make([]scaleout.Position, n),
+		joined:  make(map[string]struct{}, len(groups)),
+		behind:  make([]bool, n),
+		target:  make([]scaleout.Position, n),
 	}
 	if cursor == nil {
 		g.snapshot(m.cursor)
@@ -212,7 +214,10 @@ func (m *guest) read(ctx context.Context, stream int) error {
 	if !behind {
 		return nil
 	}
-	envelopes, gap, err := m.guests.hub.farm.node.Read(ctx, stream, m.cursor[stream], readAtOnce)
+	if m.readers[stream] == nil {
+		m.readers[stream] = m.guests.hub.farm.node.Reader(stream, m.cursor[stream])
+	}
+	envelopes, gap, err := m.readers[stream].Next(ctx, readAtOnce)
 	if err != nil {
 		return err
 	}
@@ -222,6 +227,7 @@ func (m *guest) read(ctx context.Context, stream int) error {
 	for i, e := range envelopes {
 		if e.Position.Compare(target) > 0 {
 			envelopes = envelopes[:i]
+			m.readers[stream] = nil // these come again if the target moves on
 			break
 		}
 	}
@@ -233,6 +239,7 @@ func (m *guest) read(ctx context.Context, stream int) error {
 	defer m.mu.Unlock()
 	if m.target[stream] == target { // else there is more to read by now
 		m.behind[stream] = false
+		m.readers[stream] = nil
 	}
 	return nil
 }

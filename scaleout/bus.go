@@ -77,7 +77,7 @@ type Node interface {
 	// the same on all nodes and never changes.
 	Streams() int
 	// Keep makes the node keep the recent part of every shared stream in
-	// memory, for Read, from now on and as far as the limits of the bus go.
+	// memory, for readers, from now on and as far as the limits of the bus go.
 	// Before, nothing is kept, so that a farm without readers pays nothing.
 	// What was published before is not fetched: a node that is to serve
 	// readers calls Keep before it has any. Further calls do nothing.
@@ -88,27 +88,34 @@ type Node interface {
 	// is not in the log yet: an envelope is first added to the log, then Last
 	// returns its position, and then it is delivered.
 	Last(stream int) Position
-	// Read returns up to most envelopes of a shared stream that follow a
-	// position, oldest first, as far as this node has begun to deliver them;
-	// none if there are none yet. They are shared and must not be changed;
-	// Local is nil. What is not in this node's memory is read from the broker,
-	// if the bus has one: the error is then [ErrDown] if it is away, or ctx's.
-	//
-	// gap reports that the log does not reach back to the position, or has
-	// never had it, as after all data was lost: the envelopes then begin with
-	// the oldest there is, so that nobody waits for ever for what will not
-	// come. Where a position cannot be told from one that was given out, as it
-	// lies between two of these, reading goes on from there. A position that
-	// this node has not come to yet, but another has, is no gap.
-	//
-	// Who reads up to where the live traffic begins misses nothing and gets
-	// nothing twice, if it first registers with its receiver (which sets aside
-	// what comes), then takes Last, then reads until it is past that, and then
-	// goes on live, without what is not past the position it has read.
-	Read(ctx context.Context, stream int, after Position, most int) (envelopes []*Envelope, gap bool, err error)
+	// Reader returns a reader of a shared stream that begins after a position.
+	Reader(stream int, after Position) Reader
 	// Close leaves the farm. The receiver is not called any more after Close
 	// has returned.
 	Close() error
+}
+
+// Reader reads a shared stream, in order. It is not safe for concurrent use, and holds
+// nothing that would have to be closed.
+//
+// Who reads up to where the live traffic begins misses nothing and gets nothing
+// twice, if it first registers with its receiver (which sets aside what comes), then
+// takes [Node.Last], then reads until it is past that, and then goes on live, without
+// what is not past the position it has read.
+type Reader interface {
+	// Next returns up to most envelopes, the oldest first, that follow on those
+	// returned before, as far as the node has begun to deliver them; none if there
+	// are none yet. They are shared and must not be changed; Local is nil. What is
+	// not in the node's memory is read from the broker, if the bus has one: the error
+	// is then [ErrDown] if it is away, or ctx's, and Next can be called again.
+	//
+	// gap reports that the log does not reach back to where the reader is, or has
+	// never had that position, as after all data was lost: the envelopes then begin
+	// with the oldest there is, so that nobody waits for ever for what will not
+	// come. Where a position cannot be told from one that was given out, as it
+	// lies between two of these, reading goes on from there. A position that
+	// this node has not come to yet, but another has, is no gap.
+	Next(ctx context.Context, most int) (envelopes []*Envelope, gap bool, err error)
 }
 
 // Receiver is told what happens on the bus. Its methods are called by one

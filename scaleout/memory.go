@@ -210,18 +210,31 @@ func (n *memoryNode) Keep() {
 
 func (n *memoryNode) Last(stream int) Position { return n.farm.streams[stream].log.Last() }
 
-func (n *memoryNode) Read(ctx context.Context, stream int, after Position, most int) ([]*Envelope, bool, error) {
+func (n *memoryNode) Reader(stream int, after Position) Reader {
+	return &memoryReader{node: n, log: n.farm.streams[stream].log, after: after}
+}
+
+type memoryReader struct {
+	node  *memoryNode
+	log   *Log
+	after Position
+}
+
+func (r *memoryReader) Next(ctx context.Context, most int) ([]*Envelope, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}
-	if n.left() {
+	if r.node.left() {
 		return nil, false, ErrClosed
 	}
-	log := n.farm.streams[stream].log
-	if envelopes, ok := log.Read(after, most); ok {
-		return envelopes, false, nil
+	envelopes, ok := r.log.Read(r.after, most)
+	if !ok {
+		envelopes, r.after = r.log.Oldest(most), Position{}
 	}
-	return log.Oldest(most), true, nil
+	if len(envelopes) > 0 {
+		r.after = envelopes[len(envelopes)-1].Position
+	}
+	return envelopes, !ok, nil
 }
 
 func (n *memoryNode) Close() error {

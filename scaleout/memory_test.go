@@ -45,7 +45,7 @@ func TestMemoryKnowsPositionsOfEarlierProcesses(t *testing.T) {
 		now := joinMemory(t)
 		publish(now, 20)
 		for _, cursor := range []scaleout.Position{start, earlier.Last(stream)} {
-			envelopes, gap, err := now.Read(t.Context(), stream, cursor, 100)
+			envelopes, gap, err := now.Reader(stream, cursor).Next(t.Context(), 100)
 			require.NoError(t, err)
 			require.True(t, gap)
 			require.Len(t, envelopes, 20)
@@ -63,13 +63,13 @@ func TestMemoryLogLimits(t *testing.T) {
 	for range 10 {
 		require.NoError(t, node.Publish(t.Context(), &scaleout.Envelope{Kind: scaleout.Message}))
 	}
-	envelopes, gap, err := node.Read(t.Context(), scaleout.Topic{}.Stream(4), scaleout.Position{}, 100)
+	envelopes, gap, err := node.Reader(scaleout.Topic{}.Stream(4), scaleout.Position{}).Next(t.Context(), 100)
 	require.NoError(t, err)
 	require.True(t, gap)
 	require.Len(t, envelopes, 3)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err = node.Read(ctx, 0, scaleout.Position{}, 100)
+	_, _, err = node.Reader(0, scaleout.Position{}).Next(ctx, 100)
 	require.ErrorIs(t, err, context.Canceled)
 }
 

@@ -36,13 +36,14 @@ func (m *member) read(stream int, after scaleout.Position, most int) (envelopes 
 func (m *member) tryRead(stream int, after scaleout.Position, most int) (envelopes []*scaleout.Envelope, gap bool, err error) {
 	ctx, cancel := within(m.t)
 	defer cancel()
+	reader := m.Reader(stream, after)
 	for end := m.Last(stream); after.Compare(end) < 0 || envelopes == nil; {
-		page, missing, err := m.Read(ctx, stream, after, most)
+		page, missing, err := reader.Next(ctx, most)
 		if err != nil {
 			return nil, false, fmt.Errorf("reading: %w", err)
 		}
 		if len(page) > most {
-			return nil, false, fmt.Errorf("a read of at most %d returned %d", most, len(page))
+			return nil, false, fmt.Errorf("reading at most %d returned %d", most, len(page))
 		}
 		gap = gap || missing
 		if len(page) == 0 {
@@ -145,8 +146,8 @@ func testLog(t *testing.T, f *farm) {
 	if err := nodes[1].Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := nodes[1].Read(t.Context(), 0, starts[1][0], 1); !errors.Is(err, scaleout.ErrClosed) {
-		t.Errorf("Read after Close: %v, want ErrClosed", err)
+	if _, _, err := nodes[1].Reader(0, starts[1][0]).Next(t.Context(), 1); !errors.Is(err, scaleout.ErrClosed) {
+		t.Errorf("Next after Close: %v, want ErrClosed", err)
 	}
 }
 
@@ -162,9 +163,9 @@ func testLogBeforeDelivery(t *testing.T, f *farm) {
 		if last := node.Last(e.Stream); last != e.Position {
 			t.Errorf("Last is %v while %v is delivered", last, e.Position)
 		}
-		envelopes, gap, err := node.Read(t.Context(), e.Stream, starts[e.Stream], total)
+		envelopes, gap, err := node.Reader(e.Stream, starts[e.Stream]).Next(t.Context(), total)
 		if err != nil || gap || len(envelopes) == 0 || envelopes[len(envelopes)-1].Position != e.Position {
-			t.Errorf("while %v is delivered, Read returned %d envelopes, gap %v, %v", e.Position, len(envelopes), gap, err)
+			t.Errorf("while %v is delivered, Next returned %d envelopes, gap %v, %v", e.Position, len(envelopes), gap, err)
 		}
 		count.Add(1)
 	}
@@ -315,7 +316,7 @@ func testLogForeignPositions(t *testing.T, f *farm) {
 		envelopes, gap := node.read(stream, position, 7)
 		if position.Compare(last) > 0 {
 			var err error // such a reader is not at the end, however great its position
-			if envelopes, gap, err = node.Read(t.Context(), stream, position, 100); err != nil {
+			if envelopes, gap, err = node.Reader(stream, position).Next(t.Context(), 100); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -4,10 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/interop/await"
@@ -31,8 +35,9 @@ func (j *joined) publishNumbers(t *testing.T, from, to int) {
 // read reads the only stream to where the node is, a few envelopes at a time.
 func (j *joined) read(t *testing.T, after scaleout.Position, most int) (targets []string, gap bool) {
 	t.Helper()
+	reader := j.Reader(0, after)
 	for {
-		page, missing, err := j.Read(t.Context(), 0, after, most)
+		page, missing, err := reader.Next(t.Context(), most)
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(page), most)
 		gap = gap || missing
@@ -113,7 +118,7 @@ func TestReadBigEnvelopes(t *testing.T) {
 		e.Bodies = append(e.Bodies, scaleout.Body{Protocol: "big", Data: make([]byte, size)})
 		require.NoError(t, a.Publish(t.Context(), e))
 	}
-	page, gap, err := a.Read(t.Context(), 0, start, 1000)
+	page, gap, err := a.Reader(0, start).Next(t.Context(), 1000)
 	require.NoError(t, err)
 	require.False(t, gap)
 	require.NotEmpty(t, page)
@@ -163,7 +168,7 @@ func TestReadAheadOfTheNode(t *testing.T) {
 	fast.publishNumbers(t, 1, 5)
 	cursor := fast.Last(0)
 	await.Until(t, func() bool { return b.Last(0).Compare(cursor) < 0 }, "node %d is behind %v", b.ID(), cursor)
-	page, gap, err := b.Read(t.Context(), 0, cursor, 10)
+	page, gap, err := b.Reader(0, cursor).Next(t.Context(), 10)
 	require.NoError(t, err)
 	require.False(t, gap)
 	require.Empty(t, page)
@@ -173,7 +178,7 @@ func TestReadAheadOfTheNode(t *testing.T) {
 		{Major: cursor.Major + 100_000},
 		{Major: math.MaxUint64, Minor: math.MaxUint64},
 	} {
-		_, gap, err = b.Read(t.Context(), 0, position, 10)
+		_, gap, err = b.Reader(0, position).Next(t.Context(), 10)
 		require.NoError(t, err)
 		require.True(t, gap)
 	}
@@ -207,7 +212,7 @@ func TestReadHasNoDuplicates(t *testing.T) {
 	a.publishNumbers(t, count+1, count+1)
 	count++
 	b.complete(t, map[string]int{"x": count})
-	page, _, err := b.Read(t.Context(), 0, starts[0], 1000)
+	page, _, err := b.Reader(0, starts[0]).Next(t.Context(), 1000)
 	require.NoError(t, err)
 	for _, e := range page {
 		starts = append(starts, e.Position)
@@ -326,12 +331,12 @@ func TestReadWhileRedisIsAway(t *testing.T) {
 	require.False(t, gap)
 	require.Equal(t, numbers(3, 4), targets)
 	began := time.Now()
-	_, _, err := a.Read(t.Context(), 0, start, 10)
+	_, _, err := a.Reader(0, start).Next(t.Context(), 10)
 	require.ErrorIs(t, err, scaleout.ErrDown)
 	require.Less(t, time.Since(began), 5*time.Second)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, _, err = a.Read(ctx, 0, start, 10)
+	_, _, err = a.Reader(0, start).Next(ctx, 10)
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 }
 
@@ -360,4 +365,137 @@ func TestReadAcrossTheHoleOfASlowNode(t *testing.T) {
 		require.True(t, gap)
 		require.Equal(t, numbers(391, 400), targets)
 	}
+}
+
+// sentBytes returns how many bytes Redis has ever sent.
+func sentBytes(t *testing.T, client goredis.UniversalClient) int {
+	t.Helper()
+	stats, err := client.InfoMap(t.Context(), "stats").Result()
+	require.NoError(t, err)
+	n, err := strconv.Atoi(stats["Stats"]["total_net_output_bytes"])
+	require.NoError(t, err)
+	return n
+}
+
+// Entries have many envelopes where much is published. Each page was read with as many
+// entries as envelopes were wanted, nearly all of it in vain, and with what is before it.
+func TestReadingALogCostsItsLength(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), one, few)
+	start := a.Last(0)
+	const publishers, each, size = 100, 80, 500
+	var publishing sync.WaitGroup
+	for range publishers {
+		publishing.Go(func() {
+			for range each {
+				e := message("x", "")
+				e.Bodies = append(e.Bodies, scaleout.Body{Protocol: "y", Data: make([]byte, size)})
+				if err := a.Publish(t.Context(), e); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	await.Group(t, &publishing, "the publishers")
+	client := server.client()
+	entries, err := client.XLen(t.Context(), "signalr:{hub/0}").Result()
+	require.NoError(t, err)
+	require.Less(t, entries, int64(publishers*each/4), "the test needs entries with several envelopes")
+	before := sentBytes(t, client)
+	targets, gap := a.read(t, start, 50)
+	require.False(t, gap)
+	require.Len(t, targets, publishers*each)
+	require.Less(t, sentBytes(t, client)-before, 2*publishers*each*size)
+}
+
+// What was trimmed while a reader was in the middle is a gap too.
+func TestReadTrimmedMeanwhile(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), one, few)
+	reader := a.Reader(0, a.Last(0))
+	a.publishNumbers(t, 1, 30)
+	for range 2 {
+		page, gap, err := reader.Next(t.Context(), 3)
+		require.NoError(t, err)
+		require.False(t, gap)
+		require.NotEmpty(t, page)
+	}
+	require.NoError(t, server.client().XTrimMaxLen(t.Context(), "signalr:{hub/0}", 5).Err())
+	var targets []string
+	gaps := 0
+	for {
+		page, gap, err := reader.Next(t.Context(), 3)
+		require.NoError(t, err)
+		if gap {
+			gaps++
+		}
+		for _, e := range page {
+			targets = append(targets, e.Target)
+		}
+		if len(page) == 0 {
+			break
+		}
+	}
+	require.Equal(t, 1, gaps)
+	require.Equal(t, numbers(26, 30), targets[len(targets)-5:])
+	a.publishNumbers(t, 31, 32)
+	page, gap, err := reader.Next(t.Context(), 3)
+	require.NoError(t, err)
+	require.False(t, gap)
+	require.Len(t, page, 2, "a reader goes on from where it is")
+}
+
+// A reader comes to where the node is, be it in the middle of an entry.
+func TestReadUpToTheMiddleOfAnEntry(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), one, few)
+	slow := newRecorder()
+	b := joinWith(t, slow, server.client(), one, few)
+	meet(t, a, b)
+	reader := b.Reader(0, b.Last(0))
+	const publishers, delivered = 50, 20
+	held := make(chan struct{}, 1)
+	count := 0
+	slow.received = func() {
+		if count++; count == delivered {
+			held <- struct{}{}
+			<-slow.gate
+		}
+	}
+	var publishing sync.WaitGroup
+	for i := range publishers {
+		publishing.Go(func() {
+			if err := a.publish(t.Context(), fmt.Sprint("x ", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	await.Group(t, &publishing, "the publishers")
+	await.Receive(t, held, "the delivery of envelope %d", delivered)
+	entries, err := server.client().XLen(t.Context(), "signalr:{hub/0}").Result()
+	require.NoError(t, err)
+	require.Less(t, entries, int64(5), "the test needs entries with several envelopes")
+	first, gap, err := reader.Next(t.Context(), 1000)
+	require.NoError(t, err)
+	require.False(t, gap)
+	require.Len(t, first, delivered, "the others are not delivered yet")
+	slow.release()
+	var targets []string
+	for _, e := range first {
+		targets = append(targets, e.Target)
+	}
+	await.Until(t, func() bool {
+		page, gap, err := reader.Next(t.Context(), 7)
+		require.NoError(t, err)
+		require.False(t, gap)
+		for _, e := range page {
+			targets = append(targets, e.Target)
+		}
+		return len(targets) == publishers
+	}, "all %d envelopes to be read", publishers)
+	slices.Sort(targets)
+	require.Len(t, slices.Compact(targets), publishers)
 }

@@ -54,6 +54,9 @@ const (
 	// bytes are an aim: entries are asked for by count, which follows.
 	readEntries = 1024
 	readBytes   = 4 << 20
+	// firstBytes is that aim for the first read of a reader, which does not know yet
+	// how much is in an entry.
+	firstBytes = 256 << 10
 	// trimEvery is after how many envelopes, at the latest, a stream is trimmed;
 	// Redis removes at most about 10,000 entries at a time.
 	trimEvery = 1024

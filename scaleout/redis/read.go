@@ -19,14 +19,40 @@ func (n *node) Keep() {
 
 func (n *node) Last(stream int) scaleout.Position { return n.streams[stream].log.Last() }
 
-// Read reads from memory, and what is not there from Redis. While Redis is away, it
-// tries again for as long as a Publish would.
-func (n *node) Read(ctx context.Context, stream int, after scaleout.Position, most int) ([]*scaleout.Envelope, bool, error) {
-	if err := n.usable(ctx); err != nil {
+func (n *node) Reader(stream int, after scaleout.Position) scaleout.Reader {
+	return &reader{node: n, stream: n.streams[stream], after: after}
+}
+
+// reader reads the log of a stream: from memory, and what is not there from Redis.
+type reader struct {
+	node   *node
+	stream *stream
+	after  scaleout.Position // how far the log was read
+
+	// Of Redis, from there on.
+	placed  bool                       // what is before after was looked at
+	seen    map[scaleout.NodeID]uint64 // the publishers' last numbers
+	density density
+	rest    []*scaleout.Envelope // was read, but not yet returned
+
+	end scaleout.Position // how far the node is, for one call of Next
+	gap bool              // likewise
+}
+
+// Next tries again while Redis is away, for as long as a Publish would.
+func (r *reader) Next(ctx context.Context, most int) ([]*scaleout.Envelope, bool, error) {
+	n := r.node
+	if err := n.usable(ctx); err != nil || most <= 0 {
 		return nil, false, err
 	}
-	s := n.streams[stream]
-	if envelopes, ok := s.log.Read(after, most); ok || most <= 0 {
+	if len(r.rest) > 0 {
+		return r.next(most), false, nil
+	}
+	if envelopes, ok := r.stream.log.Read(r.after, most); ok {
+		if len(envelopes) > 0 {
+			r.after = envelopes[len(envelopes)-1].Position
+			r.placed, r.seen = false, nil
+		}
 		return envelopes, false, nil
 	}
 	limited, cancel := context.WithTimeout(ctx, n.bus.options.publishTimeout)
@@ -39,12 +65,12 @@ func (n *node) Read(ctx context.Context, stream int, after scaleout.Position, mo
 	case <-n.closing:
 		return nil, false, scaleout.ErrClosed
 	}
-	r := &reading{node: n, stream: s, after: after, end: s.log.Last(), most: most, seen: make(map[scaleout.NodeID]uint64)}
+	r.end, r.gap = r.stream.log.Last(), false
 	var pause backoff
 	for {
-		err := r.run(limited)
+		err := r.fill(limited, most)
 		if err == nil {
-			return r.envelopes, r.gap, nil
+			return r.next(most), r.gap, nil
 		}
 		if !pause.wait(limited) || n.usable(limited) != nil {
 			return nil, false, n.readFailure(ctx, err)
@@ -52,7 +78,17 @@ func (n *node) Read(ctx context.Context, stream int, after scaleout.Position, mo
 	}
 }
 
-// readFailure is the error of a Read.
+// next takes from what was read.
+func (r *reader) next(most int) []*scaleout.Envelope {
+	n := min(most, len(r.rest))
+	envelopes := r.rest[:n:n]
+	if r.rest = r.rest[n:]; len(r.rest) == 0 {
+		r.rest = nil
+	}
+	return envelopes
+}
+
+// readFailure is the error of a reader.
 func (n *node) readFailure(ctx context.Context, err error) error {
 	if usable := n.usable(ctx); usable != nil {
 		return usable
@@ -60,48 +96,43 @@ func (n *node) readFailure(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: %w", scaleout.ErrDown, err)
 }
 
-// reading reads from the log of a stream in Redis, up to where the node is.
-type reading struct {
-	node   *node
-	stream *stream
-	after  scaleout.Position
-	end    scaleout.Position
-	most   int
-
-	placed    bool // what is before after was looked at
-	seen      map[scaleout.NodeID]uint64
-	envelopes []*scaleout.Envelope
-	gap       bool
-}
-
-// run reads until it has something, or there is nothing.
-func (r *reading) run(ctx context.Context) error {
+// fill reads until it has something, or there is nothing. It asks for about as much
+// as is wanted: what is more, the reader has to keep.
+func (r *reader) fill(ctx context.Context, most int) error {
 	for {
-		count := int(min(int64(r.most), r.entriesOf(readBytes, readEntries)))
+		count, isFirst := min(r.density.entriesOf(int64(most)), r.entriesOf(readBytes, readEntries)), !r.placed
+		if isFirst { // nothing is known of how much is in an entry
+			count = min(count, r.entriesOf(firstBytes, readEntries))
+		}
+		count++ // the entry that the reader is in may be the first
 		p, err := r.fetch(ctx, count)
 		if err != nil {
 			return err
 		}
-		if !r.placed {
-			r.placed = true
-			if r.gap = p.gap(r.after); r.gap {
-				r.after = scaleout.Position{}
-				continue
-			}
-			r.look(p.before)
+		if isFirst {
+			r.placed, r.seen = true, make(map[scaleout.NodeID]uint64)
 		}
+		if (isFirst || r.after != oldest) && p.gap(r.after) {
+			r.gap, r.after = true, oldest
+			continue
+		}
+		r.look(p.before)
 		r.take(p.entries)
-		if len(r.envelopes) > 0 || len(p.entries) < count {
+		if len(r.rest) > 0 || int64(len(p.entries)) < count {
 			return nil
 		}
 	}
 }
 
+// oldest is the position before everything.
+var oldest scaleout.Position
+
 // page is what one call gets.
 type page struct {
 	before  []goredis.XMessage // up to after, newest first; only of the first page
 	log     log                // likewise
-	entries []goredis.XMessage // following after
+	placed  bool               // it is not the first page
+	entries []goredis.XMessage // from the one on that after is in
 }
 
 // gap reports whether the log does not reach back to a position or has not come to
@@ -109,6 +140,13 @@ type page struct {
 // Redis has lost its end.
 func (p *page) gap(after scaleout.Position) bool {
 	after = endOfEntry(after)
+	if p.placed {
+		if len(p.entries) == 0 {
+			return true
+		}
+		first, err := parsePosition(p.entries[0].ID)
+		return err != nil || first != after
+	}
 	if !p.log.exists || after.Compare(p.log.last) > 0 {
 		return true
 	}
@@ -116,14 +154,12 @@ func (p *page) gap(after scaleout.Position) bool {
 }
 
 // fetch asks Redis, in one transaction, as what is there may be trimmed at any time.
-func (r *reading) fetch(ctx context.Context, count int) (page, error) {
+func (r *reader) fetch(ctx context.Context, count int64) (page, error) {
 	limit := min(askTimeout, r.node.bus.options.publishTimeout)
 	key, placed, after, end := r.stream.key, r.placed, r.after, r.end
-	from, back := formatPosition(after), r.entriesOf(lookBackBytes, lookBack)
-	if after == endOfEntry(after) {
-		from = "(" + from
-	}
-	return call(ctx, r.node, limit, func(ctx context.Context) (p page, err error) {
+	back := r.entriesOf(lookBackBytes, lookBack)
+	return call(ctx, r.node, limit, func(ctx context.Context) (page, error) {
+		p := page{placed: placed}
 		var before, entries *goredis.XMessageSliceCmd
 		var info *goredis.XInfoStreamCmd
 		pipe := r.node.bus.client.TxPipeline()
@@ -131,13 +167,10 @@ func (r *reading) fetch(ctx context.Context, count int) (page, error) {
 			before = pipe.XRevRangeN(ctx, key, formatPosition(after), "-", back)
 			info = pipe.XInfoStream(ctx, key)
 		}
-		if after.Compare(end) < 0 {
-			entries = pipe.XRangeN(ctx, key, from, formatPosition(end), int64(count))
+		if placed || after.Compare(end) < 0 {
+			entries = pipe.XRangeN(ctx, key, formatPosition(after), formatPosition(end), count)
 		}
-		if pipe.Len() == 0 {
-			return p, nil
-		}
-		_, err = pipe.Exec(ctx)
+		_, err := pipe.Exec(ctx)
 		if !placed {
 			var refused error
 			p.before = before.Val()
@@ -153,7 +186,7 @@ func (r *reading) fetch(ctx context.Context, count int) (page, error) {
 }
 
 // entriesOf returns how many entries have about a number of bytes, most at the most.
-func (r *reading) entriesOf(bytes, most int64) int64 {
+func (r *reader) entriesOf(bytes, most int64) int64 {
 	const unknown = 4096
 	average := r.stream.average.Load()
 	if average == 0 {
@@ -163,42 +196,47 @@ func (r *reading) entriesOf(bytes, most int64) int64 {
 }
 
 // look notes the numbers of the publishers.
-func (r *reading) look(before []goredis.XMessage) {
+func (r *reader) look(before []goredis.XMessage) {
 	for _, m := range before {
 		end, err := parsePosition(m.ID)
 		if err != nil {
 			continue
 		}
+		envelopes := 0
 		_, _ = r.stream.open(m, end, func(e *scaleout.Envelope, _ uint64) {
+			envelopes++
 			if e.Position.Compare(r.after) <= 0 {
 				r.seen[e.Publisher] = max(r.seen[e.Publisher], e.Sequence)
 			}
 		})
+		r.density.add(1, envelopes)
 	}
 }
 
 // take takes the envelopes of entries, without those that were there before. What is
 // malformed, the follower has told.
-func (r *reading) take(entries []goredis.XMessage) {
-	bytes := 0
+func (r *reader) take(entries []goredis.XMessage) {
+	bytes, envelopes := 0, 0
 	for _, m := range entries {
 		end, err := parsePosition(m.ID)
 		if err != nil {
 			continue
 		}
 		size, _ := r.stream.open(m, end, func(e *scaleout.Envelope, _ uint64) {
+			envelopes++
 			if e.Position.Compare(r.after) <= 0 || e.Position.Compare(r.end) > 0 || e.Sequence <= r.seen[e.Publisher] {
 				return
 			}
 			r.seen[e.Publisher] = e.Sequence
-			if len(r.envelopes) < r.most {
-				r.envelopes = append(r.envelopes, e)
-			}
+			r.rest = append(r.rest, e)
 		})
-		r.after = end
+		if r.after = end; r.end.Compare(end) < 0 {
+			r.after = r.end // the node has yet to deliver the rest
+		}
 		bytes += size
 	}
 	if len(entries) > 0 {
 		r.stream.average.Store(int64(max(bytes/len(entries), 1)))
+		r.density.add(len(entries), envelopes)
 	}
 }
