@@ -71,57 +71,84 @@ func TestNoResponseIsSilentForLong(t *testing.T) {
 }
 
 func testSilence(t *testing.T, query url.Values, opts []classic.Option) {
+	p := newPage(t, opts)
+	defer p.shutDown()
+	p.negotiate(query)
+	for requests, until := 1, time.Now().Add(10*time.Minute); time.Now().Before(until); requests++ {
+		require.Less(t, p.receive().silence, proxyTimeout, "request %d", requests)
+	}
+}
+
+// page is a client in a bubble, whose requests go straight to the endpoint.
+type page struct {
+	t     *testing.T
+	hub   *hubs.Hub
+	e     *classic.Endpoint
+	op    string
+	query url.Values
+}
+
+func newPage(t *testing.T, opts []classic.Option) *page {
 	hub, err := hubs.New(newChat(), hubs.WithName("Chat"), hubs.WithLogger(quiet()))
 	require.NoError(t, err)
 	e, err := classic.New(hub, opts...)
 	require.NoError(t, err)
-	defer classic.ShutDown(t, e, hub)
-	q := url.Values{"clientProtocol": {"2.1"}, "connectionData": {`[{"name":"chat"}]`}}
-	serve := func(op string) *proxied {
-		w := newProxied()
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-		defer cancel()
-		e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/signalr"+op+"?"+q.Encode(), nil).WithContext(ctx))
-		w.Flush()
-		return w
-	}
-	var n struct{ ConnectionToken string }
-	require.NoError(t, json.Unmarshal(serve("/negotiate").body.Bytes(), &n))
-	q.Set("connectionToken", n.ConnectionToken)
-	for key := range query {
-		q.Set(key, query.Get(key))
-	}
-	time.AfterFunc(time.Second, func() { serve("/start") })
-	op, until := "/connect", time.Now().Add(10*time.Minute)
-	for requests := 1; time.Now().Before(until); requests++ {
-		w := serve(op)
-		require.Less(t, w.silence, proxyTimeout, "request %d", requests)
-		body := w.body.String()
-		_, rest, found := strings.Cut(body, `"C":"`)
-		require.True(t, found, body)
-		cursor, _, _ := strings.Cut(rest, `"`)
-		q.Set("messageId", cursor)
-		op = "/reconnect"
-		if query.Get("transport") == "longPolling" {
-			op = "/poll"
-		}
-	}
+	return &page{t, hub, e, "/connect", url.Values{"clientProtocol": {"2.1"}, "connectionData": {`[{"name":"chat"}]`}}}
 }
 
-// TestKeepAliveOfJSONP: what comes before the call of the function changes nothing.
-func TestKeepAliveOfJSONP(t *testing.T) {
+func (p *page) shutDown() { classic.ShutDown(p.t, p.e, p.hub) }
+
+func (p *page) serve(op string) *proxied {
+	w := newProxied()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Minute)
+	defer cancel()
+	p.e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/signalr"+op+"?"+p.query.Encode(), nil).WithContext(ctx))
+	w.Flush()
+	return w
+}
+
+// negotiate prepares a connection, which starts by itself in a second.
+func (p *page) negotiate(query url.Values) {
+	var n struct{ ConnectionToken string }
+	require.NoError(p.t, json.Unmarshal(p.serve("/negotiate").body.Bytes(), &n))
+	p.query.Set("connectionToken", n.ConnectionToken)
+	for key := range query {
+		p.query.Set(key, query.Get(key))
+	}
+	time.AfterFunc(time.Second, func() { p.serve("/start") })
+}
+
+// receive makes the next request to receive by, and returns its response when that has ended.
+func (p *page) receive() *proxied {
+	w := p.serve(p.op)
+	body := w.body.String()
+	_, rest, found := strings.Cut(body, `"C":"`)
+	require.True(p.t, found, body)
+	cursor, _, _ := strings.Cut(rest, `"`)
+	p.query.Set("messageId", cursor)
+	p.op = "/reconnect"
+	if p.query.Get("transport") == "longPolling" {
+		p.op = "/poll"
+	}
+	return w
+}
+
+// TestKeepAliveOfPolls: what comes before the response, or before the call of the function, changes nothing.
+func TestKeepAliveOfPolls(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, nil, classic.WithJSONP(), classic.WithShortTimes(time.Millisecond, time.Millisecond, time.Minute, 20*time.Millisecond))
-	c := newClient(t, n, "transport=longPolling&callback=f")
-	c.query.Del("callback")
-	c.negotiate()
-	c.query.Set("callback", "f")
-	_, body := c.ask("/connect", nil)
-	require.Regexp(t, `^ *f\(\{"C":"[^"]+","S":1,"M":\[\]\}\);$`, body)
-	cursor, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimLeft(body, " "), `f({"C":"`), `"`)
-	c.query.Set("messageId", cursor)
-	_, body = c.ask("/poll", nil)
-	require.Regexp(t, `^ +f\(\{"C":"[^"]+","M":\[\]\}\);$`, body)
+	for callback, want := range map[string]struct{ connect, poll string }{
+		"":  {`^\{"C":"[^"]+","S":1,"M":\[\]\}$`, `^ {9,11}\{"C":"[^"]+","M":\[\]\}$`},
+		"f": {`^f\(\{"C":"[^"]+","S":1,"M":\[\]\}\);$`, `^ {9,11}f\(\{"C":"[^"]+","M":\[\]\}\);$`},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPage(t, []classic.Option{classic.WithJSONP()})
+			defer p.shutDown()
+			p.negotiate(url.Values{"transport": {"longPolling"}, "callback": {callback}})
+			require.Regexp(t, want.connect, p.receive().body.String())
+			p.receive() // brings the groups token
+			require.Regexp(t, want.poll, p.receive().body.String())
+		})
+	}
 }
 
 // TestStreamsBeginWithPadding: a proxy that holds back the first few KiB passes on the first message.
