@@ -254,6 +254,10 @@ type everything struct {
 	Pointer *everything
 	Time    time.Time
 	Offset  offset
+	Quoted  *int64 `json:",string"`
+	Arrayed []arrayed
+	Binary  uuidOfBin
+	Raw     protocol.Raw
 	Outer
 }
 

@@ -98,9 +98,9 @@ func (e *jsonEnvelope) scan(frame []byte, into [][]byte) (arguments [][]byte, er
 		case "type":
 			e.kind = s.value()
 		case "headers":
-			e.headers = s.value()
+			e.headers = s.optional()
 		case "invocationId":
-			e.invocationID = s.value()
+			e.invocationID = s.optional()
 		case "target":
 			e.target = s.value()
 		case "arguments":
@@ -110,13 +110,13 @@ func (e *jsonEnvelope) scan(frame []byte, into [][]byte) (arguments [][]byte, er
 				e.arguments, arguments = s.value(), nil
 			}
 		case "streamIds":
-			e.streamIDs = s.value()
+			e.streamIDs = s.optional()
 		case "item":
 			e.item = s.value()
 		case "result":
 			e.result = s.value()
 		case "error":
-			e.error = s.value()
+			e.error = s.optional()
 		case "allowReconnect":
 			e.allowReconnect = s.value()
 		case "sequenceId":
@@ -128,8 +128,8 @@ func (e *jsonEnvelope) scan(frame []byte, into [][]byte) (arguments [][]byte, er
 	return arguments, s.end()
 }
 
-// checkKinds refuses a known property that holds the wrong kind of value, null
-// included, whether or not the message's type has a use for it (reference 4.2).
+// checkKinds refuses a known property that holds the wrong kind of value, whether or
+// not the message's type has a use for it. Null arguments are none.
 func (e *jsonEnvelope) checkKinds() error {
 	switch {
 	case !isKind(e.headers, kindObject):
@@ -138,7 +138,7 @@ func (e *jsonEnvelope) checkKinds() error {
 		return errExpected("invocationId", kindString)
 	case !isKind(e.target, kindString):
 		return errExpected("target", kindString)
-	case !isKind(e.arguments, kindArray):
+	case !isKind(e.arguments, kindArray) && !isKind(e.arguments, kindNull):
 		return errExpected("arguments", kindArray)
 	case !isKind(e.streamIDs, kindArray):
 		return errExpected("streamIds", kindArray)

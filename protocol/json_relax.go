@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,13 +105,10 @@ func (r *relaxer) members(members []member) {
 // if there is none, or if it has the option string.
 func memberType(members []member, name string) reflect.Type {
 	var chosen *member
-	for i := range members {
-		if m := &members[i]; m.name == name {
-			chosen = m
-			break
-		} else if chosen == nil && strings.EqualFold(m.name, name) {
-			chosen = m
-		}
+	if i := slices.IndexFunc(members, func(m member) bool { return m.name == name }); i >= 0 {
+		chosen = &members[i]
+	} else {
+		chosen = named(members, name)
 	}
 	if chosen == nil || chosen.quoted {
 		return nil

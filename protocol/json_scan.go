@@ -174,6 +174,15 @@ func (s *jsonScanner) value() []byte {
 	return s.data[start:s.pos:s.pos]
 }
 
+// optional is value for a property that may be absent, which null stands for.
+func (s *jsonScanner) optional() []byte {
+	value := s.value()
+	if value != nil && value[0] == 'n' {
+		return nil
+	}
+	return value
+}
+
 // array steps over one value, which must be an array, and appends its elements to
 // into.
 func (s *jsonScanner) array(into [][]byte) (raw []byte, elements [][]byte) {

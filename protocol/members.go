@@ -14,7 +14,7 @@ type member struct {
 	tagged    bool // the name is from a tag
 	omitEmpty bool
 	omitZero  bool
-	quoted    bool // has the option string
+	quoted    bool // has the option string, and a type for it
 }
 
 // membersOf returns the members of a struct in their order. Those of embedded
@@ -99,10 +99,34 @@ func memberOf(f reflect.StructField, msgpack bool) (member, bool) {
 		case "omitzero":
 			m.omitZero = true
 		case "string":
-			m.quoted = true
+			m.quoted = isQuotable(f.Type)
 		}
 	}
 	return m, true
+}
+
+// isQuotable reports whether the option string has an effect on a type.
+func isQuotable(t reflect.Type) bool {
+	if t.Kind() == reflect.Pointer && t.Name() == "" {
+		t = t.Elem()
+	}
+	switch k := t.Kind(); k {
+	case reflect.Bool, reflect.String, reflect.Float32, reflect.Float64:
+		return true
+	default:
+		return reflect.Int <= k && k <= reflect.Uintptr
+	}
+}
+
+// named returns the member whose name has the same letters, if not in the same case;
+// nil if there is none.
+func named(members []member, name string) *member {
+	for i := range members {
+		if strings.EqualFold(members[i].name, name) {
+			return &members[i]
+		}
+	}
+	return nil
 }
 
 // inlined returns the struct whose members an embedded field contributes.

@@ -13,9 +13,19 @@ import (
 // like (reference 5.3), under these rules:
 //
 //   - A struct is a map. A member is named by its msgpack tag, or else its json
-//     tag, or else its Go name, and is matched exactly. The options omitempty,
-//     omitzero and "-" and the rules for embedded structs are those of
-//     encoding/json. Members that the struct does not have are skipped.
+//     tag, or else its Go name, and is matched exactly, unless
+//     [WithCaseInsensitiveNames] is given. .NET clients have names like Name in
+//     MessagePack, and name in JSON: such a member needs the tags
+//     `msgpack:"Name" json:"name"`. The options omitempty, omitzero, string and "-" of
+//     the tag that gives the name, and the rules for embedded structs, are those of
+//     encoding/json. A member with the option string, which keeps large integers
+//     exact in JavaScript, is read from a number, too. Members that the struct does
+//     not have are skipped.
+//   - A struct with a field _ struct{}, or _msgpack struct{}, that has the tag
+//     `msgpack:",as_array"` is an array of its members in their order, like the classes of .NET with [Key(0)],
+//     [Key(1)], …; omitempty and omitzero have no effect. It is read from a map, too.
+//     Elements that the struct does not have are skipped, and members without an
+//     element stay as they are.
 //   - Integers take the shortest form and are read from any form if they are in
 //     range, also from a float that is whole; they are read into floats too. Nothing
 //     else is converted.
@@ -30,7 +40,9 @@ import (
 //     encodes itself; the bytes it is given are only lent to it. That package's
 //     CustomEncoder and CustomDecoder, its other options in tags and the types
 //     registered with it have no effect. Next come the interfaces of package encoding
-//     for text, so that a UUID is the same string in both protocols.
+//     for text, so that a UUID is the same string in both protocols. A bin is read
+//     with UnmarshalBinary into a type for text that has it, like 16 bytes into a
+//     UUID: in the order of its text, which is not that of .NET's Guid.ToByteArray.
 //   - A json.RawMessage or json.Number is the value that it stands for, transcoded as
 //     a [Raw] is; a json.Number is read from a str, too.
 //   - Nil is read into pointers, slices, maps and interfaces as nil and leaves
@@ -41,18 +53,33 @@ import (
 //   - What is not UTF-8 in a string becomes U+FFFD.
 //
 // The protocol is safe for concurrent use.
-func NewMessagePack() Protocol {
-	return &msgpackProtocol{
+func NewMessagePack(opts ...MessagePackOption) Protocol {
+	p := &msgpackProtocol{
 		encoders: sync.Pool{New: newMsgpackEncoder},
 		decoders: sync.Pool{New: newMsgpackDecoder},
 	}
+	for _, opt := range opts {
+		opt(p)
+	}
+	return p
+}
+
+// MessagePackOption configures [NewMessagePack].
+type MessagePackOption func(*msgpackProtocol)
+
+// WithCaseInsensitiveNames makes a name that a struct does not have stand for the member
+// whose name differs in the case of letters alone, as it always does in JSON: a client
+// may send Name or name. What is written keeps the names that the struct gives.
+func WithCaseInsensitiveNames() MessagePackOption {
+	return func(p *msgpackProtocol) { p.foldNames = true }
 }
 
 type msgpackProtocol struct {
 	recycled
-	types    sync.Map  // reflect.Type to *msgpackType
-	encoders sync.Pool // of *msgpackEncoder
-	decoders sync.Pool // of *msgpackDecoder
+	foldNames bool
+	types     sync.Map  // reflect.Type to *msgpackType
+	encoders  sync.Pool // of *msgpackEncoder
+	decoders  sync.Pool // of *msgpackDecoder
 }
 
 func (*msgpackProtocol) Name() string { return "messagepack" }
@@ -222,11 +249,11 @@ func (e *msgpackEnvelope) completion() Message {
 	return m
 }
 
-// headers reads a map of strings, none of them empty (reference 5.2).
+// headers reads a map of strings, none of them empty, or nil.
 func (e *msgpackEnvelope) headers() map[string]string {
 	e.item("headers")
 	t := e.read("headers", "Map")
-	if e.err == nil && t.kind != msgpackMap {
+	if e.err == nil && t.kind != msgpackMap && t.kind != msgpackNil {
 		e.fail("Reading map length for 'headers' failed.")
 	}
 	var headers map[string]string
@@ -272,11 +299,12 @@ func (e *msgpackEnvelope) streamIDs() []string {
 	return ids
 }
 
-// array reads the head of an item that is an array and returns its length.
+// array reads the head of an item that is an array and returns its length; nil is an
+// empty one.
 func (e *msgpackEnvelope) array(field string) int {
 	e.item(field)
 	t := e.read(field, "Array")
-	if e.err == nil && t.kind != msgpackArray {
+	if e.err == nil && t.kind != msgpackArray && t.kind != msgpackNil {
 		e.fail("Reading array length for '" + field + "' failed.")
 	}
 	if e.err != nil {

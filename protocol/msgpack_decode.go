@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strconv"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -240,6 +241,13 @@ func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 		v.Set(reflect.ValueOf(at))
 		return nil
 	case asText:
+		if kind == msgpackBin && info.binary {
+			b, err := d.DecodeBytes()
+			if err != nil {
+				return err
+			}
+			return v.Addr().Interface().(encoding.BinaryUnmarshaler).UnmarshalBinary(b)
+		}
 		if kind != msgpackStr {
 			return errMismatch(kind, v)
 		}
@@ -252,10 +260,7 @@ func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 
 	switch v.Kind() {
 	case reflect.Pointer:
-		if v.IsNil() {
-			v.Set(reflect.New(v.Type().Elem()))
-		}
-		return p.decode(d, v.Elem())
+		return p.decode(d, reached(v))
 	case reflect.Interface:
 		if v.NumMethod() > 0 {
 			return errMismatch(kind, v)
@@ -269,6 +274,9 @@ func (p *msgpackProtocol) decode(d *msgpackDecoder, v reflect.Value) error {
 	case reflect.Slice, reflect.Array:
 		return p.decodeArray(d, kind, v, info)
 	case reflect.Map, reflect.Struct:
+		if kind == msgpackArray && info.array {
+			return p.decodeMembers(d, v, info)
+		}
 		if kind != msgpackMap {
 			return errMismatch(kind, v)
 		}
@@ -440,24 +448,98 @@ func (p *msgpackProtocol) decodeStruct(d *msgpackDecoder, size int, v reflect.Va
 		if err != nil {
 			return err
 		}
-		index, ok := info.byName[string(name)]
-		if !ok {
+		m := info.byName[string(name)]
+		if m == nil && p.foldNames {
+			m = named(info.members, string(name))
+		}
+		if m == nil {
 			d.value()
 			continue
 		}
-		member := v
-		for i, n := range index {
-			if i > 0 && member.Kind() == reflect.Pointer {
-				if member.IsNil() {
-					member.Set(reflect.New(member.Type().Elem()))
-				}
-				member = member.Elem()
-			}
-			member = member.Field(n)
-		}
-		if err := p.decode(d, member); err != nil {
+		if err := p.decodeMember(d, v, m); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// decodeMembers reads the elements of an array into the members of a struct; those that
+// the struct does not have are skipped.
+func (p *msgpackProtocol) decodeMembers(d *msgpackDecoder, v reflect.Value, info *msgpackType) error {
+	size, err := d.DecodeArrayLen()
+	if err != nil {
+		return err
+	}
+	for i := range size {
+		if i >= len(info.members) {
+			d.value()
+			continue
+		}
+		if err := p.decodeMember(d, v, &info.members[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *msgpackProtocol) decodeMember(d *msgpackDecoder, v reflect.Value, m *member) error {
+	for i, n := range m.index {
+		if i > 0 {
+			v = reached(v)
+		}
+		v = v.Field(n)
+	}
+	if m.quoted {
+		return p.decodeQuoted(d, v)
+	}
+	return p.decode(d, v)
+}
+
+// reached follows a pointer, to a new value if it is nil.
+func reached(v reflect.Value) reflect.Value {
+	if v.Kind() != reflect.Pointer {
+		return v
+	}
+	if v.IsNil() {
+		v.Set(reflect.New(v.Type().Elem()))
+	}
+	return v.Elem()
+}
+
+// decodeQuoted reads a number or a bool, which may be in a str.
+func (p *msgpackProtocol) decodeQuoted(d *msgpackDecoder, v reflect.Value) error {
+	t := v.Type()
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if d.kind() != msgpackStr || t.Kind() == reflect.String || p.typeOf(t).decode != byKind {
+		return p.decode(d, v)
+	}
+	text, err := d.text()
+	if err != nil {
+		return err
+	}
+	v = reached(v)
+	switch {
+	case v.CanInt():
+		var n int64
+		n, err = strconv.ParseInt(text, 10, t.Bits())
+		v.SetInt(n)
+	case v.CanUint():
+		var n uint64
+		n, err = strconv.ParseUint(text, 10, t.Bits())
+		v.SetUint(n)
+	case v.CanFloat():
+		var f float64
+		f, err = strconv.ParseFloat(text, t.Bits())
+		v.SetFloat(f)
+	default:
+		var b bool
+		b, err = strconv.ParseBool(text)
+		v.SetBool(b)
+	}
+	if err != nil {
+		return fmt.Errorf("protocol: cannot read %.40q into a %s", text, t)
 	}
 	return nil
 }

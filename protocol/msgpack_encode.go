@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -227,6 +228,9 @@ func (p *msgpackProtocol) encodeStruct(e *msgpackEncoder, v reflect.Value, info 
 	if depth == maxDepth {
 		return errTooDeep
 	}
+	if info.array {
+		return p.encodeMembers(e, v, info, depth)
+	}
 	size := 0
 	for i := range info.members {
 		if _, ok := info.members[i].of(v); ok {
@@ -245,11 +249,60 @@ func (p *msgpackProtocol) encodeStruct(e *msgpackEncoder, v reflect.Value, info 
 		if err := e.text(m.name); err != nil {
 			return err
 		}
-		if err := p.encode(e, value, depth+1); err != nil {
+		if err := p.encodeMember(e, value, m, depth+1); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// encodeMembers writes the members of a struct as an array. What is not there, in an
+// embedded struct, is nil.
+func (p *msgpackProtocol) encodeMembers(e *msgpackEncoder, v reflect.Value, info *msgpackType, depth int) error {
+	if err := e.EncodeArrayLen(len(info.members)); err != nil {
+		return err
+	}
+	for i := range info.members {
+		m := &info.members[i]
+		value, ok := m.find(v)
+		if !ok {
+			if err := e.EncodeNil(); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := p.encodeMember(e, value, m, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *msgpackProtocol) encodeMember(e *msgpackEncoder, v reflect.Value, m *member, depth int) error {
+	if !m.quoted {
+		return p.encode(e, v, depth)
+	}
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return e.EncodeNil()
+		}
+		v = v.Elem()
+	}
+	var room [32]byte
+	text := room[:0]
+	switch info := p.typeOf(v.Type()); {
+	case info.encode != byKind || info.address != byKind || v.Kind() == reflect.String:
+		return p.encode(e, v, depth)
+	case v.CanInt():
+		text = strconv.AppendInt(text, v.Int(), 10)
+	case v.CanUint():
+		text = strconv.AppendUint(text, v.Uint(), 10)
+	case v.CanFloat():
+		text = strconv.AppendFloat(text, v.Float(), 'g', -1, v.Type().Bits())
+	default:
+		text = strconv.AppendBool(text, v.Bool())
+	}
+	return e.EncodeString(string(text))
 }
 
 // of returns the member's value in a struct, and false if it is not to be written:

@@ -4,6 +4,8 @@ import (
 	"encoding"
 	"encoding/json"
 	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -25,9 +27,11 @@ type msgpackType struct {
 	encode  manner // of any value
 	address manner // of an addressable value, whose pointer has more methods
 	decode  manner
-	bytes   bool             // a slice or array of plain bytes
-	members []member         // of a struct
-	byName  map[string][]int // the indices of the members by their names
+	binary  bool               // it has a method for a bin, too
+	bytes   bool               // a slice or array of plain bytes
+	array   bool               // a struct that is an array of its members
+	members []member           // of a struct
+	byName  map[string]*member // they by their names
 }
 
 // typeOf returns what is known about t.
@@ -49,6 +53,7 @@ func newMsgpackType(t reflect.Type) *msgpackType {
 	info.encode = encodeManner(t)
 	info.address = encodeManner(reflect.PointerTo(t))
 	info.decode = decodeManner(reflect.PointerTo(t))
+	info.binary = info.decode == asText && reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.BinaryUnmarshaler]())
 	switch t {
 	case reflect.TypeFor[time.Time]():
 		info.encode, info.address, info.decode = asTime, asTime, asTime
@@ -61,9 +66,15 @@ func newMsgpackType(t reflect.Type) *msgpackType {
 		info.bytes = element.Kind() == reflect.Uint8 && encodeManner(reflect.PointerTo(element)) == byKind
 	case reflect.Struct:
 		info.members = membersOf(t, true)
-		info.byName = make(map[string][]int, len(info.members))
-		for _, m := range info.members {
-			info.byName[m.name] = m.index
+		info.byName = make(map[string]*member, len(info.members))
+		for i := range info.members {
+			info.byName[info.members[i].name] = &info.members[i]
+		}
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Name == "_" || f.Name == "_msgpack" {
+				_, options, _ := strings.Cut(f.Tag.Get("msgpack"), ",")
+				info.array = info.array || slices.Contains(strings.Split(options, ","), "as_array")
+			}
 		}
 	}
 	return info

@@ -12,6 +12,31 @@
 // Everything a peer controls is bounded: the size of a message by the limit
 // given to Split, its nesting by 64 levels, and no memory is taken for a length
 // that is only claimed.
+//
+// # Differences from ASP.NET Core
+//
+// What an ASP.NET Core server refuses, and this package accepts:
+//
+//   - null for what a message may lack: headers, invocationId, streamIds and error, and
+//     for arguments, which then are none; in MessagePack nil for headers, streamIds and
+//     arguments
+//   - numbers like 5.0 and 5e0 in JSON, and whole floats in MessagePack, for an integer
+//     that can hold them
+//   - a MessagePack bin for a type that decodes itself from text and from binary, like
+//     16 bytes for a UUID
+//   - in MessagePack, numbers for a member with the option string; by
+//     [WithCaseInsensitiveNames], names in another case
+//
+// What means something else:
+//
+//   - A JSON time without an offset is in UTC; there it has no time zone.
+//   - An integer in JSON is an int64 or uint64 in an empty interface, and another number a
+//     float64; there it is a JsonElement.
+//   - A [Raw], json.RawMessage or json.Number reaches clients of both protocols as the
+//     same value.
+//   - A time.Duration is a number of nanoseconds. A TimeSpan of .NET is a text in JSON, and
+//     a number of 100 ns in MessagePack. An enum of .NET is a number in JSON, and its name
+//     in MessagePack.
 package protocol
 
 import "strconv"
