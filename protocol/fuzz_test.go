@@ -123,6 +123,40 @@ func FuzzJSONValue(f *testing.F) {
 	})
 }
 
+// What encoding/json takes is read as it reads it, and what it refuses may only be read
+// if it takes some other form of it.
+func FuzzJSONUnmarshal(f *testing.F) {
+	for _, value := range []string{
+		`{"at":"2026-11-28","Pointer":"2026-11-28T10:00","List":["2026-11-28T10:00:00.5"],"Deep":[{"a":{"AT":"2026-11-28T10:00:00\u002B02:00"}}],"count":5.0}`,
+		`{"count":1e2,"Pointer":-0.0,"List":[10e-1,127],"Map":{"a":1.5e1},"Inner":{"deep":[[1.0]]}}`,
+		`{"any":18446744073709551615,"list":[1,{"a":-1}],"map":{"a":[1e400]},"Deep":[{"M":{"a":[null,5.0]}}],"Inner":9007199254740993}`,
+		`[5.0]`, `null`, `"2026-11-28"`, `{"at":5.0}`,
+	} {
+		f.Add([]byte(value))
+	}
+	p := protocol.NewJSON()
+	f.Fuzz(func(t *testing.T, value []byte) {
+		for _, target := range []func() any{
+			func() any { return new(dated) }, func() any { return new(counted[int8]) }, func() any { return new(counted[uint64]) },
+			func() any { return new(loose) }, func() any { return new(time.Time) }, func() any { return new([]int) },
+		} {
+			want, got := target(), target()
+			before := bytes.Clone(value)
+			wantErr, gotErr := json.Unmarshal(value, want), p.Unmarshal(value, got)
+			require.Equal(t, before, value)
+			if wantErr != nil {
+				var syntax *json.SyntaxError
+				require.False(t, errors.As(wantErr, &syntax) && gotErr == nil)
+				continue
+			}
+			require.NoError(t, gotErr)
+			if _, ok := got.(*loose); !ok {
+				require.Equal(t, want, got)
+			}
+		}
+	})
+}
+
 func FuzzHandshake(f *testing.F) {
 	for _, wire := range []string{
 		`{"protocol":"json","version":1}`, `{"version":2,"protocol":"messagepack","x":[{}]}`, `{}`, `[`,
