@@ -72,22 +72,37 @@ type lifecycle interface {
 // reported in the error.
 func New(hub *hubs.Hub, opts ...Option) (*Endpoint, error) {
 	o, err := newOptions(opts)
-	if err != nil {
-		return nil, err
-	}
+	errs := []error{err}
 	if len(o.policy) > 0 {
-		return nil, errors.New("classic: WithPolicy is for raw connections: a hub has its own")
+		errs = append(errs, errors.New("classic: WithPolicy is for raw connections: a hub has its own"))
 	}
 	var bridges []bridge.Hub
+	names := make(map[string]bool)
 	for _, h := range append([]*hubs.Hub{hub}, o.more...) {
+		if h == nil {
+			errs = append(errs, errNoHub)
+			continue
+		}
 		b, err := h.Bridge()
 		if err != nil {
-			return nil, err
+			errs = append(errs, err)
+			continue
+		}
+		name, _ := b.Name()
+		if key := strings.ToLower(name); names[key] {
+			errs = append(errs, fmt.Errorf("classic: there are two hubs %q", name))
+		} else {
+			names[key] = true
 		}
 		bridges = append(bridges, b)
 	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
 	return newEndpoint(bridges, o)
 }
+
+var errNoHub = errors.New("classic: a hub must not be nil")
 
 func newEndpoint(bridges []bridge.Hub, o *options) (*Endpoint, error) {
 	e, err := newBareEndpoint(o)
@@ -98,9 +113,6 @@ func newEndpoint(bridges []bridge.Hub, o *options) (*Endpoint, error) {
 	for _, b := range bridges {
 		streams += b.Streams()
 		name, _ := b.Name()
-		if e.find(name) != nil {
-			return nil, fmt.Errorf("classic: there are two hubs %q", name)
-		}
 		e.hubs = append(e.hubs, &served{hub: b, life: b, policy: b.Policy(), name: name})
 	}
 	e.cursorLimit = max(minCursorLimit, longestCursor(len(e.hubs), streams))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
@@ -198,7 +199,8 @@ func candidates(h bridge.Hub, name string) string {
 // done.
 func (e *Endpoint) serveSend(q *request) error {
 	const escaped = 3 // bytes that one byte takes in a form
-	if err := q.readForm(escaped*e.opts.maxMessageSize+escaped, e.opts.sendTimeout); err != nil {
+	most := min(e.opts.maxMessageSize, math.MaxInt/escaped-1)
+	if err := q.readForm(escaped*most+escaped, e.opts.sendTimeout); err != nil {
 		return err
 	}
 	data := q.value("data")

@@ -90,6 +90,10 @@ func newOptions(opts []Option) (*options, error) {
 	}
 	var errs []error
 	for _, opt := range opts {
+		if opt == nil {
+			errs = append(errs, errors.New("classic: an option must not be nil"))
+			continue
+		}
 		errs = append(errs, opt(o))
 	}
 	if !o.keepAliveSet {
@@ -113,10 +117,8 @@ func newOptions(opts []Option) (*options, error) {
 }
 
 func (o *options) checkTimings() error {
-	if o.disconnectTimeout < minDisconnectTimeout {
-		return fmt.Errorf("classic: the disconnect timeout must be at least %v, not %v", minDisconnectTimeout, o.disconnectTimeout)
-	}
-	if most := o.disconnectTimeout / 3; o.keepAlive != 0 && (o.keepAlive < minKeepAlive || o.keepAlive > most) {
+	most := o.disconnectTimeout / 3
+	if o.keepAliveSet && o.keepAlive != 0 && (o.keepAlive < minKeepAlive || o.keepAlive > most) {
 		return fmt.Errorf("classic: the keep-alive must be 0 or from %v to a third of the disconnect timeout, %v, not %v", minKeepAlive, most, o.keepAlive)
 	}
 	return nil
@@ -130,13 +132,21 @@ func positive[T int | time.Duration](name string, value T, field *T) error {
 	return nil
 }
 
+func atLeast(name string, least, value time.Duration, field *time.Duration) error {
+	if value < least {
+		return fmt.Errorf("classic: %s must be at least %v, not %v", name, least, value)
+	}
+	*field = value
+	return nil
+}
+
 // WithHubs serves more hubs by the endpoint: a client may use several by one
 // connection. Two of the same name, whatever the case of its letters, are an
 // error.
 func WithHubs(more ...*hubs.Hub) Option {
 	return func(o *options) error {
 		if slices.Contains(more, nil) {
-			return errors.New("classic: a hub must not be nil")
+			return errNoHub
 		}
 		o.more = append(o.more, more...)
 		return nil
@@ -216,7 +226,9 @@ func WithKeepAlive(d time.Duration) Option {
 // back before it counts as gone. It is at least 6 s. The default is
 // [DefaultDisconnectTimeout].
 func WithDisconnectTimeout(d time.Duration) Option {
-	return func(o *options) error { return positive("the disconnect timeout", d, &o.disconnectTimeout) }
+	return func(o *options) error {
+		return atLeast("the disconnect timeout", minDisconnectTimeout, d, &o.disconnectTimeout)
+	}
 }
 
 // WithConnectionTimeout sets how long a long poll waits for something to answer
@@ -233,10 +245,12 @@ func WithTransportConnectTimeout(d time.Duration) Option {
 	return func(o *options) error { return positive("the transport connect timeout", d, &o.connectTimeout) }
 }
 
-// WithLongPollDelay makes clients wait between two long polls. The default is
-// that they do not.
+// WithLongPollDelay makes clients wait between two long polls, by at least 1 ms. The
+// default is that they do not.
 func WithLongPollDelay(d time.Duration) Option {
-	return func(o *options) error { return positive("the delay of long polls", d, &o.longPollDelay) }
+	return func(o *options) error {
+		return atLeast("the delay of long polls", time.Millisecond, d, &o.longPollDelay)
+	}
 }
 
 // WithSendTimeout limits one write to a client, and one read of what a client
@@ -287,6 +301,9 @@ func WithLogger(logger *slog.Logger) Option {
 // do instead.
 func WithPolicy(opts ...transports.Option) Option {
 	return func(o *options) error {
+		if slices.ContainsFunc(opts, func(opt transports.Option) bool { return opt == nil }) {
+			return errors.New("classic: an option of WithPolicy must not be nil")
+		}
 		o.policy = append(o.policy, opts...)
 		return nil
 	}

@@ -32,21 +32,20 @@ type RawHandler struct {
 
 // NewConnections returns an endpoint of raw connections (classic reference 1).
 // They live on this process alone: what is sent to a client that was lost and
-// comes back waits for it here.
+// comes back waits for it here. Every option with a wrong value is reported in the
+// error.
 func NewConnections(handler RawHandler, opts ...Option) (*Endpoint, error) {
 	o, err := newOptions(opts)
-	if err != nil {
-		return nil, err
-	}
+	errs := []error{err}
 	if len(o.more) > 0 {
-		return nil, errors.New("classic: WithHubs is for endpoints of hubs")
-	}
-	e, err := newBareEndpoint(o)
-	if err != nil {
-		return nil, err
+		errs = append(errs, errors.New("classic: WithHubs is for endpoints of hubs"))
 	}
 	nobody := transports.ConnectionHandler(func(*transports.RawConn) error { return nil })
 	policy, err := transports.NewEndpoint(nobody, o.policy...) // for its policy alone
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
+	}
+	e, err := newBareEndpoint(o)
 	if err != nil {
 		return nil, err
 	}

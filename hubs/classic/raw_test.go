@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/classic"
 	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
@@ -160,29 +159,6 @@ func TestWhatWaitsForARawConnectionIsLimited(t *testing.T) {
 	conn.Abort()
 	require.NotEmpty(t, c.next()["E"])
 	await.Until(t, func() bool { return errors.Is(conn.Send("gone"), transports.ErrClosed) }, "a send fails because the connection was aborted")
-}
-
-func TestOptionsThatAreWrong(t *testing.T) {
-	t.Parallel()
-	hub, err := hubs.New(newChat(), hubs.WithName("Chat"))
-	require.NoError(t, err)
-	n := newNode(t, nil)
-	for name, opt := range map[string]classic.Option{
-		"short key": classic.WithKey([]byte("short")), "keep-alive": classic.WithKeepAlive(1), "long keep-alive": classic.WithKeepAlive(11e9),
-		"disconnect": classic.WithDisconnectTimeout(5e9), "no disconnect": classic.WithDisconnectTimeout(0), "poll": classic.WithConnectionTimeout(0),
-		"delay": classic.WithLongPollDelay(-1), "send": classic.WithSendTimeout(0), "connect": classic.WithTransportConnectTimeout(0),
-		"size": classic.WithMaximumMessageSize(0), "calls": classic.WithMaximumParallelCalls(0), "connections": classic.WithMaximumConnections(0),
-		"logger": classic.WithLogger(nil), "nil hub": classic.WithHubs(nil), "same name": classic.WithHubs(n.hub), "lifetime": classic.WithTokenLifetime(0),
-		"policy": classic.WithPolicy(transports.WithIdentity(user)),
-	} {
-		_, err := classic.New(hub, opt)
-		require.Error(t, err, name)
-	}
-	_, err = classic.NewConnections(echo(), classic.WithHubs(hub))
-	require.Error(t, err)
-	_, err = classic.NewConnections(echo(), classic.WithPolicy(transports.WithIdentity(nil)))
-	require.Error(t, err)
-	classic.ShutDown(t, hub)
 }
 
 // TestShutdownThatGivesUpEndsTheContextOfDisconnected: until then it is not done.
