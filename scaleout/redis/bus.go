@@ -26,6 +26,11 @@
 // number, so that the nodes notice, count and tell it
 // ([scaleout.Receiver]), also how many; they do not get it back.
 //
+// Redis is trusted: who can write to it can send anything, as any node, to any
+// client, and end connections. Protect it as you protect the program itself: with a
+// private network or TLS, and with a user of its own (see below). What is malformed is
+// dropped, counted ([Stats.Malformed]) and logged now and then.
+//
 // # In Redis
 //
 // With the prefix p (percent-encoded) and the hub h (likewise) the keys are

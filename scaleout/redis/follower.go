@@ -155,7 +155,16 @@ func (f *follower) deliverStream(s *stream, messages []goredis.XMessage) (bytes 
 // envelope delivers an envelope, unless it was delivered before.
 func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) (isNew bool) {
 	n := f.node
-	if _, known := s.publishers[e.Publisher]; !known {
+	last := s.last(e.Publisher)
+	isForged := e.Publisher == n.id && s.index >= 0 && e.Sequence > s.given.Load()
+	if isForged && plausible(last, e.Sequence) {
+		s.forged.Store(max(s.forged.Load(), e.Sequence)) // others take it for this node's
+	}
+	if isForged || !plausible(last, e.Sequence) {
+		f.malformed(s, errImplausible)
+		return false
+	}
+	if last == 0 {
 		n.members.heard(e.Publisher)
 	}
 	missing, isNew := s.arrival(e, gap)
@@ -178,13 +187,19 @@ func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) (isNew 
 
 func (f *follower) malformed(s *stream, err error) {
 	f.node.bus.stats.malformed.Add(1)
-	f.node.log().Error("redis: an entry of a stream is not an envelope", "stream", s.key, "error", err)
+	if count := s.malformed.due(1); count > 0 {
+		f.node.log().Error("redis: what is in a stream is not an envelope of a node", "stream", s.key, "count", count, "error", err)
+	}
 }
 
 func (f *follower) lost(s *stream, l scaleout.Loss) {
 	f.node.bus.stats.lost.Add(l.Count)
-	f.node.log().Error("redis: envelopes are missing", "reason", l.Reason, "stream", s.key,
-		"publisher", uint32(l.Publisher), "count", l.Count)
+	if l.Reason != "sequence" {
+		f.node.log().Error("redis: envelopes are missing", "reason", l.Reason, "stream", s.key)
+	} else if count := s.missing.due(l.Count); count > 0 {
+		f.node.log().Error("redis: envelopes are missing", "reason", l.Reason, "stream", s.key,
+			"publisher", uint32(l.Publisher), "count", count)
+	}
 	f.node.receiver.Lost(l)
 }
 

@@ -195,6 +195,10 @@ func (l *lane) number(batch []*entry) {
 			of = &numbering{}
 			l.numbers[e.key] = of
 		}
+		if e.stream != nil {
+			of.last = max(of.last, e.stream.forged.Load())
+			e.stream.given.Store(max(e.stream.given.Load(), of.last+1))
+		}
 		of.last++
 		e.sequence = of.last
 		e.gap, of.gap = of.gap, 0

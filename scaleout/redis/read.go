@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -197,7 +198,7 @@ func (r *reader) entriesOf(bytes, most int64) int64 {
 
 // look notes the numbers of the publishers.
 func (r *reader) look(before []goredis.XMessage) {
-	for _, m := range before {
+	for _, m := range slices.Backward(before) { // the newest comes first
 		end, err := parsePosition(m.ID)
 		if err != nil {
 			continue
@@ -205,7 +206,7 @@ func (r *reader) look(before []goredis.XMessage) {
 		envelopes := 0
 		_, _ = r.stream.open(m, end, func(e *scaleout.Envelope, _ uint64) {
 			envelopes++
-			if e.Position.Compare(r.after) <= 0 {
+			if e.Position.Compare(r.after) <= 0 && plausible(r.seen[e.Publisher], e.Sequence) {
 				r.seen[e.Publisher] = max(r.seen[e.Publisher], e.Sequence)
 			}
 		})
@@ -224,7 +225,8 @@ func (r *reader) take(entries []goredis.XMessage) {
 		}
 		size, _ := r.stream.open(m, end, func(e *scaleout.Envelope, _ uint64) {
 			envelopes++
-			if e.Position.Compare(r.after) <= 0 || e.Position.Compare(r.end) > 0 || e.Sequence <= r.seen[e.Publisher] {
+			if e.Position.Compare(r.after) <= 0 || e.Position.Compare(r.end) > 0 || e.Sequence <= r.seen[e.Publisher] ||
+				!plausible(r.seen[e.Publisher], e.Sequence) {
 				return
 			}
 			r.seen[e.Publisher] = e.Sequence

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"errors"
 	"sync/atomic"
 
 	"github.com/go-signalr/signalr/scaleout"
@@ -26,6 +27,12 @@ type stream struct {
 	density    density
 	longest    atomic.Int64 // how many entries it may have; 0: none was seen yet
 	forgotten  uint64       // when forget was last at work
+
+	// Of this node as a publisher: the last number that its lane has given, and one
+	// that it has not, but others take for its last.
+	given, forged atomic.Uint64
+	// What would fill the log is logged now and then.
+	malformed, missing rarely
 }
 
 // place sets where the stream is followed from.
@@ -50,7 +57,22 @@ type publisher struct {
 	heard uint64 // when, in milliseconds of Redis
 }
 
-// arrival judges an envelope by its number. gap is how many numbers before it
+// maxSequence and maxJump bound the numbers of envelopes, in all and from one to the
+// next, far beyond those of any node. Greater ones would make all that a publisher
+// sends from then on look like repetitions.
+const (
+	maxSequence = 1 << 48
+	maxJump     = 1 << 32
+)
+
+var errImplausible = errors.New("redis: the number of an envelope cannot be its publisher's")
+
+// plausible reports whether a number may follow on the last one, 0 if that is not known.
+func plausible(last, sequence uint64) bool {
+	return sequence <= maxSequence && (last == 0 || sequence <= last+maxJump)
+}
+
+// arrival judges an envelope by its number, which is plausible. gap is how many numbers before it
 // were given up by the publisher. It reports false for one that was there
 // before, and how many are missing before it.
 func (s *stream) arrival(e *scaleout.Envelope, gap uint64) (missing uint64, isNew bool) {
@@ -68,6 +90,14 @@ func (s *stream) arrival(e *scaleout.Envelope, gap uint64) (missing uint64, isNe
 	missing -= min(missing, gap)
 	p.last = e.Sequence
 	return missing, true
+}
+
+// last returns the last number of a publisher; 0: it is not known.
+func (s *stream) last(id scaleout.NodeID) uint64 {
+	if p := s.publishers[id]; p != nil {
+		return p.last
+	}
+	return 0
 }
 
 // forget forgets, now and then, publishers that were not heard for so long that
