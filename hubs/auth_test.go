@@ -111,7 +111,7 @@ func TestExpiredAuthenticationEndsTheConnection(t *testing.T) {
 	c.expectClosed(websocket.CloseNormalClosure)
 	d.expect(t, "connected")
 	d.expect(t, "connected")
-	d.expect(t, "disconnected: <nil>")
+	d.expect(t, expiredEntry)
 	require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, lasting.call("Echo", `"x"`))
 }
 

@@ -91,7 +91,9 @@ func TestContextsTellWhyTheyEnded(t *testing.T) {
 		{"cancelled", func(_ *testing.T, c *client, _ func()) { c.send(`{"type":5,"invocationId":"w"}`) }, "hubs: the client has cancelled the call"},
 		{"returned", func(_ *testing.T, _ *client, release func()) { release() }, "hubs: the hub method has returned"},
 		{"client says why", func(_ *testing.T, c *client, _ func()) { c.send(`{"type":7,"error":"bored"}`) }, "bored"},
-		{"client goes", func(_ *testing.T, c *client, _ func()) { c.drop() }, context.Canceled.Error()},
+		{"client closes", func(_ *testing.T, c *client, _ func()) { c.close() }, context.Canceled.Error()},
+		{"client is lost", func(_ *testing.T, c *client, _ func()) { c.drop() },
+			"hubs: the connection was lost: websocket: close 1006 (abnormal closure): unexpected EOF"},
 	} {
 		for _, asked := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, asked %v", tt.name, asked), func(t *testing.T) {

@@ -146,7 +146,7 @@ func TestGroupsEndWithTheConnection(t *testing.T) {
 		require.NoError(t, s.Groups().Add(ctx, m.id, "g"))
 	}
 	ms[0].drop()
-	d.expect(t, "disconnected: <nil>")
+	d.expect(t, lostEntry)
 	require.NoError(t, s.Groups().Add(ctx, ms[0].id, "h"))
 	expectHeard(t, s, ms[1:], func() error { return s.Clients().Groups("g", "h").Send(ctx, "m", 1, "two") }, 1)
 }

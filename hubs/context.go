@@ -13,7 +13,8 @@ import (
 // by. It is a context.Context that is done when the client cancels the call,
 // when the method has returned, or when the connection ends; its values are
 // those of the connection's request. That of OnDisconnected is done when
-// OnDisconnected has returned, or when the context of [Hub.Shutdown] is done before. It is safe for concurrent use. After the
+// OnDisconnected has returned, or when the context of [Hub.Shutdown] is done before.
+// [context.Cause] tells why the connection has ended, as OnDisconnected is told. It is safe for concurrent use. After the
 // method has returned only its accessors are of use.
 type Context struct {
 	hub  *Hub

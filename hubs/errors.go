@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-signalr/signalr/protocol"
+	"github.com/go-signalr/signalr/transports"
 )
 
 // Error is an error whose text is meant for the client, which gets it at the end of
@@ -37,19 +38,61 @@ func (e *Error) Error() string { return e.text }
 // Unwrap returns the error wrapped with %w, or nil.
 func (e *Error) Unwrap() error { return e.err }
 
-// Causes for which a hub ends a connection, as passed to OnDisconnected. Bytes
-// that are no messages arrive there as *protocol.Error, too long messages as
-// *protocol.SizeError, a client that reads too slowly as
-// transports.ErrSlowClient or transports.ErrWriteTimeout, and a client's own
-// reason as *Error.
+// Why a connection has ended, for errors.Is: OnDisconnected is told, and
+// [context.Cause] of a call's context. nil, or [context.Canceled] as the cause of a
+// context, means that the client has closed the connection itself. What a client says
+// about that arrives as *[Error], bytes that are no messages as *protocol.Error, too
+// long messages as *protocol.SizeError.
+//
+// They are the reasons that [Stats] counts in Ended.
 var (
+	// ErrConnectionLost means that the connection broke: "connection_lost".
+	ErrConnectionLost = errors.New("hubs: the connection was lost")
 	// ErrClientTimeout means that the client sent nothing, not even a ping,
-	// for the client timeout.
+	// for the client timeout ([WithClientTimeout]), or had no transport for the
+	// disconnect timeout ([transports.WithDisconnectTimeout]): it has not polled
+	// again, or not come back ([WithStatefulReconnect], package classic). It is
+	// "timeout".
 	ErrClientTimeout error = &namedError{"OperationCanceledException",
-		"Client hasn't sent a message/ping within the configured ClientTimeoutInterval."}
-	// errTruncated ends a connection that closed inside a message.
-	errTruncated error = &namedError{invalidData, "Connection terminated while reading a message."}
+		"Client hasn't sent a message/ping within the configured ClientTimeoutInterval.", transports.ErrInactive}
+	// ErrAborted means that the application has ended the connection, by
+	// [Context.Abort] or [Target.Abort]: "aborted".
+	ErrAborted = transports.ErrAborted
+	// ErrExpired means that the client's authentication has expired
+	// ([WithExpiration]): "expired".
+	ErrExpired = transports.ErrExpired
+	// ErrShutdown means that the hub shuts down ([Hub.Shutdown]):
+	// "app_shutdown". The client has been told to connect anew.
+	ErrShutdown = transports.ErrShutdown
+	// ErrSlowClient means that the client has not read, or acknowledged, fast
+	// enough what it was sent: "slow_client" or "write_timeout".
+	ErrSlowClient = transports.ErrSlowClient
 )
+
+// errTruncated ends a connection that closed inside a message.
+var errTruncated error = &namedError{invalidData, "Connection terminated while reading a message.", nil}
+
+// endError is an error that has ended a connection, and its kind: one of those above.
+type endError struct{ kind, err error }
+
+func (e *endError) Error() string { return e.err.Error() }
+
+func (e *endError) Unwrap() []error { return []error{e.kind, e.err} }
+
+// causeOf returns what the end of a transport is called here.
+func causeOf(ended error) error {
+	switch {
+	case ended == nil, errors.Is(ended, ErrAborted), errors.Is(ended, ErrExpired), errors.Is(ended, ErrShutdown),
+		errors.Is(ended, ErrSlowClient):
+		return ended
+	case errors.Is(ended, transports.ErrWriteTimeout):
+		return &endError{ErrSlowClient, ended}
+	case errors.Is(ended, transports.ErrInactive):
+		return &endError{ErrClientTimeout, ended}
+	default:
+		return &endError{ErrConnectionLost, fmt.Errorf("%w: %w", ErrConnectionLost, ended)}
+	}
+}
 
 // The reference server's names of what its clients show with detailed errors.
 const (
@@ -58,9 +101,14 @@ const (
 )
 
 // namedError is an error with a name in the reference server.
-type namedError struct{ name, text string }
+type namedError struct {
+	name, text string
+	kind       error // nil: none
+}
 
 func (e *namedError) Error() string { return e.text }
+
+func (e *namedError) Unwrap() error { return e.kind }
 
 // detail returns what a client may see of an error after the general text:
 // " {type}: {text}", or nothing (reference 6.3).

@@ -1,6 +1,7 @@
 package hubs_test
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/go-signalr/signalr/hubs"
@@ -22,11 +23,18 @@ func (*Doorman) OnConnected(c *hubs.Context) error {
 	return nil
 }
 
-// OnDisconnected runs after the last call; cause is nil unless something failed. The
-// connection has ended, but its context lives until OnDisconnected returns.
+// OnDisconnected runs after the last call; cause is nil if the client has closed the
+// connection. That has ended, but its context lives until OnDisconnected returns.
 func (*Doorman) OnDisconnected(c *hubs.Context, cause error) {
 	name, _ := c.Items().Load("name")
-	fmt.Println("good-bye", name, cause)
+	switch {
+	case cause == nil:
+		fmt.Println("good-bye", name)
+	case errors.Is(cause, hubs.ErrConnectionLost), errors.Is(cause, hubs.ErrClientTimeout):
+		fmt.Println("lost", name)
+	default: // kicked out, or the server shuts down
+		fmt.Println(name, "had to go:", cause)
+	}
 	if err := c.Clients().Others().Send(c, "left", name); err != nil {
 		fmt.Println(err)
 	}
@@ -45,9 +53,10 @@ func Example_lifecycle() {
 	bob := server.Connect(hubtest.WithURL("/?name=Bob"))
 	ada.Close()
 	bob.Expect("left", "Ada")
+	bob.Drop()
 	// Output:
 	// welcome Ada
 	// welcome Bob
-	// good-bye Ada <nil>
-	// good-bye Bob <nil>
+	// good-bye Ada
+	// lost Bob
 }

@@ -29,7 +29,7 @@ type Filter struct {
 	// the client's transport, and it may come back again.
 	Reconnected func(c *Context, next func() error) error
 	// Disconnected wraps OnDisconnected, also if the hub has none, with the same
-	// context.
+	// context and cause.
 	Disconnected func(c *Context, cause error, next func())
 }
 

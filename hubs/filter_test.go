@@ -41,7 +41,7 @@ func TestFiltersWrapWhatAHubRuns(t *testing.T) {
 	for _, want := range []string{
 		"outer> connected", "inner> connected", "connected",
 		"outer> Move[{1 2} 1]", "inner> Move[{1 2} 1]", "inner< {2 3} <nil>", "outer< {2 3} <nil>",
-		"outer> disconnected", "inner> disconnected", "disconnected: <nil>",
+		"outer> disconnected", "inner> disconnected", lostEntry,
 	} {
 		d.expect(t, want)
 	}

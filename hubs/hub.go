@@ -75,7 +75,10 @@ type Hub struct {
 //
 // OnConnected runs before the calls of a new client; an error refuses the
 // client. OnDisconnected runs once for each client whose OnConnected succeeded,
-// after its calls have returned; cause is nil unless something failed. Its context
+// after its calls have returned; cause is nil if the client has closed the
+// connection, and else tells why it has ended: [ErrConnectionLost], [ErrClientTimeout],
+// [ErrAborted], [ErrExpired], [ErrShutdown] or [ErrSlowClient], by errors.Is, or what
+// else has failed. Its context
 // is not done, although the connection has ended: OnDisconnected can send to others
 // and pass the context on. Sends to the caller itself reach nobody.
 // OnReconnected runs when a client of package classic has come back, perhaps from

@@ -29,8 +29,20 @@ func (d diary) onConnected(c *hubs.Context) error {
 }
 
 func (d diary) onDisconnected(_ *hubs.Context, cause error) {
+	if errors.Is(cause, hubs.ErrConnectionLost) {
+		cause = hubs.ErrConnectionLost // the details depend on who notices it
+	}
 	d <- fmt.Sprintf("disconnected: %v", cause)
 }
+
+// What a diary says of ends that the client has not wished.
+const (
+	lostEntry     = "disconnected: hubs: the connection was lost"
+	inactiveEntry = "disconnected: transports: the connection was inactive for too long"
+	abortedEntry  = "disconnected: transports: the connection was aborted"
+	expiredEntry  = "disconnected: transports: the authentication of the connection has expired"
+	shutdownEntry = "disconnected: transports: the server is shutting down"
+)
 
 // expect compares the events that come next.
 func (d diary) expect(t testing.TB, events ...string) {
@@ -314,7 +326,7 @@ func TestCausesOfDisconnection(t *testing.T) {
 		cause string
 	}{
 		{"client closes", func(_ *testing.T, _ *server, c *client) { c.close() }, "disconnected: <nil>"},
-		{"client vanishes", func(_ *testing.T, _ *server, c *client) { c.drop() }, "disconnected: <nil>"},
+		{"client vanishes", func(_ *testing.T, _ *server, c *client) { c.drop() }, lostEntry},
 		{"client says good-bye", func(_ *testing.T, _ *server, c *client) {
 			c.send(`{"type":7}`)
 			c.expect(`{"type":7}`)
@@ -332,18 +344,18 @@ func TestCausesOfDisconnection(t *testing.T) {
 			c.send(`{"type":1,"invocationId":"1","target":"abort","arguments":[]}`)
 			c.expect(`{"type":7}`)
 			c.expectClosed(websocket.CloseNormalClosure)
-		}, "disconnected: <nil>"},
+		}, abortedEntry},
 		{"kicked by id", func(t *testing.T, s *server, c *client) {
 			require.NoError(t, s.Clients().All().Send(context.Background(), "last"))
 			require.NoError(t, s.Clients().All().Abort(context.Background()))
 			c.expect(`{"type":1,"target":"last","arguments":[]}`, `{"type":7}`)
 			c.expectClosed(websocket.CloseNormalClosure)
-		}, "disconnected: <nil>"},
+		}, abortedEntry},
 		{"server shuts down", func(t *testing.T, s *server, c *client) {
 			go func() { _ = s.Shutdown(context.Background()) }()
 			c.expect(`{"type":7,"allowReconnect":true}`)
 			c.expectClosed(websocket.CloseNormalClosure)
-		}, "disconnected: <nil>"},
+		}, shutdownEntry},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -377,7 +389,7 @@ func TestOnDisconnectedComesAfterTheCalls(t *testing.T) {
 	d.expect(t, "waiting")
 	c.drop()
 	d.expect(t, "done: context canceled")
-	d.expect(t, "disconnected: <nil>")
+	d.expect(t, lostEntry)
 }
 
 // A context derived from the hub's ends with it, and costs no goroutine.

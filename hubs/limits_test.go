@@ -44,7 +44,7 @@ func TestClientThatGoesWhileItsInputIsFullIsNoticed(t *testing.T) {
 		d.expect(t, "connected")
 		fillInput(c)
 		c.drop()
-		d.expect(t, "disconnected: <nil>") // the next ping fails
+		d.expect(t, lostEntry) // the next ping fails
 	})
 }
 

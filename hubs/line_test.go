@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
@@ -22,20 +23,24 @@ import (
 var allTransports = []transports.Kind{transports.WebSockets, transports.ServerSentEvents, transports.LongPolling}
 
 // line is a client by any transport, after its handshake. Records from the server
-// come in its channel, without pings, which is closed at the end of the connection.
+// come in its channel, without pings, which is closed at the end of the connection. When
+// nobody takes them from there the client stops reading.
 type line struct {
 	t       testing.TB
+	kind    transports.Kind
 	url     string // with the connection's token
 	http    *http.Client
 	socket  *websocket.Conn // nil: another transport
 	records chan string
-	drop    func() // breaks the connection
+	over    chan struct{} // closed at the end of the test
+	drop    func()        // breaks the connection
 }
 
 // dialLine connects a client by a transport.
 func (s *server) dialLine(kind transports.Kind) *line {
 	s.t.Helper()
-	l := &line{t: s.t, http: s.http.Client(), records: make(chan string, 1000)}
+	l := &line{t: s.t, kind: kind, http: s.http.Client(), records: make(chan string, 64), over: make(chan struct{})}
+	s.t.Cleanup(func() { close(l.over) })
 	if kind == transports.WebSockets {
 		c := s.dial(nil)
 		l.socket, l.drop = c.socket, c.drop
@@ -72,7 +77,10 @@ func (l *line) negotiate(address string) {
 func (l *line) take(message []byte) {
 	for record := range bytes.SplitSeq(message, []byte{0x1e}) {
 		if len(record) > 0 && string(record) != `{"type":6}` {
-			l.records <- string(record)
+			select {
+			case l.records <- string(record):
+			case <-l.over:
+			}
 		}
 	}
 }
@@ -157,6 +165,24 @@ func (l *line) trySend(records ...string) error {
 		return fmt.Errorf("POST: %s, %w", r.Status, err)
 	}
 	return nil
+}
+
+// close ends the connection as its transport provides for.
+func (l *line) close() {
+	l.t.Helper()
+	switch l.kind {
+	case transports.WebSockets:
+		require.NoError(l.t, l.socket.WriteControl(websocket.CloseMessage, nil, time.Now().Add(await.Timeout)))
+	case transports.LongPolling:
+		r, err := http.NewRequest(http.MethodDelete, l.url, nil)
+		require.NoError(l.t, err)
+		response, err := l.http.Do(r)
+		require.NoError(l.t, err)
+		require.NoError(l.t, response.Body.Close())
+		require.Equal(l.t, http.StatusAccepted, response.StatusCode)
+	default: // there is nothing else
+		l.drop()
+	}
 }
 
 // expect compares the records that come next.

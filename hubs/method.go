@@ -107,7 +107,7 @@ func bindingError(text string, position int, expected reflect.Type, cause error)
 	if len(why) > maxCause {
 		why = why[:maxCause] + "..."
 	}
-	return &namedError{invalidData, fmt.Sprintf("%s Argument %d (%v): %s", text, position, expected, strings.ToValidUTF8(why, "\uFFFD"))}
+	return &namedError{invalidData, fmt.Sprintf("%s Argument %d (%v): %s", text, position, expected, strings.ToValidUTF8(why, "\uFFFD")), nil}
 }
 
 // argument decodes the next argument.
@@ -185,7 +185,7 @@ func (m *method) checkCount(n int) error {
 	if n == m.args || n > m.args && m.variadic {
 		return nil
 	}
-	return &namedError{invalidData, fmt.Sprintf("Invocation provides %d argument(s) but target expects %d.", n, m.args)}
+	return &namedError{invalidData, fmt.Sprintf("Invocation provides %d argument(s) but target expects %d.", n, m.args), nil}
 }
 
 // bindArguments contains panics of the application's own unmarshalers.

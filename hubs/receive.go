@@ -110,6 +110,7 @@ func (s *session) receive(frame []byte) error {
 		if m.Error != "" {
 			cause = NewError(m.Error)
 		}
+		s.conn.Ending(nil) // whatever the client says about it
 		s.end(&protocol.Close{}, cause)
 	case *protocol.Ack:
 		if s.relay != nil { // else it means nothing (reference 7.3)

@@ -107,7 +107,7 @@ func TestBufferFullDuringAnOutage(t *testing.T) {
 		require.Empty(t, w.diary)
 
 		c.lose()
-		after := seconds(func() { w.diary.expect(t, "disconnected: <nil>") })
+		after := seconds(func() { w.diary.expect(t, inactiveEntry) })
 		require.InDelta(t, transports.DefaultDisconnectTimeout.Seconds()+0.5, after, 1)
 		c.refused(http.StatusNotFound)
 	})

@@ -218,7 +218,7 @@ func TestVersion1DoesNotReconnect(t *testing.T) {
 		c.send(invoke("2", "Echo", `"unacknowledged"`))
 		c.client.expect(result("2", `"unacknowledged"`))
 		c.lose()
-		w.diary.expect(t, "disconnected: <nil>")
+		w.diary.expect(t, lostEntry)
 		c.refused(http.StatusNotFound)
 	})
 }
@@ -234,7 +234,7 @@ func TestSkippedNegotiationDoesNotReconnect(t *testing.T) {
 		c.send(ack(7), sequence(7), invoke("1", "Echo", `"ignored"`))
 		c.client.expect(result("1", `"ignored"`))
 		c.lose()
-		w.diary.expect(t, "disconnected: <nil>")
+		w.diary.expect(t, lostEntry)
 	})
 }
 
@@ -376,7 +376,7 @@ func TestOutageThatLastsTooLong(t *testing.T) {
 				require.Empty(t, w.diary)
 				require.Zero(t, w.Stats().Lost)
 				c.lose()
-				gone := seconds(func() { w.diary.expect(t, "disconnected: <nil>") })
+				gone := seconds(func() { w.diary.expect(t, inactiveEntry) })
 				require.InDelta(t, tt.window.Seconds()+0.5, gone, 0.6)
 				c.refused(http.StatusNotFound)
 				stats := w.Stats()
@@ -399,11 +399,11 @@ func TestTheEndIsFinal(t *testing.T) {
 		cause  string
 		outage bool
 	}{
-		{name: "Context.Abort", said: `{"type":7}`, cause: "<nil>",
+		{name: "Context.Abort", said: `{"type":7}`, cause: hubs.ErrAborted.Error(),
 			end: func(_ *testing.T, _ *world, c *traveller) { c.send(`{"type":1,"target":"Leave","arguments":[]}`) }},
-		{name: "kicked", said: `{"type":7}`, cause: "<nil>",
+		{name: "kicked", said: `{"type":7}`, cause: hubs.ErrAborted.Error(),
 			end: func(_ *testing.T, w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
-		{name: "kicked during an outage", cause: "<nil>", outage: true,
+		{name: "kicked during an outage", cause: hubs.ErrAborted.Error(), outage: true,
 			end: func(_ *testing.T, w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
 		{name: "client Close", said: `{"type":7}`, cause: "<nil>",
 			end: func(_ *testing.T, _ *world, c *traveller) { c.send(`{"type":7}`) }},
@@ -493,7 +493,7 @@ func TestShutdownDuringAnOutage(t *testing.T) {
 		c.send(invoke("1", "Wait", ``))
 		c.lose()
 		require.Zero(t, seconds(func() { shutDown(t, w.Hub) }))
-		w.diary.expect(t, "disconnected: <nil>")
+		w.diary.expect(t, shutdownEntry)
 		c.refused(http.StatusNotFound)
 	})
 }
@@ -573,7 +573,7 @@ func TestChangesOfTheWebSocketAreLogged(t *testing.T) {
 		c.expect(sequence(1))
 		require.Contains(t, log.String(), `msg="WebSocket replaced" hub=travelHub connection=`+c.id())
 		require.NoError(t, w.Clients().Client(c.id()).Abort(context.Background()))
-		w.diary.expect(t, "disconnected: <nil>")
+		w.diary.expect(t, abortedEntry)
 		c.drop()
 		synctest.Wait()
 		c.refused(http.StatusNotFound)

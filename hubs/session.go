@@ -152,26 +152,26 @@ func (s *session) tickRelay() bool {
 }
 
 // errUnacknowledged ends a session whose client does not acknowledge.
-var errUnacknowledged = errors.New("hubs: the client has not acknowledged enough messages for too long")
+var errUnacknowledged error = &endError{ErrSlowClient, errors.New("hubs: the client has not acknowledged enough messages for too long")}
 
 // Close ends the session because its transport ended, or is about to.
-func (s *session) Close(cause error) {
-	switch {
-	case errors.Is(cause, transports.ErrShutdown), errors.Is(cause, transports.ErrExpired):
-		s.end(&protocol.Close{AllowReconnect: true}, nil)
-	case errors.Is(cause, transports.ErrSlowClient), errors.Is(cause, transports.ErrWriteTimeout):
-		s.hub.logger.Warn("client is too slow and was disconnected", "connection", s.conn.ID(), "reason", cause)
-		s.end(nil, cause)
-	case s.inside.Load():
+func (s *session) Close(ended error) {
+	switch cause := causeOf(ended); {
+	case errors.Is(cause, ErrShutdown), errors.Is(cause, ErrExpired):
+		s.end(&protocol.Close{AllowReconnect: true}, cause)
+	case cause == nil && s.inside.Load():
 		s.end(nil, errTruncated)
 	default:
-		s.end(nil, nil) // a client that vanishes is not a failure
+		if errors.Is(cause, ErrSlowClient) && !s.isEnding() {
+			s.hub.logger.Warn("client is too slow and was disconnected", "connection", s.conn.ID(), "reason", cause)
+		}
+		s.end(nil, cause)
 	}
 	s.ended.Wait()
 }
 
 // abort ends the session by the application's wish.
-func (s *session) abort() { s.end(&protocol.Close{}, nil) }
+func (s *session) abort() { s.end(&protocol.Close{}, ErrAborted) }
 
 // textClosed is what a client is told when its connection fails.
 const textClosed = "Connection closed with an error."
@@ -203,6 +203,7 @@ func (s *session) end(closing *protocol.Close, cause error) {
 func (s *session) endLocked(cause error) {
 	s.phase = phaseEnding
 	s.ending.Store(true)
+	s.conn.Ending(cause)
 	if s.relay != nil {
 		s.conn.AllowResume(false)
 		s.relay.end()

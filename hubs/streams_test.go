@@ -275,7 +275,7 @@ func TestStreamsEndWithTheConnection(t *testing.T) {
 	require.Equal(t, `{"type":3,"invocationId":"call","result":1}`, c.call("Plain"))
 	c.drop()
 	d.expect(t, "upload failed")
-	d.expect(t, "disconnected: <nil>") // after the calls
+	d.expect(t, lostEntry) // after the calls
 }
 
 func TestTooManyStreams(t *testing.T) {

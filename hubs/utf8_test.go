@@ -62,7 +62,7 @@ func TestInvalidTextEndsAResumableConnection(t *testing.T) {
 		c.sendRaw("\xff\x1e")
 		c.expectClosed(websocket.CloseInvalidFramePayloadData)
 		c.close()
-		w.diary.expect(t, "disconnected: <nil>")
+		w.diary.expect(t, lostEntry)
 		require.Zero(t, w.Stats().Lost)
 	})
 }

@@ -60,6 +60,7 @@ type Connection struct {
 	disposed  bool      // no transport request finds it any more
 	removed   bool
 	cause     error // why the connection ended; the first one wins
+	settled   bool  // cause is final; nil: by the client's wish
 	finished  bool  // by the application: however the transport ends, it is not the cause
 	receiver  Receiver
 	request   *http.Request
@@ -222,13 +223,32 @@ func (c *Connection) Finish(err error) {
 // then called with [ErrAborted].
 func (c *Connection) Abort() { c.end(ErrAborted) }
 
+// Ending says that the application is about to end the connection, and why, for
+// [Stats] and the log: nil means by the client's wish, an error of this package that
+// one, and any other error that something has failed. What happens to the transport
+// from then on is not the reason. It counts only if the connection is not ending for
+// another reason already. [Connection.Finish] is still to follow.
+func (c *Connection) Ending(cause error) {
+	if cause != nil && reason(cause) == reasonLost {
+		cause = &failure{cause}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settle(cause)
+}
+
+// settle notes why the connection ends; the first reason counts. c is locked.
+func (c *Connection) settle(cause error) {
+	if !c.settled {
+		c.cause, c.settled = cause, true
+	}
+}
+
 // end breaks the connection for a reason of the server's. The application is told
 // at once: whoever reads from the transport may be held up in Receive.
 func (c *Connection) end(cause error) {
 	c.mu.Lock()
-	if c.cause == nil {
-		c.cause = cause
-	}
+	c.settle(cause)
 	t := c.transport
 	c.mu.Unlock()
 	c.out.kill()
@@ -353,8 +373,8 @@ func (c *Connection) stopWaiting() {
 // what the transport noticed.
 func (c *Connection) close(cause error) {
 	c.mu.Lock()
-	if c.cause == nil && !c.finished {
-		c.cause = cause
+	if cause != nil && !c.finished {
+		c.settle(cause)
 	}
 	cause = c.cause
 	receiver := c.receiver

@@ -57,7 +57,17 @@ func reason(cause error) string {
 		return "write_timeout"
 	case errors.Is(cause, ErrAborted):
 		return "aborted"
+	case errors.As(cause, new(*failure)):
+		return "failed"
 	default:
-		return "connection_lost"
+		return reasonLost
 	}
 }
+
+// reasonLost is the reason where the error is the transport's.
+const reasonLost = "connection_lost"
+
+// failure is why the application ends a connection on which something has failed.
+type failure struct{ error }
+
+func (f *failure) Unwrap() error { return f.error }

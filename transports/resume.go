@@ -52,7 +52,7 @@ func (c *Connection) AllowResume(allow bool) {
 // resumable reports whether another WebSocket may take the place of one that is
 // lost. c is locked.
 func (c *Connection) resumable() bool {
-	return c.resumes && !c.finished && !c.disposed && c.cause == nil
+	return c.resumes && !c.finished && !c.disposed && !c.settled
 }
 
 // endsWith reports whether the loss of t is the end of the connection.

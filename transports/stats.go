@@ -18,9 +18,10 @@ type Stats struct {
 	// Lost counts the connections that ended, for whatever reason, while they
 	// waited for a WebSocket in the place of a lost one.
 	Lost uint64
-	// Ended counts the connections that ended, by reason: "normal_closure",
-	// "connection_lost", "timeout", "app_shutdown", "expired", "slow_client",
-	// "write_timeout" or "aborted".
+	// Ended counts the connections that ended, by reason: "normal_closure" by
+	// the client's wish, "connection_lost", "timeout", "app_shutdown",
+	// "expired", "slow_client", "write_timeout", "aborted" by the application,
+	// or "failed", if the client broke the protocol, say.
 	Ended map[string]uint64
 }
 

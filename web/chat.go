@@ -58,7 +58,8 @@ func (h *ChatHub) OnReconnected(c *hubs.Context) error {
 }
 
 // OnDisconnected takes a client out of its rooms.
-func (h *ChatHub) OnDisconnected(c *hubs.Context, _ error) {
+func (h *ChatHub) OnDisconnected(c *hubs.Context, cause error) {
+	h.logger.Debug("client left", "connection", c.ConnectionID(), "cause", cause)
 	if err := h.depart(c, c.Hub(), c.ConnectionID()); err != nil {
 		h.logger.Error("cannot tell that somebody left", "connection", c.ConnectionID(), "error", err)
 	}

@@ -53,6 +53,8 @@ func (c *connection) check(now time.Time, keepAlive bool) error {
 			return nil
 		case !c.begun:
 			return errNotBegun
+		case c.expired:
+			return hubs.ErrExpired
 		default:
 			return hubs.ErrClientTimeout
 		}
@@ -63,6 +65,7 @@ func (c *connection) check(now time.Time, keepAlive bool) error {
 	case !c.begun && now.Sub(c.created) >= o.disconnectTimeout+o.threshold:
 		return errNotBegun
 	case !c.expires.IsZero() && now.After(c.expires):
+		c.expired = true
 		s.end(endExpired)
 	case tooLong && s.transport == longPolling:
 		s.greet.Store(true)

@@ -94,6 +94,13 @@ func (h *chat) Block(c *hubs.Context) int {
 	return 1
 }
 
+// Cause tells why its connection has ended.
+func (h *chat) Cause(c *hubs.Context) {
+	h.events <- "waiting"
+	<-c.Done()
+	h.events <- "ended by " + context.Cause(c).Error()
+}
+
 // Hold does not end with its connection.
 func (h *chat) Hold(*hubs.Context) {
 	h.events <- "holding"

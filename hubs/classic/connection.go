@@ -50,6 +50,7 @@ type connection struct {
 	lastSeen  time.Time     // when it had a stream last
 	created   time.Time
 	expires   time.Time       // of the authentication; zero: never
+	expired   bool            // it has, which has ended the latest stream
 	due       bool            // a keep-alive
 	barriers  []chan struct{} // are closed when what was there before is written
 	ended     bool
@@ -80,9 +81,9 @@ var (
 	errRefused  = errors.New("classic: OnConnected has failed")
 	errNotBegun = errors.New("classic: the client has not started the connection in time")
 	errLeft     = errors.New("classic: the client is on another node")
-	errAborted  = errors.New("classic: the application has ended the connection")
+	errAborted  = hubs.ErrAborted
 	errStopped  = errors.New("classic: the client has stopped")
-	errShutdown = errors.New("classic: the server is shutting down")
+	errShutdown = hubs.ErrShutdown
 )
 
 // elsewhere is the cause of a connection that another node has ended. That node
@@ -97,6 +98,11 @@ func (e *elsewhere) Unwrap() error { return e.cause }
 // back.
 func isFinal(cause error) bool {
 	return errors.Is(cause, errAborted) || errors.Is(cause, errStopped)
+}
+
+// isLost reports whether a connection has ended because its client did not come back.
+func isLost(cause error) bool {
+	return errors.Is(cause, hubs.ErrClientTimeout) || errors.Is(cause, hubs.ErrExpired)
 }
 
 // isNews reports whether an error of taking messages is one of those that end the
@@ -131,7 +137,7 @@ func newConnection(e *Endpoint, q *request) *connection {
 // use notes by what request the client receives. c.mu is locked, or nobody else
 // has c.
 func (c *connection) use(q *request) {
-	c.request, c.transport, c.expires = settledRequest(q.r), q.transport, q.expires
+	c.request, c.transport, c.expires, c.expired = settledRequest(q.r), q.transport, q.expires, false
 }
 
 // lists reports whether the client has listed all of these hubs from the
@@ -343,14 +349,14 @@ func (c *connection) endLocked(cause error) {
 
 // retire does what is to be done when a connection ends.
 func (c *connection) retire(cause error) {
-	if errors.Is(cause, hubs.ErrClientTimeout) {
+	if isLost(cause) {
 		if news := c.news(); isNews(news) {
 			cause = news
 		}
 	}
 	left := errors.Is(cause, errLeft)
 	if !left { // else the client waits for its calls elsewhere
-		c.cancel(cause)
+		c.cancel(toldCause(cause))
 	}
 	c.mu.Lock()
 	s := c.stream
@@ -392,13 +398,20 @@ func farewellOf(cause error) (told error, tell bool) {
 	switch {
 	case errors.As(cause, new(*elsewhere)):
 		return nil, false
-	case errors.Is(cause, errAborted), errors.Is(cause, errStopped):
-		return nil, true
-	case errors.Is(cause, hubs.ErrClientTimeout):
-		return cause, true
+	case errors.Is(cause, errAborted), errors.Is(cause, errStopped), isLost(cause):
+		return toldCause(cause), true
 	default:
 		return nil, false
 	}
+}
+
+// toldCause returns what the application is told of a cause: nothing, if the client
+// has ended the connection itself.
+func toldCause(cause error) error {
+	if errors.Is(cause, errStopped) {
+		return nil
+	}
+	return cause
 }
 
 // endCalls waits for the calls of a client that has left. They go on, unless the

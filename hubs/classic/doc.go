@@ -54,10 +54,12 @@
 // that, and takes the client for lost after the disconnect timeout. A request of another
 // user is refused.
 //
-// OnDisconnected runs with nil when the client has stopped or the application has
-// ended it, and with [hubs.ErrClientTimeout] when it did not come back in time. It
-// does not run when the client has gone on to another process, nor after
-// Shutdown. A client that every process has lost counts as gone where it was
+// OnDisconnected runs with nil when the client has stopped, with [hubs.ErrAborted] when
+// the application has ended it, and with [hubs.ErrClientTimeout] when it did not come
+// back in time, or [hubs.ErrExpired] if that was when its authentication had expired. A
+// connection that breaks, or that the client does not read, is no end by itself, as the
+// client may come back. It does not run when the client has gone on to another process,
+// nor after Shutdown. A client that every process has lost counts as gone where it was
 // last.
 //
 // Streams and client results do not exist in this protocol: methods with streams

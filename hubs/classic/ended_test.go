@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/classic"
 	"github.com/go-signalr/signalr/interop/await"
 )
@@ -67,12 +68,23 @@ func (c *client) leave() {
 	await.Equal(c.t, 0, func() int { return c.node.endpoint.Stats().Streams[name] }, "the number of streams")
 }
 
-// ends are the ways in which a connection ends for good.
-var ends = []struct {
+// end is a way in which a connection ends for good.
+type end struct {
 	name string
 	end  func(t *testing.T, c *client, at *node)
 	told bool // the client gets an error
-}{
+}
+
+// cause is what OnDisconnected is told.
+func (e end) cause() string {
+	if e.told {
+		return hubs.ErrAborted.Error()
+	}
+	return "<nil>"
+}
+
+// ends are all of these ways.
+var ends = []end{
 	{"stopped", func(t *testing.T, c *client, at *node) {
 		t.Helper()
 		status, _ := c.other(at).ask("/abort", url.Values{})
@@ -104,7 +116,7 @@ func TestEndedConnectionStaysOut(t *testing.T) {
 						c.leave()
 						at := map[bool]*node{true: a, false: b}[place == "the connection's node"]
 						how.end(t, c, at)
-						a.chat.requireEvent(t, "disconnected "+c.id+" <nil>")
+						a.chat.requireEvent(t, "disconnected "+c.id+" "+how.cause())
 						for _, n := range []*node{a, b} {
 							c.node = n
 							await.Until(t, func() bool { return classic.HasEnded(n.endpoint, c.id) }, "the node knows that the connection has ended")
@@ -144,7 +156,7 @@ func TestPollsEndWithTheirConnection(t *testing.T) {
 					told = told || r["E"] != nil
 				}
 				require.Equal(t, how.told, told)
-				a.chat.requireEvent(t, "disconnected "+c.id+" <nil>")
+				a.chat.requireEvent(t, "disconnected "+c.id+" "+how.cause())
 				await.Equal(t, 0, func() int { return a.endpoint.Stats().Connections }, "the number of connections")
 				a.chat.requireNoEvent(t)
 				b.chat.requireNoEvent(t)

@@ -216,7 +216,7 @@ func TestAbortByTheApplication(t *testing.T) {
 		c.requireMessages(said("bye"))
 		require.Equal(t, `"The connection was closed by the server."`, string(c.next()["E"]))
 		c.requireEnd()
-		n.chat.requireEvent(t, "disconnected "+c.id+" <nil>")
+		n.chat.requireEvent(t, "disconnected "+c.id+" "+hubs.ErrAborted.Error())
 
 		// Clients before 2.4 do not know what E means. They give up after some refusals.
 		if transport != "longPolling" { // whose next poll was told
@@ -237,7 +237,7 @@ func TestHubMethodsCanEndTheirCaller(t *testing.T) {
 	c.connect()
 	require.JSONEq(t, `{"I":"1"}`, c.call(`{"H":"chat","M":"Bye","I":1}`))
 	require.NotEmpty(t, c.next()["E"])
-	n.chat.requireEvent(t, "disconnected "+c.id+" <nil>")
+	n.chat.requireEvent(t, "disconnected "+c.id+" "+hubs.ErrAborted.Error())
 }
 
 // TestKeepAlive: every transport shows that it lives, and a cursor that has moved

@@ -1,6 +1,7 @@
 package classic_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -109,6 +110,47 @@ func TestStreamsEndWithTheAuthentication(t *testing.T) {
 			c.requireEnd()
 		}
 	})
+}
+
+// TestExpiredClientsThatDoNotComeBack: that is what OnDisconnected is told.
+func TestExpiredClientsThatDoNotComeBack(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"webSockets", "serverSentEvents"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			expires := hubs.WithExpiration(func(*http.Request) time.Time { return time.Now() })
+			n := newNodeOf(t, []hubs.Option{expires}, short())
+			c := newClient(t, n, "transport="+transport)
+			c.begin()
+			c.start()
+			n.chat.requireEvent(t, "connected "+c.id)
+			c.requireEnd()
+			n.chat.requireEvent(t, "disconnected "+c.id+" "+hubs.ErrExpired.Error())
+			await.Equal(t, 1, func() uint64 { return n.endpoint.Stats().Ended["expired"] }, "the number of connections that have expired")
+		})
+	}
+}
+
+// TestCallsAreToldWhyTheyEnd: the client has stopped, or the application has ended it.
+func TestCallsAreToldWhyTheyEnd(t *testing.T) {
+	t.Parallel()
+	for _, how := range ends {
+		t.Run(how.name, func(t *testing.T) {
+			t.Parallel()
+			n := newNode(t, nil)
+			c := newClient(t, n, "user=ann&transport=webSockets")
+			c.connect()
+			c.send(`{"H":"chat","M":"Cause","A":[],"I":1}`)
+			n.chat.requireEvent(t, "waiting")
+			how.end(t, c, n)
+			cause := context.Canceled
+			if how.told {
+				cause = hubs.ErrAborted
+			}
+			n.chat.requireEvent(t, "ended by "+cause.Error())
+			n.chat.requireEvent(t, "disconnected "+c.id+" "+how.cause())
+		})
+	}
 }
 
 // TestIdleClientsCostOneGoroutine, that of their request or of their socket's

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/interop/await"
 )
 
@@ -76,7 +77,7 @@ func TestAbortWhileThePollWaits(t *testing.T) {
 	r := c.next()
 	require.Equal(t, `"The connection was closed by the server."`, string(r["E"]), "%s", r)
 	c.requireEnd()
-	n.chat.requireEvent(t, "disconnected "+c.id+" <nil>")
+	n.chat.requireEvent(t, "disconnected "+c.id+" "+hubs.ErrAborted.Error())
 }
 
 func cursorOf(t *testing.T, body string) string {

@@ -24,9 +24,10 @@ type RawHandler struct {
 	Received func(c *RawConn, data string) error
 	// Reconnected runs when a client has come back.
 	Reconnected func(c *RawConn) error
-	// Disconnected runs when a client is gone: of its own or the application's
-	// wish (nil), or because it did not come back in time
-	// ([hubs.ErrClientTimeout]).
+	// Disconnected runs when a client is gone: of its own wish (nil), of the
+	// application's ([hubs.ErrAborted]), or because it did not come back in
+	// time ([hubs.ErrClientTimeout], or [hubs.ErrExpired] if it had to
+	// authenticate anew).
 	Disconnected func(c *RawConn, cause error)
 }
 

@@ -21,8 +21,8 @@ type Stats struct {
 	// is one.
 	Opened map[string]uint64
 	// Ended counts the connections that ended here, by reason: "stopped" by the
-	// client, "aborted" by the application, "timeout", "refused" by OnConnected
-	// or never started, "moved" to another node, "app_shutdown".
+	// client, "aborted" by the application, "timeout", "expired", "refused" by
+	// OnConnected or never started, "moved" to another node, "app_shutdown".
 	Ended map[string]uint64
 }
 
@@ -78,6 +78,8 @@ func reason(cause error) string {
 		return "stopped"
 	case errors.Is(cause, hubs.ErrClientTimeout):
 		return "timeout"
+	case errors.Is(cause, hubs.ErrExpired):
+		return "expired"
 	case errors.Is(cause, errLeft):
 		return "moved"
 	case errors.Is(cause, errShutdown):
