@@ -102,7 +102,7 @@ func (r *relaxer) members(members []member) {
 }
 
 // memberType returns the type of the member that encoding/json chooses for a name; nil
-// if there is none, or if it has the option string.
+// if there is none.
 func memberType(members []member, name string) reflect.Type {
 	var chosen *member
 	if i := slices.IndexFunc(members, func(m member) bool { return m.name == name }); i >= 0 {
@@ -110,7 +110,7 @@ func memberType(members []member, name string) reflect.Type {
 	} else {
 		chosen = named(members, name)
 	}
-	if chosen == nil || chosen.quoted {
+	if chosen == nil {
 		return nil
 	}
 	return chosen.t

@@ -204,6 +204,9 @@ func TestMessagePackStructsAsArrays(t *testing.T) {
 		require.NoError(t, p.Unmarshal(unhex(t, tt.wire), &got), tt.wire)
 		require.Equal(t, tt.want, got, tt.wire)
 	}
+	var list []arrayed // what is skipped is skipped as a whole
+	require.NoError(t, p.Unmarshal(unhex(t, "92 98 a1 61 c0 03 07 05 06 81 a1 78 90 c3 91 a1 62"), &list))
+	require.Equal(t, []arrayed{{A: "a", C: 3, D: 7, ArrayedMore: &ArrayedMore{5, 6}}, {A: "b"}}, list)
 	for _, wire := range []string{"91 07", "a1 61", "92 a1 61 a1 62", "07"} {
 		require.Error(t, p.Unmarshal(unhex(t, wire), new(arrayed)), wire)
 	}

@@ -98,6 +98,33 @@ func TestOtherNumbersAreNotIntegers(t *testing.T) {
 	}
 }
 
+// length is an integer that is read as the length of its JSON.
+type length int
+
+func (l *length) UnmarshalJSON(value []byte) error {
+	*l = length(len(value))
+	return nil
+}
+
+// Types with methods of their own get what the client has sent, also beside a number
+// that is not taken as it is.
+func TestWholeNumbersOfOtherTypesStay(t *testing.T) {
+	t.Parallel()
+	var v struct {
+		Own  length
+		List []length
+		Int  int
+		Text json.Number
+		F    float64
+	}
+	require.NoError(t, protocol.NewJSON().Unmarshal([]byte(`{"Own":5.000,"List":[5.0],"Int":5.0,"Text":5.0,"F":5.0}`), &v))
+	require.Equal(t, length(5), v.Own)
+	require.Equal(t, []length{3}, v.List)
+	require.Equal(t, 5, v.Int)
+	require.Equal(t, json.Number("5.0"), v.Text)
+	require.InDelta(t, 5, v.F, 0)
+}
+
 // A number is an integer if and only if it is whole and in range, however it is written.
 func FuzzWholeNumber(f *testing.F) {
 	for _, number := range []string{"5.0", "-0.05e2", "1e-3", "9007199254740993.0", "1e400", "100e-2", "9223372036854775807"} {
