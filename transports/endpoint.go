@@ -13,6 +13,10 @@
 //	mux.Handle("/chat", endpoint)
 //	mux.Handle("/chat/", endpoint)
 //
+// WebSockets work over HTTP/1.1 and, where net/http offers them there, which takes the
+// environment variable GODEBUG=http2xconnect=1, over HTTP/2. A WebSocket over HTTP/2
+// costs a goroutine and buffers more.
+//
 // # Differences from ASP.NET Core
 //
 //   - WebSockets of pages of other origins are refused unless [WithAllowedOrigins]
@@ -141,6 +145,12 @@ func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
 		e.serveSend(w, r)
 	case http.MethodDelete:
 		e.serveDelete(w, r)
+	case http.MethodConnect:
+		if isWebSocketConnect(r) {
+			e.serveWebSocket(w, r)
+			return
+		}
+		fallthrough
 	default:
 		e.refuse(w, r, http.StatusMethodNotAllowed, "", errMethod)
 	}

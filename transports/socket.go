@@ -47,10 +47,14 @@ const longestHeader = 14
 type hijacker struct {
 	http.ResponseWriter
 	socket *socket
-	err    error // why it did not have it; the library passes on the text alone
+	tunnel *tunnel // over HTTP/2; nil: the connection is hijacked
+	err    error   // why it did not have it; the library passes on the text alone
 }
 
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if h.tunnel != nil {
+		return h.tunnel.hijack(h.socket)
+	}
 	conn, rw, err := http.NewResponseController(h.ResponseWriter).Hijack()
 	if err != nil {
 		h.err = err

@@ -79,7 +79,14 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusForbidden, "")
 		return
 	}
-	if r.ContentLength != 0 { // its body would be taken for frames
+	upgrade, tunnel := r, (*tunnel)(nil)
+	if r.Method == http.MethodConnect {
+		if !canFlush(w) {
+			e.refuseUnfit(w, r, WebSockets, http.ErrNotSupported)
+			return
+		}
+		upgrade, tunnel = asUpgrade(r), newTunnel(w, r)
+	} else if r.ContentLength != 0 { // its body would be taken for frames
 		e.refuse(w, r, http.StatusBadRequest, "", errBody)
 		return
 	}
@@ -109,15 +116,21 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	var header http.Header
 	if name := e.opts.subProtocol(websocket.Subprotocols(r)); name != "" {
 		header = http.Header{"Sec-Websocket-Protocol": {name}}
+		if tunnel != nil {
+			w.Header()["Sec-Websocket-Protocol"] = []string{name}
+		}
 	}
-	h := &hijacker{ResponseWriter: w, socket: &t.conn}
-	ws, err := e.webSockets.upgrader.Upgrade(h, r, header)
+	h := &hijacker{ResponseWriter: w, socket: &t.conn, tunnel: tunnel}
+	ws, err := e.webSockets.upgrader.Upgrade(h, upgrade, header)
 	if err != nil { // it is refused, or the client is gone
 		t.leave(err)
 		return
 	}
 	// A goroutine of its own lets go of all that net/http keeps for a request.
 	go t.serve(ws)
+	if tunnel != nil {
+		tunnel.wait()
+	}
 }
 
 // refuseUpgrade answers a request that the WebSocket library does not upgrade.
