@@ -27,14 +27,15 @@ var (
 // Changes that happen at the same time may be told in another order than they
 // happened: the ids and revisions in them say which came first.
 type ChatHub struct {
-	rooms  *Rooms
-	node   string // the name of this process among those of a farm; empty without one
-	logger *slog.Logger
+	rooms    *Rooms
+	visitors *visitors
+	node     string // the name of this process among those of a farm; empty without one
+	logger   *slog.Logger
 }
 
 // OnConnected tells a client which rooms there are.
 func (h *ChatHub) OnConnected(c *hubs.Context) error {
-	err := h.welcome(c, c.Hub(), c.ConnectionID())
+	err := h.welcome(c, c.Hub(), c.ConnectionID(), h.visitors.of(c.Request()))
 	if err != nil {
 		_, undone := h.rooms.Depart(c, c.ConnectionID()) // there will be no OnDisconnected
 		err = errors.Join(err, undone)
@@ -42,8 +43,8 @@ func (h *ChatHub) OnConnected(c *hubs.Context) error {
 	return err
 }
 
-func (h *ChatHub) welcome(ctx context.Context, hub *hubs.Hub, connection string) error {
-	w, err := h.rooms.Arrive(ctx, connection)
+func (h *ChatHub) welcome(ctx context.Context, hub *hubs.Hub, connection, visitor string) error {
+	w, err := h.rooms.Arrive(ctx, connection, visitor)
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (h *ChatHub) welcome(ctx context.Context, hub *hubs.Hub, connection string)
 // OnReconnected tells a classic client, which may have come from another process,
 // what it would be told if it were new: it may be that it was taken for gone.
 func (h *ChatHub) OnReconnected(c *hubs.Context) error {
-	return h.welcome(c, c.Hub(), c.ConnectionID())
+	return h.welcome(c, c.Hub(), c.ConnectionID(), h.visitors.of(c.Request()))
 }
 
 // OnDisconnected takes a client out of its rooms.

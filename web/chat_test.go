@@ -31,7 +31,9 @@ func TestWelcome(t *testing.T) {
 	ann.Receive("welcome", &w)
 	require.NotEmpty(t, w.You.ID)
 	require.NotEqual(t, ann.ID(), w.You.ID)
-	require.Equal(t, defaultLimits(), w.Limits)
+	want := defaultLimits()
+	want.ConnectionsPerVisitor, want.RoomsPerVisitor = 0, 0 // which are none of the page's business
+	require.Equal(t, want, w.Limits)
 	require.Equal(t, []RoomInfo{{"lobby", 0}}, w.Rooms.Rooms)
 }
 
@@ -128,7 +130,8 @@ func TestWhoVanishesLeaves(t *testing.T) {
 func serveChat(t *testing.T) *hubtest.Server {
 	t.Helper()
 	logger := slog.New(slog.DiscardHandler)
-	hub, err := hubs.New(&ChatHub{rooms: newRooms(defaultLimits(), &memory{}, "lobby"), logger: logger}, hubs.WithLogger(logger))
+	chat := &ChatHub{rooms: newRooms(defaultLimits(), &memory{}, "lobby"), visitors: newVisitors(true), logger: logger}
+	hub, err := hubs.New(chat, hubs.WithLogger(logger), hubs.WithFilters(chat.visitors.filter()))
 	require.NoError(t, err)
 	return hubtest.NewServer(t, hub)
 }

@@ -18,6 +18,10 @@ type Limits struct {
 	RoomsPerPerson int `json:"roomsPerPerson"` // at once
 	PeoplePerRoom  int `json:"peoplePerRoom"`  // at once
 	History        int `json:"history"`        // lines kept of each room
+
+	// Of all connections of a visitor together.
+	ConnectionsPerVisitor int `json:"-"` // at once
+	RoomsPerVisitor       int `json:"-"` // that they have made and that are still there
 }
 
 func defaultLimits() Limits {
@@ -29,6 +33,9 @@ func defaultLimits() Limits {
 		RoomsPerPerson: 10,
 		PeoplePerRoom:  200,
 		History:        100,
+
+		ConnectionsPerVisitor: 40,
+		RoomsPerVisitor:       10,
 	}
 }
 

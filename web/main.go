@@ -7,6 +7,9 @@
 // can take part at /chat. Clients of ASP.NET SignalR 2.x take part at /signalr, as
 // the page /classic.html does.
 //
+// It bounds what one visitor, which is everybody with one address, can take up: with a
+// reverse proxy before it, give -behind-proxy.
+//
 // Several processes are one chat if they have the same Redis, as farm.sh shows:
 //
 //	go run ./web -addr :9090 -redis localhost:6379
@@ -71,6 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	addr := flags.String("addr", defaultAddr, "`address` to listen on; without a host, all interfaces; port 0 is any free port")
 	dir := flags.String("dir", "", "`folder` with package.json and node_modules (default ./web or .)")
 	redisAddr := flags.String("redis", "", "`address` of the Redis by which several processes are one chat (default none)")
+	proxy := flags.Bool("behind-proxy", false, "take the addresses of visitors from the last X-Forwarded-For, which a reverse proxy has set")
 	name := flags.String("name", "", "`name` that the page shows for this process, with -redis (default the port)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -89,8 +93,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(stderr, nil))
-	chat := &ChatHub{logger: logger}
-	opts := []hubs.Option{hubs.WithLogger(logger), hubs.WithStatefulReconnect(), hubs.WithEndpoint(transports.WithDisconnectTimeout(outage))}
+	chat := &ChatHub{logger: logger, visitors: newVisitors(*proxy)}
+	opts := []hubs.Option{
+		hubs.WithLogger(logger),
+		hubs.WithFilters(chat.visitors.filter()),
+		hubs.WithStatefulReconnect(),
+		hubs.WithEndpoint(transports.WithDisconnectTimeout(outage)),
+	}
 	var classicOpts []classic.Option
 	var kept store = &memory{}
 	if *redisAddr != "" {

@@ -26,7 +26,7 @@ func TestRoomsInRedis(t *testing.T) {
 		r := []*Rooms{one, two}[p%2]
 		wait.Go(func() {
 			connection := fmt.Sprint(p)
-			_, err := r.Arrive(t.Context(), connection)
+			_, err := r.Arrive(t.Context(), connection, "")
 			if err == nil {
 				_, _, err = r.Join(t.Context(), connection, "P"+connection, "lobby")
 			}
@@ -64,7 +64,7 @@ func TestRedisThatIsNotThere(t *testing.T) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, free.Close())
-	_, err = roomsOn(t, free.Addr().String()).Arrive(t.Context(), "a")
+	_, err = roomsOn(t, free.Addr().String()).Arrive(t.Context(), "a", "")
 	require.Equal(t, errRedisAway, err)
 }
 
@@ -74,7 +74,7 @@ func TestRedisWithAnothersValue(t *testing.T) {
 	client := goredis.NewClient(&goredis.Options{Addr: addr})
 	defer client.Close()
 	require.NoError(t, client.Set(t.Context(), stateKey, "not JSON", 0).Err())
-	_, err := roomsOn(t, addr).Arrive(t.Context(), "a")
+	_, err := roomsOn(t, addr).Arrive(t.Context(), "a", "")
 	require.Equal(t, errRedisAway, err)
 	require.Equal(t, "not JSON", client.Get(t.Context(), stateKey).Val(), "it is left alone")
 }

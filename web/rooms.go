@@ -28,12 +28,18 @@ func newRooms(limits Limits, store store, starters ...string) *Rooms {
 	return &Rooms{limits: limits, starters: starters, now: time.Now, store: store}
 }
 
-// Arrive makes a connection known, if it is not yet. It has no name then and is
-// in no room.
-func (r *Rooms) Arrive(ctx context.Context, connection string) (Welcome, error) {
+// Arrive makes a connection of a visitor, empty if that is not known, known itself, if
+// it is not yet. It has no name then and is in no room.
+func (r *Rooms) Arrive(ctx context.Context, connection, visitor string) (Welcome, error) {
 	var w Welcome
 	_, err := r.change(ctx, func(s *step) error {
 		if _, known := s.Guests[connection]; !known {
+			if visitor != "" {
+				if s.connectionsOf(visitor) >= r.limits.ConnectionsPerVisitor {
+					return hubs.NewError("There are too many connections from your address.")
+				}
+				s.Visitors[connection] = visitor
+			}
 			s.Guests[connection] = newPerson()
 		}
 		w = Welcome{You: s.Guests[connection], Limits: r.limits, Rooms: s.list()}
@@ -59,6 +65,7 @@ func (r *Rooms) Depart(ctx context.Context, connection string) (Change, error) {
 			s.leave(connection, at)
 		}
 		delete(s.Guests, connection)
+		delete(s.Visitors, connection)
 		return nil
 	})
 }
@@ -89,6 +96,8 @@ func (r *Rooms) Join(ctx context.Context, connection, name, roomName string) (st
 			return hubs.Errorf("You are in %d rooms already. Leave one first.", len(in))
 		case at == nil && len(s.Rooms) >= r.limits.Rooms:
 			return hubs.Errorf("There are %d rooms already. Join one of them.", len(s.Rooms))
+		case at == nil && !s.mayMake(s.Visitors[connection]):
+			return hubs.NewError("There are too many rooms made from your address. Join one of them.")
 		case at != nil && len(at.Guests) >= r.limits.PeoplePerRoom:
 			return hubs.Errorf("The room %s is full.", roomName)
 		}

@@ -236,7 +236,7 @@ func TestRoomsAtOnce(t *testing.T) {
 	for p := range people {
 		wait.Go(func() {
 			connection := fmt.Sprint(p)
-			_, _ = r.Arrive(t.Context(), connection)
+			_, _ = r.Arrive(t.Context(), connection, "")
 			for round := range rounds {
 				changes := all[(p*rounds+round)*3:]
 				_, changes[0], _ = r.Join(t.Context(), connection, fmt.Sprintf("P%d", p), "lobby")
@@ -277,7 +277,7 @@ func TestRoomsAtOnce(t *testing.T) {
 
 func arrived(t *testing.T, r *Rooms, connection string) Welcome {
 	t.Helper()
-	w, err := r.Arrive(t.Context(), connection)
+	w, err := r.Arrive(t.Context(), connection, "")
 	require.NoError(t, err)
 	return w
 }

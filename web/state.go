@@ -15,12 +15,15 @@ type state struct {
 	Last   int64             `json:"last"`   // the last id or revision given
 	Guests map[string]Person `json:"guests"` // by connection id
 	Rooms  map[string]*room  `json:"rooms"`  // by name
+	// Visitors has whose connection it is, by its id, if that is known.
+	Visitors map[string]string `json:"visitors"`
 }
 
 type room struct {
 	Name   string   `json:"name"`
 	Guests []string `json:"guests"` // connection ids
 	Lines  []Line   `json:"lines"`
+	Maker  string   `json:"maker,omitempty"` // the visitor
 }
 
 // has reports whether a connection is in the room, which may be nil.
@@ -47,6 +50,9 @@ func (s *step) open() {
 	}
 	if s.Rooms == nil {
 		s.Rooms = map[string]*room{}
+	}
+	if s.Visitors == nil {
+		s.Visitors = map[string]string{}
 	}
 	for _, name := range s.rooms.starters {
 		if s.Rooms[name] == nil {
@@ -90,6 +96,27 @@ func (s *step) roomsOf(connection string) []*room {
 	return in
 }
 
+// connectionsOf returns how many connections a visitor has.
+func (s *step) connectionsOf(visitor string) (count int) {
+	for _, other := range s.Visitors {
+		if other == visitor {
+			count++
+		}
+	}
+	return count
+}
+
+// mayMake reports whether a visitor, if it is known, may make another room.
+func (s *step) mayMake(visitor string) bool {
+	made := 0
+	for _, at := range s.Rooms {
+		if at.Maker == visitor {
+			made++
+		}
+	}
+	return visitor == "" || made < s.rooms.limits.RoomsPerVisitor
+}
+
 func (s *step) rename(connection, name string) {
 	person := s.Guests[connection]
 	old := person.Name
@@ -107,7 +134,7 @@ func (s *step) rename(connection, name string) {
 func (s *step) enter(connection, roomName string) {
 	at := s.Rooms[roomName]
 	if at == nil {
-		at = &room{Name: roomName}
+		at = &room{Name: roomName, Maker: s.Visitors[connection]}
 		s.Rooms[roomName] = at
 	}
 	at.Guests = append(at.Guests, connection)

@@ -70,7 +70,7 @@ func (t *tidier) tidy(ctx context.Context) error {
 	}
 	for connection := range forgotten {
 		if t.forgotten[connection] {
-			errs = append(errs, t.chat.welcome(ctx, t.hub, connection))
+			errs = append(errs, t.chat.welcome(ctx, t.hub, connection, ""))
 		}
 	}
 	t.gone, t.forgotten = gone, forgotten
