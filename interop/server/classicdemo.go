@@ -125,7 +125,7 @@ func (*DemoHub) ComplexArray(_ *hubs.Context, _ []person) {}
 
 // PassingDynamicComplex returns a member of an argument of no certain type.
 func (*DemoHub) PassingDynamicComplex(_ *hubs.Context, p map[string]any) (int, error) {
-	age, ok := p["Age"].(float64)
+	age, ok := p["Age"].(int64)
 	if !ok {
 		return 0, errors.New("there is no Age")
 	}
