@@ -73,7 +73,7 @@ func endings() []ending {
 			all(hubs.ErrAborted), all("aborted")},
 		{"aborted from outside", nil,
 			func(t *testing.T, s *server, _ *line, id string) {
-				require.NoError(t, s.Clients().Client(id).Abort(t.Context()))
+				require.NoError(t, s.Clients().Client(id).Abort(t.Context(), nil), nil)
 			},
 			all(hubs.ErrAborted), all("aborted")},
 		{"expired", []hubs.Option{hubs.WithExpiration(func(*http.Request) time.Time { return time.Now().Add(time.Second) })},
@@ -116,7 +116,7 @@ func TestCausesByTransport(t *testing.T) {
 						next()
 						causes <- cause
 					}}),
-					hubs.HandleVoid0("abort", func(c *hubs.Context) error { c.Abort(); return nil }),
+					hubs.HandleVoid0("abort", func(c *hubs.Context) error { c.Abort(nil); return nil }),
 					hubs.HandleVoid0("wait", func(c *hubs.Context) error {
 						close(waiting)
 						<-c.Done()

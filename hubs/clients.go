@@ -137,14 +137,23 @@ func (t Target) Send(ctx context.Context, method string, args ...any) error {
 	})
 }
 
-// Abort ends the connections of the clients, after what has been sent to them so
-// far. They do not reconnect by themselves.
-func (t Target) Abort(ctx context.Context) error {
+// Abort ends the connections of the clients, on all nodes, after what has been sent to
+// them so far. They do not reconnect by themselves.
+//
+// cause, which may be nil, tells why. The text of an *[Error] reaches the client: the
+// official JavaScript client passes it to onclose, behind "Server returned an error on
+// close: ". Of another error it gets a general text, unless the hub has
+// [WithDetailedErrors]. OnDisconnected and the contexts of calls are told an error that
+// wraps [ErrAborted] and cause; on another node, where only the text arrives, an *[Error]
+// or another error with the same text. Clients of package classic, and OnDisconnected for
+// them, are not told the cause: their protocol has no field for it.
+func (t Target) Abort(ctx context.Context, cause error) error {
 	if t.hub == nil {
 		return errNoTarget
 	}
+	cause = settled(cause)
 	return t.hub.farm.send(ctx, &t, func(topic scaleout.Topic) (*scaleout.Envelope, error) {
-		return &scaleout.Envelope{Kind: scaleout.Abort, Topic: topic, Excluded: t.except}, nil
+		return abortEnvelope(topic, t.except, cause), nil
 	})
 }
 

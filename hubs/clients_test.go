@@ -130,7 +130,7 @@ func TestSendErrors(t *testing.T) {
 	s := serve(t, nil)
 	ctx := context.Background()
 	require.Error(t, hubs.Target{}.Send(ctx, "m"))
-	require.Error(t, hubs.Target{}.Abort(ctx))
+	require.Error(t, hubs.Target{}.Abort(ctx, nil))
 	require.Error(t, s.Clients().All().Send(ctx, ""))
 	require.Error(t, s.Clients().All().Send(ctx, "m", func() {}), "also when nobody is there")
 }
@@ -155,7 +155,7 @@ func TestAbortOfAUserEndsAllItsConnections(t *testing.T) {
 	t.Parallel()
 	s := serve(t, callHub{}, hubs.WithUserID(userHeader))
 	ms := crowd(t, s, "ada", "bob", "ada")
-	require.NoError(t, s.Clients().User("ada").Abort(context.Background()))
+	require.NoError(t, s.Clients().User("ada").Abort(context.Background(), nil), nil)
 	ms[0].expect(`{"type":7}`)
 	ms[2].expect(`{"type":7}`)
 	require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, ms[1].call("Echo", `"x"`))

@@ -19,7 +19,8 @@ type connection interface {
 	values() *sync.Map
 	// lifetime is done when the connection ends.
 	lifetime() context.Context
-	abort()
+	// abort ends the connection by the application's wish; cause may be nil.
+	abort(cause error)
 	// sendBack sends a message to the connection itself.
 	sendBack(ctx context.Context, b *broadcast) error
 	// beforeQuestion is called before application code waits for the answer of

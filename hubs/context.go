@@ -84,8 +84,9 @@ func (c *Context) Clients() CallerClients {
 func (c *Context) Groups() Groups { return c.hub.Groups() }
 
 // Abort ends the connection after what has been sent to it so far. The client
-// does not reconnect by itself.
-func (c *Context) Abort() { c.conn.abort() }
+// does not reconnect by itself. cause, which may be nil, tells why; [Target.Abort] says
+// to whom.
+func (c *Context) Abort(cause error) { c.conn.abort(settled(cause)) }
 
 // Deadline reports that there is none.
 func (c *Context) Deadline() (time.Time, bool) { return time.Time{}, false }

@@ -50,7 +50,7 @@ func TestOnDisconnectedHasALiveContext(t *testing.T) {
 			l.send(`{"type":1,"target":"abort","arguments":[]}`)
 		},
 		"the application aborts": func(t *testing.T, s *server, _ *line, id string) {
-			require.NoError(t, s.Clients().Client(id).Abort(t.Context()))
+			require.NoError(t, s.Clients().Client(id).Abort(t.Context(), nil), nil)
 		},
 	}
 	for end, do := range ends {
@@ -67,7 +67,7 @@ func TestOnDisconnectedHasALiveContext(t *testing.T) {
 						ended <- c.Err()
 						contexts <- c
 					}}),
-					hubs.HandleVoid0("abort", func(c *hubs.Context) error { c.Abort(); return nil }))
+					hubs.HandleVoid0("abort", func(c *hubs.Context) error { c.Abort(nil); return nil }))
 				other := s.connect()
 				await.Receive(t, ids, "the id of the other client")
 				l := s.dialLine(kind)

@@ -160,7 +160,8 @@ func (f *farm) deliver(e *scaleout.Envelope) {
 			}
 		})
 	case scaleout.Abort:
-		f.hub.registry.each(e.Topic, e.Excluded, func(s *session) { go s.abort() })
+		reason := abortReason(e)
+		f.hub.registry.each(e.Topic, e.Excluded, func(s *session) { go s.abort(reason) })
 	case scaleout.AddToGroup, scaleout.RemoveFromGroup:
 		f.reply(e, &scaleout.Envelope{Outcome: f.changeGroupHere(e)})
 	case scaleout.Presence:
@@ -186,6 +187,41 @@ func (f *farm) deliver(e *scaleout.Envelope) {
 		f.mu.Unlock()
 	}
 }
+
+// abortEnvelope returns the envelope that ends connections for a reason, which may be
+// nil.
+func abortEnvelope(topic scaleout.Topic, except []string, reason error) *scaleout.Envelope {
+	e := &scaleout.Envelope{Kind: scaleout.Abort, Topic: topic, Excluded: except}
+	if reason != nil {
+		e.Error, e.Outcome, e.Local = reason.Error(), abortInternal, reason
+		if hubError := (*Error)(nil); errors.As(reason, &hubError) && hubError != nil {
+			e.Error, e.Outcome = hubError.text, abortForClient
+		}
+	}
+	return e
+}
+
+// abortReason returns why an envelope ends connections: the error itself, if it comes
+// from this process.
+func abortReason(e *scaleout.Envelope) error {
+	if reason, ok := e.Local.(error); ok {
+		return reason
+	}
+	switch e.Outcome {
+	case abortForClient:
+		return NewError(e.Error)
+	case abortInternal:
+		return errors.New(e.Error)
+	default:
+		return nil
+	}
+}
+
+// Outcomes of an Abort: for whom the text of its reason is.
+const (
+	abortForClient uint8 = iota + 1
+	abortInternal
+)
 
 // eachID calls do for every connection here that an envelope is about, guests
 // included.

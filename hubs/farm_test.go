@@ -114,10 +114,10 @@ func TestAbortOverNodes(t *testing.T) {
 	t.Parallel()
 	nodes := serveFarm(t, 2)
 	ms := append(crowd(t, nodes[0], "ada", "bob"), crowd(t, nodes[1], "ada")...)
-	require.NoError(t, nodes[0].Clients().User("ada").Abort(context.Background()))
+	require.NoError(t, nodes[0].Clients().User("ada").Abort(context.Background(), nil), nil)
 	ms[0].expect(`{"type":7}`)
 	ms[2].expect(`{"type":7}`)
-	require.NoError(t, nodes[1].Clients().Client(ms[1].id).Abort(context.Background()))
+	require.NoError(t, nodes[1].Clients().Client(ms[1].id).Abort(context.Background(), nil), nil)
 	ms[1].expect(`{"type":7}`)
 }
 

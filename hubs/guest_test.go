@@ -192,7 +192,7 @@ func TestGuestsCountAndAreEnded(t *testing.T) {
 	require.Equal(t, []string{p.ConnectionID}, ids)
 
 	require.NoError(t, w.hubs[1].Clients().All().Send(ctx, "say", "bye"))
-	require.NoError(t, w.hubs[1].Clients().Client(p.ConnectionID).Abort(ctx))
+	require.NoError(t, w.hubs[1].Clients().Client(p.ConnectionID).Abort(ctx, nil), nil)
 	texts, last := v.take()
 	require.Equal(t, []string{said("bye")}, texts)
 	require.True(t, last.Aborted)

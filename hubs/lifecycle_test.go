@@ -347,7 +347,7 @@ func TestCausesOfDisconnection(t *testing.T) {
 		}, abortedEntry},
 		{"kicked by id", func(t *testing.T, s *server, c *client) {
 			require.NoError(t, s.Clients().All().Send(context.Background(), "last"))
-			require.NoError(t, s.Clients().All().Abort(context.Background()))
+			require.NoError(t, s.Clients().All().Abort(context.Background(), nil), nil)
 			c.expect(`{"type":1,"target":"last","arguments":[]}`, `{"type":7}`)
 			c.expectClosed(websocket.CloseNormalClosure)
 		}, abortedEntry},
@@ -361,7 +361,7 @@ func TestCausesOfDisconnection(t *testing.T) {
 			t.Parallel()
 			d := newDiary()
 			s := serve(t, nil, append(d.options(), hubs.HandleVoid0("abort", func(c *hubs.Context) error {
-				c.Abort()
+				c.Abort(nil)
 				return nil
 			}))...)
 			c := s.connect()

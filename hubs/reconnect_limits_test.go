@@ -338,7 +338,7 @@ func TestMemoryOfClientsThatNeverAcknowledge(t *testing.T) {
 				require.InDelta(t, 1, float64(memory()-before)/(clients*limit), tt.share-1)
 				require.Empty(t, w.diary)
 				for _, c := range all {
-					require.NoError(t, w.Clients().Client(c.id()).Abort(context.Background()))
+					require.NoError(t, w.Clients().Client(c.id()).Abort(context.Background(), nil), nil)
 				}
 				synctest.Wait()
 				require.Less(t, float64(memory()-before)/(clients*limit), 0.1, "nothing is kept for those who are gone")

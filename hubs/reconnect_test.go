@@ -402,9 +402,13 @@ func TestTheEndIsFinal(t *testing.T) {
 		{name: "Context.Abort", said: `{"type":7}`, cause: hubs.ErrAborted.Error(),
 			end: func(_ *testing.T, _ *world, c *traveller) { c.send(`{"type":1,"target":"Leave","arguments":[]}`) }},
 		{name: "kicked", said: `{"type":7}`, cause: hubs.ErrAborted.Error(),
-			end: func(_ *testing.T, w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
+			end: func(_ *testing.T, w *world, c *traveller) {
+				_ = w.Clients().Client(c.id()).Abort(context.Background(), nil)
+			}},
 		{name: "kicked during an outage", cause: hubs.ErrAborted.Error(), outage: true,
-			end: func(_ *testing.T, w *world, c *traveller) { _ = w.Clients().Client(c.id()).Abort(context.Background()) }},
+			end: func(_ *testing.T, w *world, c *traveller) {
+				_ = w.Clients().Client(c.id()).Abort(context.Background(), nil)
+			}},
 		{name: "client Close", said: `{"type":7}`, cause: "<nil>",
 			end: func(_ *testing.T, _ *world, c *traveller) { c.send(`{"type":7}`) }},
 		{name: "protocol error", cause: "Error reading JSON.",
@@ -572,7 +576,7 @@ func TestChangesOfTheWebSocketAreLogged(t *testing.T) {
 		c.open()
 		c.expect(sequence(1))
 		require.Contains(t, log.String(), `msg="WebSocket replaced" hub=travelHub connection=`+c.id())
-		require.NoError(t, w.Clients().Client(c.id()).Abort(context.Background()))
+		require.NoError(t, w.Clients().Client(c.id()).Abort(context.Background(), nil), nil)
 		w.diary.expect(t, abortedEntry)
 		c.drop()
 		synctest.Wait()

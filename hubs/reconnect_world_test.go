@@ -321,7 +321,7 @@ func (*travelHub) Get(c *hubs.Context) any {
 	return text
 }
 
-func (*travelHub) Leave(c *hubs.Context) { c.Abort() }
+func (*travelHub) Leave(c *hubs.Context) { c.Abort(nil) }
 
 // seconds is how long something takes in a bubble.
 func seconds(f func()) float64 {

@@ -170,8 +170,23 @@ func (s *session) Close(ended error) {
 	s.ended.Wait()
 }
 
-// abort ends the session by the application's wish.
-func (s *session) abort() { s.end(&protocol.Close{}, ErrAborted) }
+// abort ends the session by the application's wish, for a reason that may be nil.
+func (s *session) abort(reason error) {
+	if reason == nil {
+		s.end(&protocol.Close{}, ErrAborted)
+		return
+	}
+	s.end(&protocol.Close{Error: s.abortText(reason)}, &endError{ErrAborted, reason})
+}
+
+// abortText returns what a client is told of the reason: as it is, if it is meant for
+// clients.
+func (s *session) abortText(reason error) string {
+	if hubError := (*Error)(nil); errors.As(reason, &hubError) && hubError != nil {
+		return hubError.text
+	}
+	return textClosed + detail(reason, s.hub.config.detailedErrors)
+}
 
 // textClosed is what a client is told when its connection fails.
 const textClosed = "Connection closed with an error."

@@ -23,7 +23,7 @@ func (v visitor) request() *http.Request     { return v.peer.Request }
 func (v visitor) transport() transports.Kind { return v.peer.Transport }
 func (v visitor) values() *sync.Map          { return v.peer.Items }
 func (v visitor) lifetime() context.Context  { return v.peer.Context }
-func (v visitor) abort()                     { v.peer.Abort() }
+func (v visitor) abort(error)                { v.peer.Abort() }
 func (v visitor) beforeQuestion(*call) error { return nil }
 
 func (v visitor) sendBack(ctx context.Context, b *broadcast) error {

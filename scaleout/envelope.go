@@ -82,9 +82,10 @@ type Envelope struct {
 	// Request is the number by which ReplyTo knows the reply; 0: none wanted.
 	Request uint64
 	ReplyTo NodeID
-	// Error is the failure that a reply tells.
+	// Error is the failure that a reply tells, or the reason of an Abort.
 	Error string
-	// Outcome qualifies a reply; its values belong to the sender and receiver.
+	// Outcome qualifies a reply or the reason of an Abort; its values belong to
+	// the sender and receiver.
 	Outcome uint8
 	// Connections is the answer to Presence, or whose groups change.
 	Connections []string

@@ -83,7 +83,7 @@ func (*chat) Shout(c *hubs.Context, text string) error { return c.Clients().All(
 func (*chat) Echo(c *hubs.Context, text string) error {
 	return c.Clients().Caller().Send(c, "echo", text)
 }
-func (*chat) Bye(c *hubs.Context) { c.Abort() }
+func (*chat) Bye(c *hubs.Context) { c.Abort(nil) }
 func (h *chat) Block(c *hubs.Context) int {
 	h.events <- "blocked"
 	select {

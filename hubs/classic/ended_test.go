@@ -92,11 +92,11 @@ var ends = []end{
 	}, false},
 	{"aborted", func(t *testing.T, c *client, at *node) {
 		t.Helper()
-		require.NoError(t, at.hub.Clients().Client(c.id).Abort(t.Context()))
+		require.NoError(t, at.hub.Clients().Client(c.id).Abort(t.Context(), nil), nil)
 	}, true},
 	{"aborted as a user", func(t *testing.T, _ *client, at *node) {
 		t.Helper()
-		require.NoError(t, at.hub.Clients().User("ann").Abort(t.Context()))
+		require.NoError(t, at.hub.Clients().User("ann").Abort(t.Context(), nil), nil)
 	}, true},
 }
 
@@ -213,7 +213,7 @@ func TestMessagesBeforeTheAbort(t *testing.T) {
 			c.connect()
 			c.leave()
 			require.NoError(t, b.hub.Clients().Client(c.id).Send(t.Context(), "say", "bye"))
-			require.NoError(t, b.hub.Clients().Client(c.id).Abort(t.Context()))
+			require.NoError(t, b.hub.Clients().Client(c.id).Abort(t.Context(), nil), nil)
 			n := []*node{a, b}[place]
 			await.Until(t, func() bool { return classic.HasEnded(n.endpoint, c.id) }, "the node knows that the connection has ended")
 			_, body := c.other(n).ask("/poll", c.resume())

@@ -212,7 +212,7 @@ func TestAbortByTheApplication(t *testing.T) {
 		c := newClient(t, n, "transport="+transport)
 		c.connect()
 		require.NoError(t, n.hub.Clients().All().Send(t.Context(), "say", "bye"))
-		require.NoError(t, n.hub.Clients().Client(c.id).Abort(t.Context()))
+		require.NoError(t, n.hub.Clients().Client(c.id).Abort(t.Context(), nil), nil)
 		c.requireMessages(said("bye"))
 		require.Equal(t, `"The connection was closed by the server."`, string(c.next()["E"]))
 		c.requireEnd()

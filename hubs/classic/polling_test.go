@@ -73,7 +73,7 @@ func TestAbortWhileThePollWaits(t *testing.T) {
 	c := newClient(t, n, "transport=longPolling")
 	c.connect()
 	c.requireStream()
-	require.NoError(t, n.hub.Clients().Client(c.id).Abort(t.Context()))
+	require.NoError(t, n.hub.Clients().Client(c.id).Abort(t.Context(), nil), nil)
 	r := c.next()
 	require.Equal(t, `"The connection was closed by the server."`, string(r["E"]), "%s", r)
 	c.requireEnd()

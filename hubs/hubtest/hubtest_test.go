@@ -62,7 +62,7 @@ func (h *chat) Query(c *hubs.Context) string               { return c.Request().
 func (h *chat) Remote(c *hubs.Context) string              { return c.Request().RemoteAddr }
 func (h *chat) Add(_ *hubs.Context, a, b int) int          { return a + b }
 func (h *chat) Fail(*hubs.Context) error                   { return hubs.NewError("out of tea") }
-func (h *chat) Abort(c *hubs.Context)                      { c.Abort() }
+func (h *chat) Abort(c *hubs.Context)                      { c.Abort(nil) }
 func (h *chat) Wait(c *hubs.Context) error                 { <-c.Done(); return hubs.Errorf("%w", context.Cause(c)) }
 func (h *chat) Echo(_ *hubs.Context, v any) any            { return v }
 func (h *chat) EchoBytes(_ *hubs.Context, b []byte) []byte { return b }

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/go-signalr/signalr/hubs"
+import (
+	"errors"
+
+	"github.com/go-signalr/signalr/hubs"
+)
 
 // ExtraHub is not part of the contract. It has what users rely on beyond it and the contract's hubs cannot show.
 type ExtraHub struct{}
@@ -25,7 +29,16 @@ func (*ExtraHub) Fail(_ *hubs.Context, text string) error { return hubs.NewError
 func (*ExtraHub) Panic(*hubs.Context) { panic("asked for by a client") }
 
 // Abort ends the caller's connection from the server's side.
-func (*ExtraHub) Abort(c *hubs.Context) { c.Abort() }
+func (*ExtraHub) Abort(c *hubs.Context) { c.Abort(nil) }
+
+// AbortFor does so for a reason that is meant for the caller, or not.
+func (*ExtraHub) AbortFor(c *hubs.Context, reason string, forCaller bool) {
+	if forCaller {
+		c.Abort(hubs.NewError(reason))
+	} else {
+		c.Abort(errors.New(reason))
+	}
+}
 
 // Join adds the caller to a group.
 func (*ExtraHub) Join(c *hubs.Context, group string) error {

@@ -75,7 +75,7 @@ func (*FarmHub) Kick(c *hubs.Context, selector string, names []string) error {
 	if err != nil {
 		return err
 	}
-	return target.Abort(c)
+	return target.Abort(c, nil)
 }
 
 func choose(c *hubs.Context, selector string, names []string) (hubs.Target, error) {

@@ -60,6 +60,17 @@ export const connections = {
       },
     },
     {
+      title: "a connection that the server aborts for a reason closes with its text and does not reconnect",
+      async run(t) {
+        const connection = await t.connect("/extrahub", { reconnect: true });
+        const closed = closing(connection);
+        const back = reconnected(connection).then(() => ({ message: "reconnected" }));
+        connection.invoke("AbortFor", "you were kicked", true).catch(() => {});
+        const error = await Promise.race([closed, back]);
+        equal(error?.message, "Server returned an error on close: you were kicked", "the error of the close event");
+      },
+    },
+    {
       title: "an error in OnConnected closes the connection with type and text",
       async run(t) {
         // The handshake has succeeded by then: start may win, and the close event carries the error, or lose with it.
