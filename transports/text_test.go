@@ -72,9 +72,11 @@ func TestInvalidTextIsRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			read := make(chan string, 1)
+			read, late := make(chan string, 1), make(chan error, 1)
 			s := serve(t, transports.ConnectionHandler(func(c *transports.RawConn) error {
 				all, err := io.ReadAll(c)
+				_, lateErr := io.WriteString(c, "late") // behind the closing frame
+				late <- lateErr
 				read <- string(all)
 				return err
 			}))
@@ -82,6 +84,7 @@ func TestInvalidTextIsRefused(t *testing.T) {
 			c.sendPieces(websocket.TextMessage, "é")
 			c.sendPieces(websocket.TextMessage, pieces...)
 			c.expectClosed(websocket.CloseInvalidFramePayloadData)
+			require.ErrorIs(t, await.Receive(t, late, "a late write"), transports.ErrClosed)
 			got := await.Receive(t, read, "the end of the input")
 			require.True(t, strings.HasPrefix("é"+strings.Join(pieces, ""), got))
 			require.NotContains(t, got, "\xff", "what is not text reaches nobody")
