@@ -177,9 +177,11 @@ func (h *Hub) Clients() Clients { return Clients{h} }
 // Groups returns the groups of the hub.
 func (h *Hub) Groups() Groups { return Groups{h} }
 
-// Shutdown tells all clients to reconnect elsewhere, refuses new ones, waits until
-// all calls and OnDisconnected have returned and the connections are gone, and
-// leaves the bus. When ctx is done first, the connections left are aborted and
+// Shutdown refuses new clients and tells all others to reconnect elsewhere: at once, or
+// when their running calls and streams have ended, which have the time of
+// [WithShutdownGrace] for that. No other calls start: they are answered with an error.
+// Then it waits until all calls and OnDisconnected have returned and the connections are
+// gone, and leaves the bus. When ctx is done first, the connections left are aborted and
 // ctx's error is returned; the contexts of OnDisconnected are done then.
 //
 // Call it before [http.Server.Shutdown], which knows nothing of WebSockets and

@@ -46,6 +46,7 @@ type config struct {
 	maxStreams       int
 	inputBuffer      int
 	reconnectBuffer  int
+	shutdownGrace    time.Duration // 0: none
 	endpoint         []transports.Option
 	bus              scaleout.Bus // nil: one of the hub's own
 	filters          []Filter
@@ -69,6 +70,7 @@ func newConfig(opts []Option) (*config, error) {
 		maxStreams:       DefaultMaximumStreams,
 		inputBuffer:      DefaultInputBufferSize,
 		reconnectBuffer:  DefaultStatefulReconnectBufferSize,
+		shutdownGrace:    DefaultShutdownGrace,
 	}
 	var errs []error
 	for _, opt := range opts {

@@ -64,6 +64,7 @@ func (s *session) admitClient(err error) {
 		s.input.add(-c.cost)
 		s.admit(c, false)
 	}
+	s.noteReturn()
 }
 
 func (s *session) wasConnected() bool {
@@ -113,6 +114,9 @@ func (s *session) accept(c *call) *refusal {
 	defer s.mu.Unlock()
 	if s.phase == phaseEnding {
 		return nil
+	}
+	if s.draining {
+		return c.drained()
 	}
 	if !c.inline() {
 		if len(s.outside) >= s.hub.config.maxStreams {
@@ -165,10 +169,10 @@ func (s *session) admit(c *call, receiving bool) {
 		s.refuse(c.id, c.refused(), s.send)
 	case !c.inline():
 		s.running.Add(1)
-		go func() {
-			defer s.running.Done()
-			s.run(c, func() bool { return true })
-		}()
+		s.unslotted++
+		go s.runUnslotted(c)
+	case s.draining: // it has waited for OnConnected
+		s.refuse(c.id, c.drained(), s.send)
 	case s.slots > 0:
 		s.slots--
 		s.active = append(s.active, c)
@@ -182,6 +186,19 @@ func (s *session) admit(c *call, receiving bool) {
 	default:
 		s.wait(c)
 	}
+}
+
+// runUnslotted runs a call with streams, or answers one that has waited for OnConnected
+// until a shutdown.
+func (s *session) runUnslotted(c *call) {
+	defer s.running.Done()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.unslotted--
+		s.noteReturn()
+	}()
+	s.run(c, func() bool { return true })
 }
 
 // wait lets a call wait, which counts to the input buffer. The session is locked.
@@ -234,6 +251,7 @@ func (s *session) next(done *call) *call {
 			s.active = s.active[:len(s.active)-1]
 		}
 	}
+	s.noteReturn()
 	if done.slotGiven {
 		return nil
 	}

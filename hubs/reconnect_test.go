@@ -496,6 +496,7 @@ func TestShutdownDuringAnOutage(t *testing.T) {
 		c := w.arrive("")
 		c.send(invoke("1", "Wait", ``))
 		c.lose()
+		time.Sleep(heldUp) // the hub notices that
 		require.Zero(t, seconds(func() { shutDown(t, w.Hub) }))
 		w.diary.expect(t, shutdownEntry)
 		c.refused(http.StatusNotFound)

@@ -322,6 +322,7 @@ func counted(m protocol.Message) bool {
 func (s *session) Detached() {
 	s.relay.detach()
 	s.away.Store(true)
+	s.giveUpDraining()
 }
 
 // Resumed implements [transports.Resumer]. What was received of a message when

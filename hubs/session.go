@@ -58,7 +58,10 @@ type session struct {
 	outside     map[*call]struct{} // calls with streams, which need no slot
 	streams     map[string]*call   // those with a stream to the client, by invocation id
 	uploads     map[string]*upload // the streams from the client that have not ended
+	unslotted   int                // calls of outside that run
 	didConnect  bool               // OnConnected has succeeded
+	draining    bool               // no call starts any more
+	drained     chan struct{}      // closed when none runs any more; nil: nobody waits
 
 	ended sync.WaitGroup // until end is done
 
@@ -218,6 +221,7 @@ func (s *session) end(closing *protocol.Close, cause error) {
 func (s *session) endLocked(cause error) {
 	s.phase = phaseEnding
 	s.ending.Store(true)
+	s.noteReturn()
 	s.conn.Ending(cause)
 	if s.relay != nil {
 		s.conn.AllowResume(false)

@@ -384,11 +384,26 @@ func (c *Connection) close(cause error) {
 	}
 }
 
+// Drainer is a [Receiver] that [Endpoint.Shutdown] asks before it ends the connection.
+type Drainer interface {
+	Receiver
+	// Drain returns when the connection may end. It is called once, by a
+	// goroutine of its own, and must return soon after Close was called: the
+	// connection may end meanwhile.
+	Drain()
+}
+
 // shutDown ends the connection because its endpoint shuts down. The application
 // says good-bye first: by the transport, or by the next poll.
 func (c *Connection) shutDown() {
 	if c.Transport() == 0 {
 		c.dispose(ErrShutdown)
+	}
+	c.mu.Lock()
+	drainer, ok := c.receiver.(Drainer)
+	c.mu.Unlock()
+	if ok {
+		drainer.Drain()
 	}
 	c.close(ErrShutdown)
 }
