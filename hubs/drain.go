@@ -73,7 +73,9 @@ func (s *session) startDraining() <-chan struct{} {
 	if !s.runs() || s.away.Load() { // nobody is there to be told the results
 		return nil
 	}
-	s.drained = make(chan struct{})
+	if s.drained == nil { // else Shutdown was called before, and gave up
+		s.drained = make(chan struct{})
+	}
 	return s.drained
 }
 

@@ -180,3 +180,26 @@ func TestShutdownDuringOnConnected(t *testing.T) {
 		wait()
 	})
 }
+
+// Two shutdowns wait for the same calls, and both are let go.
+func TestTwoShutdowns(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := newHolding()
+		s := servePipes(t, h, hubs.WithShutdownGrace(time.Hour))
+		c := s.connect()
+		c.send(`{"type":1,"invocationId":"1","target":"Hold","arguments":[]}`)
+		synctest.Wait()
+		first := goShutDown(t, s.Hub)
+		synctest.Wait()
+		second := goShutDown(t, s.Hub)
+		synctest.Wait()
+		began := time.Now()
+		close(h.released)
+		c.expect(`{"type":3,"invocationId":"1","result":"done"}`, goAway)
+		c.expectClosed(websocket.CloseNormalClosure)
+		first()
+		second()
+		synctest.Wait()
+		require.Less(t, time.Since(began), time.Second)
+	}) // which fails if a goroutine still waits
+}

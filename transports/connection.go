@@ -387,8 +387,8 @@ func (c *Connection) close(cause error) {
 // Drainer is a [Receiver] that [Endpoint.Shutdown] asks before it ends the connection.
 type Drainer interface {
 	Receiver
-	// Drain returns when the connection may end. It is called once, by a
-	// goroutine of its own, and must return soon after Close was called: the
+	// Drain returns when the connection may end. Each Shutdown calls it by a
+	// goroutine of its own. It must return soon after Close was called: the
 	// connection may end meanwhile.
 	Drain()
 }
