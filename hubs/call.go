@@ -116,8 +116,12 @@ func (s *session) run(c *call, last func() bool) {
 
 // conclude ends a call that has run, and sends its answer.
 func (s *session) conclude(c *call, result any, streamed bool, err error, last func() bool) {
+	level := slog.LevelWarn
+	if err != nil && c.Err() != nil {
+		level = slog.LevelDebug // the client has left, or canceled the call
+	}
 	if failure := c.finish(); failure != nil {
-		err = failure
+		err, level = failure, slog.LevelDebug // the client's stream
 	}
 	s.release(c) // before the answer: the client may use the same ids again then
 	var frame []byte
@@ -126,7 +130,7 @@ func (s *session) conclude(c *call, result any, streamed bool, err error, last f
 	}
 	switch {
 	case err != nil:
-		s.logFailure(c.method.name, err)
+		s.logFailureAt(level, c.method.name, err)
 		s.refuse(c.id, c.refusal(streamed, err), s.answer)
 	case c.id == "":
 	case last():
@@ -248,14 +252,19 @@ func (s *session) refuse(id string, r *refusal, send func([]byte)) {
 	send(frame)
 }
 
-// logFailure logs an error of the application's. Errors meant for the client are
-// part of normal work; a panic has been logged where it was caught.
+// logFailure logs an error of the application's.
 func (s *session) logFailure(method string, err error) {
+	s.logFailureAt(slog.LevelWarn, method, err)
+}
+
+// logFailureAt logs an error of the application's at a level, or at Debug what clients
+// can bring about as often as they like: errors meant for the client are part of normal
+// work, and so are refusals. A panic has been logged where it was caught.
+func (s *session) logFailureAt(level slog.Level, method string, err error) {
 	if _, panicked := err.(*panicError); panicked {
 		return
 	}
-	level := slog.LevelWarn
-	if isForClient(err) {
+	if isForClient(err) || errors.Is(err, errUnauthorized) {
 		level = slog.LevelDebug
 	}
 	s.hub.logger.Log(s.ctx, level, "a hub method failed", "connection", s.conn.ID(), "method", method, "error", err)

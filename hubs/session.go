@@ -166,7 +166,7 @@ func (s *session) Close(ended error) {
 		s.end(nil, errTruncated)
 	default:
 		if errors.Is(cause, ErrSlowClient) && !s.isEnding() {
-			s.hub.logger.Warn("client is too slow and was disconnected", "connection", s.conn.ID(), "reason", cause)
+			s.hub.logger.Debug("client is too slow and was disconnected", "connection", s.conn.ID(), "reason", cause)
 		}
 		s.end(nil, cause)
 	}

@@ -120,7 +120,7 @@ func (e *Endpoint) runSocket(q *request, s *stream, t *socket, c *connection, kn
 	c.greeted(q, s)
 	err := t.read(func(data []byte) { c.receive(q, s, data) })
 	if errors.Is(err, websocket.ErrReadLimit) {
-		e.logger.Warn("a client's message is too long", "connection", c.id, "limit", e.opts.maxMessageSize)
+		e.logger.Debug("a client's message is too long", "connection", c.id, "limit", e.opts.maxMessageSize)
 	} else {
 		e.logger.Debug("socket closed", "connection", c.id, "error", err)
 	}
