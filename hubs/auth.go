@@ -10,10 +10,11 @@ import (
 // BearerToken returns the bearer token of a request; see [transports.BearerToken].
 func BearerToken(r *http.Request) string { return transports.BearerToken(r) }
 
-// WithUserID sets how a connection's user is found: from the transport's first
-// request. An empty id means that the connection belongs to no user, which is the
-// default for all. Later requests for the connection by another user are refused
-// with status 403.
+// WithUserID sets how a connection's user is found: from the negotiation and from the
+// transport's requests, which must agree: those of another user are refused with status
+// 403. An empty id means that it belongs to no user, which is the default for all. A
+// connection that was negotiated without a user gets that of the transport's first
+// request, for applications that know their users only then.
 func WithUserID(userID func(*http.Request) string) Option {
 	return WithEndpoint(transports.WithIdentity(userID))
 }

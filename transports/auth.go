@@ -34,11 +34,16 @@ func WithAuthorization(check func(*http.Request) error) Option {
 	return func(o *options) error { return function("the authorization", check, &o.authorize) }
 }
 
-// WithIdentity says who makes a request. The transport's first request binds a
-// connection to its identity; later ones of another identity are refused with
+// WithIdentity says who makes a request; empty means that it is not known. Who
+// negotiates a connection owns it: later requests of another identity are refused with
 // 403, so that a stolen connection token alone is of no use; all it can do is end a
 // long-polling connection by a DELETE without an identity, as clients whose users
 // have logged out do. The default knows nobody.
+//
+// A connection that was negotiated without an identity gets that of the transport's
+// first request. Applications whose users are only known then, since they have their
+// tokens for the transport alone, work that way; where users are known, negotiations
+// without one are for [WithAuthorization] to refuse.
 func WithIdentity(identity func(*http.Request) string) Option {
 	return func(o *options) error { return function("the identity", identity, &o.identity) }
 }
@@ -80,9 +85,9 @@ func (c *Connection) hasSecret() bool { return c.grant.Version > 0 }
 // identify answers a request for a connection of somebody else.
 func (e *Endpoint) identify(w http.ResponseWriter, r *http.Request, c *Connection) bool {
 	c.mu.Lock()
-	bound, identity := c.kind != 0, c.identity
+	isOwned, identity := c.kind != 0 || c.identity != "", c.identity
 	c.mu.Unlock()
-	if !bound {
+	if !isOwned {
 		return true
 	}
 	by := e.opts.identity(r)

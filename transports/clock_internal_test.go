@@ -64,7 +64,7 @@ func TestWallClockIsSet(t *testing.T) {
 				return err
 			}), WithSweepInterval(time.Hour))
 			require.NoError(t, err)
-			c, err := e.add(negotiate.Grant{ConnectionToken: "token"})
+			c, err := e.add(negotiate.Grant{ConnectionToken: "token"}, "")
 			require.NoError(t, err)
 			p := &poll{response: newResponse(httptest.NewRecorder()), superseded: make(chan struct{}), done: make(chan struct{})}
 			require.Equal(t, boundOK, c.bindPoll(p, httptest.NewRequest("GET", "/", nil)))

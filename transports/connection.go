@@ -64,7 +64,7 @@ type Connection struct {
 	finished  bool  // by the application: however the transport ends, it is not the cause
 	receiver  Receiver
 	request   *http.Request
-	identity  string // of the request
+	identity  string // of the negotiation, if it had one, and of the request
 	expires   int64  // Unix nanoseconds, of the wall clock as tokens are; 0: never
 
 	resumes bool // a WebSocket that is lost may be replaced (resume.go)
@@ -74,8 +74,6 @@ type Connection struct {
 
 	// For transports whose bytes come by POST.
 	input     chan struct{} // holds a token while a POST is under way
-	early     []byte        // came before the first transport request
-	opened    chan struct{} // closed when somebody waits no longer for that
 	pollWaits bool          // a poll waits for another to end
 }
 
@@ -88,10 +86,11 @@ type transport interface {
 	abort()
 }
 
-func newConnection(e *Endpoint, grant negotiate.Grant) *Connection {
+func newConnection(e *Endpoint, grant negotiate.Grant, identity string) *Connection {
 	return &Connection{
 		endpoint:  e,
 		grant:     grant,
+		identity:  identity,
 		logger:    e.opts.logger,
 		out:       outbox{buffer: e.opts.bufferSize, limit: e.opts.outboxLimit},
 		idleSince: time.Now(),
@@ -117,8 +116,7 @@ func (c *Connection) Request() *http.Request {
 	return c.request
 }
 
-// Identity returns who made the first request of the transport, as told by
-// [WithIdentity].
+// Identity returns whose connection it is, as told by [WithIdentity].
 func (c *Connection) Identity() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -334,7 +332,6 @@ func (c *Connection) bind(kind Kind, t transport, r *http.Request) bound {
 	c.expires = expires
 	if t, ok := t.(*webSocket); ok {
 		c.webSocket.Store(t)
-		c.early = nil // what came by POST was for another transport
 	}
 	c.request = r.WithContext(context.WithoutCancel(r.Context()))
 	c.endpoint.stats.started(kind)
@@ -347,25 +344,11 @@ func (c *Connection) open() Receiver {
 	c.mu.Lock()
 	c.receiver = receiver
 	cause, over := c.cause, c.cause != nil || c.disposed
-	early := len(c.early) > 0
-	c.stopWaiting()
 	c.mu.Unlock()
 	if over { // the connection ended meanwhile
 		c.close(cause)
 	}
-	if early {
-		go c.deliverEarly()
-	}
 	return receiver
-}
-
-// stopWaiting lets those go on who wait for the connection to be opened. c is
-// locked.
-func (c *Connection) stopWaiting() {
-	if c.opened != nil {
-		close(c.opened)
-		c.opened = nil
-	}
 }
 
 // close tells the application once that the connection has ended and waits
@@ -460,7 +443,6 @@ func (c *Connection) remove() {
 	lost := c.kind == WebSockets && c.transport == nil
 	c.transport = nil
 	c.webSocket.Store(nil)
-	c.stopWaiting()
 	kind, cause := c.kind, c.cause
 	c.mu.Unlock()
 	c.out.kill()

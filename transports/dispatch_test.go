@@ -36,6 +36,7 @@ func TestKeysOfTheQuery(t *testing.T) {
 	a := newApp(t)
 	s := serve(t, a)
 	id := s.negotiateAs("?a=%zz&NEGOTIATEVERSION=1&_=1700000000000").ConnectionToken
+	s.expect("GET", id, "", http.StatusOK, "")
 	for _, query := range []string{"?ID=", "?_=1700000000000&Id=", "?room=a%20b&access_token=t&iD=", "?identity=x&&id="} {
 		address := *s.site
 		address.url += query + id

@@ -19,8 +19,9 @@
 //
 // # Differences from ASP.NET Core
 //
-//   - WebSockets of pages of other origins are refused unless [WithAllowedOrigins]
-//     lists them.
+//   - Requests of pages of other origins are refused unless [WithAllowedOrigins]
+//     lists them, whatever the transport, but for negotiations, which CORS keeps from
+//     them.
 //   - A long poll waits 55 s, not 90 s, so that proxies do not end it first, and one
 //     whose place another poll takes gets an empty 200, not 204, which would end a
 //     client whose poll a proxy has repeated.
@@ -97,8 +98,8 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 		Refused: func(r *http.Request, status int, reason error) {
 			e.logRefusal(slog.LevelDebug, r, status, reason)
 		},
-		Register: func(_ *http.Request, grant negotiate.Grant) error {
-			_, err := e.add(grant)
+		Register: func(r *http.Request, grant negotiate.Grant) error {
+			_, err := e.add(grant, o.identity(r))
 			return err
 		},
 	}
@@ -117,6 +118,12 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // dispatch hands a request on by its path and method (reference 2.1).
 func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
+	path := strings.TrimSuffix(r.URL.Path, "/")
+	isNegotiation := strings.EqualFold(path[strings.LastIndexByte(path, '/')+1:], "negotiate")
+	if !isNegotiation && e.Policy().CheckSite(r) != nil {
+		answer(w, http.StatusForbidden, "")
+		return
+	}
 	if err := e.opts.authorize(r); err != nil {
 		if c := e.loggedOut(r, err); c != nil {
 			c.terminate()
@@ -126,8 +133,7 @@ func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
 		e.refuseUnauthorized(w, r, err)
 		return
 	}
-	path := strings.TrimSuffix(r.URL.Path, "/")
-	if i := strings.LastIndexByte(path, '/'); strings.EqualFold(path[i+1:], "negotiate") {
+	if isNegotiation {
 		e.negotiator.ServeHTTP(w, r)
 		return
 	}
@@ -188,9 +194,10 @@ func (e *Endpoint) Shutdown(ctx context.Context) error {
 	}
 }
 
-// add enters a connection into the table.
-func (e *Endpoint) add(grant negotiate.Grant) (*Connection, error) {
-	c := newConnection(e, grant)
+// add enters a connection into the table. It belongs to the identity, if that is not
+// empty.
+func (e *Endpoint) add(grant negotiate.Grant, identity string) (*Connection, error) {
+	c := newConnection(e, grant, identity)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopped {

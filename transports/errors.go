@@ -33,6 +33,8 @@ var (
 	errAlready     = errors.New("transports: the connection uses this transport already")
 	errEnded       = errors.New("transports: the connection has ended meanwhile")
 	errOrigin      = errors.New("transports: the origin is not allowed")
+	errSite        = errors.New("transports: the request comes from a page of another site")
+	errNotOpen     = errors.New("transports: the connection has no transport yet")
 	errMethod      = errors.New("transports: the method is not allowed")
 	errBody        = errors.New("transports: the WebSocket request has a body")
 	errNoPost      = errors.New("transports: the connection is a WebSocket, which takes no POST")

@@ -150,7 +150,7 @@ func TestBrokenBodyIsLogged(t *testing.T) {
 	t.Parallel()
 	logger, lines := newDebugLog()
 	s := serve(t, newApp(t), transports.WithLogger(logger))
-	id := s.negotiate()
+	id := s.firstPoll()
 	conn, err := net.Dial("tcp", s.http.Listener.Addr().String())
 	require.NoError(t, err)
 	defer conn.Close()

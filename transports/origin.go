@@ -12,11 +12,16 @@ import (
 
 // WithAllowedOrigins lists the other origins, such as "https://app.example",
 // whose pages may connect: their browsers get the CORS headers they ask for, and
-// their WebSockets are accepted. "*" allows every origin: then any web page can
+// their requests are accepted. "*" allows every origin: then any web page can
 // connect with its visitor's cookies. The default is none but the origin of the
-// endpoint itself; WebSockets of others get 403, which the log warns of once an
-// hour for each origin, and clients then quietly take another transport. Requests without an Origin header do not come from other
-// pages and are always allowed.
+// endpoint itself.
+//
+// Pages of other origins get 403, which the log warns of once an hour for each
+// origin, with every transport: what a page can have its visitor's browser send
+// carries the visitor's cookies. They can negotiate, but CORS keeps the response from
+// them. So it is with links, images, frames and forms, which have no Origin header, by
+// the header Sec-Fetch-Site, which browsers set on requests to https and to this
+// machine. Requests with neither header do not come from pages.
 //
 // Origins are compared as browsers do: without regard to case, and the default
 // ports of http and https may be left out. Apps that are not web sites have
@@ -57,7 +62,21 @@ func WithAllowedOrigins(origins ...string) Option {
 	}
 }
 
-// checkOrigin allows WebSockets of pages from the host that the request is
+// checkSite refuses requests that a page of another site has a browser make: official
+// clients on pages of other origins send their Origin.
+func (o *options) checkSite(r *http.Request) bool {
+	site := r.Header.Get("Sec-Fetch-Site")
+	switch {
+	case site == "same-origin": // the browser knows, whatever a proxy has made of the Host
+		return true
+	case r.Header.Get("Origin") != "":
+		return o.checkOrigin(r)
+	default:
+		return site != "cross-site" && site != "same-site"
+	}
+}
+
+// checkOrigin allows requests of pages from the host that the request is
 // addressed to or from an allowed origin, and those that no page has opened.
 func (o *options) checkOrigin(r *http.Request) bool {
 	header := r.Header.Get("Origin")
@@ -65,7 +84,10 @@ func (o *options) checkOrigin(r *http.Request) bool {
 		return true
 	}
 	from, err := parseOrigin(header)
-	return err == nil && from.host != "" && from.host == withoutDefaultPort(from.scheme, strings.ToLower(r.Host))
+	if err != nil || from.host == "" || from.scheme != "https" && (from.scheme != "http" || r.TLS != nil) {
+		return false
+	}
+	return from.host == withoutDefaultPort(from.scheme, strings.ToLower(r.Host))
 }
 
 // origin is the one form that origins are compared in: in lower case, and without the

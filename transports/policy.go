@@ -1,6 +1,7 @@
 package transports
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 )
@@ -21,9 +22,25 @@ func (p Policy) Identity(r *http.Request) string { return p.endpoint.opts.identi
 // Expires does what was set by [WithExpiration].
 func (p Policy) Expires(r *http.Request) time.Time { return p.endpoint.opts.expires(r) }
 
-// AllowsOrigin reports whether a WebSocket may be opened: its page is from the
-// host that the request is addressed to, or of an origin given to
-// [WithAllowedOrigins], or no page has opened it.
+// CheckSite returns an error, which the request is to be refused with, if a page of
+// another site has made it: neither is its page from the host that the request is
+// addressed to, nor of an origin given to [WithAllowedOrigins]. The refusal is logged.
+func (p Policy) CheckSite(r *http.Request) error {
+	switch {
+	case p.endpoint.opts.checkSite(r):
+		return nil
+	case r.Header.Get("Origin") != "":
+		p.endpoint.logOrigin(r, http.StatusForbidden)
+		return errOrigin
+	default:
+		p.endpoint.logRefusal(slog.LevelDebug, r, http.StatusForbidden, errSite)
+		return errSite
+	}
+}
+
+// AllowsOrigin reports whether browsers let a page have the response to its request:
+// the page is from the host that the request is addressed to, or of an origin given to
+// [WithAllowedOrigins].
 func (p Policy) AllowsOrigin(r *http.Request) bool { return p.endpoint.opts.checkOrigin(r) }
 
 // ServeCORS runs next, with the headers that let pages of the origins allowed use

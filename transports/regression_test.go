@@ -4,9 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -14,26 +12,6 @@ import (
 	"github.com/go-signalr/signalr/interop/await"
 	"github.com/go-signalr/signalr/transports"
 )
-
-// What was posted before a WebSocket was opened was received by one goroutine, and
-// what came by the WebSocket by another, at once. It was meant for another
-// transport and is dropped.
-func TestPostBeforeAWebSocketIsForgotten(t *testing.T) {
-	t.Parallel()
-	a := newApp(t)
-	s := serve(t, a, transports.WithBufferSize(10))
-	id := s.negotiate()
-	s.expect(http.MethodPost, id, "early", http.StatusOK, "")
-	late := s.start(http.MethodPost, id, "more than is kept", nil)
-	await.Done(t, late.waits, "the late POST to wait")
-	c := s.dial(id)
-	p := a.next()
-	requireOutcome(t, outcome{status: 404, contentType: "text/plain"}, await.Receive(t, late.answer, "the response to the late POST"))
-	for range 3 {
-		c.send("x")
-	}
-	p.expect("xxx")
-}
 
 // Whoever guessed a connection's token could end it: a request was refused only
 // after it had changed when the connection expires.
@@ -118,28 +96,6 @@ func otherKind(kind transports.Kind) transports.Kind {
 		return transports.LongPolling
 	}
 	return transports.WebSockets
-}
-
-// A POST that waits for the first GET is not a slow one, and is taken to its end
-// however long that was: the limit on reading it does not run meanwhile.
-func TestPostThatWaitsLongForTheFirstGet(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, testPostThatWaitsLongForTheFirstGet)
-}
-
-func testPostThatWaitsLongForTheFirstGet(t *testing.T) {
-	a := newApp(t)
-	const limit = time.Second
-	s := serveBubble(t, a, func(*http.Server) {}, transports.WithSendTimeout(limit), transports.WithBufferSize(8<<10))
-	id := s.negotiate()
-	body := strings.Repeat("x", 8<<10+100)
-	post := s.start(http.MethodPost, id, body, nil)
-	await.Done(t, post.waits, "the POST to wait")
-	time.Sleep(limit * 5 / 4)
-	none(t, post.answer, "the buffer is full")
-	s.expect(http.MethodGet, id, "", http.StatusOK, "")
-	a.next().expect(body)
-	post.expect(http.StatusOK, "")
 }
 
 // slowConnect is an application that is told of a connection and then loses its

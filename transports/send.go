@@ -17,7 +17,11 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 	if c == nil {
 		return
 	}
-	if c.Transport() == WebSockets {
+	switch c.Transport() {
+	case 0:
+		e.refuse(w, r, http.StatusBadRequest, "", errNotOpen, "connection", c.ID())
+		return
+	case WebSockets:
 		e.refuse(w, r, http.StatusMethodNotAllowed, textNoPost, errNoPost, "connection", c.ID())
 		return
 	}
@@ -37,18 +41,18 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 			_ = control.SetReadDeadline(time.Time{})
 		}
 		if n > 0 {
-			switch deliverErr := c.deliver(r.Context(), buffer[:n]); {
+			switch deliverErr := c.deliver(buffer[:n]); {
 			case deliverErr == nil:
 				taken = true
+			case taken:
+				answer(w, http.StatusOK, "")
+				return
 			case errors.Is(deliverErr, ErrClosed):
-				if taken {
-					answer(w, http.StatusOK, "")
-				} else {
-					e.refuse(w, r, http.StatusNotFound, "", errEnded, "connection", c.ID())
-				}
+				e.refuse(w, r, http.StatusNotFound, "", errEnded, "connection", c.ID())
 				return
 			default:
-				return // the client is gone
+				e.refuse(w, r, http.StatusBadRequest, "", deliverErr, "connection", c.ID())
+				return
 			}
 		}
 		switch {
@@ -80,51 +84,19 @@ func (c *Connection) lockInput(ctx context.Context) error {
 
 func (c *Connection) unlockInput() { <-c.input }
 
-// deliver hands bytes to the application. What comes before the first transport
-// request waits for it, up to the buffer size. The error is nil once the bytes were
-// taken, even if the connection has ended since. The input is locked.
-func (c *Connection) deliver(ctx context.Context, data []byte) error {
-	for {
-		c.mu.Lock()
-		if c.disposed || c.finished || c.kind == WebSockets {
-			c.mu.Unlock()
-			return ErrClosed
-		}
-		if receiver := c.receiver; receiver != nil {
-			early := c.early
-			c.early = nil
-			c.mu.Unlock()
-			if len(early) > 0 {
-				receiver.Receive(early)
-			}
-			if len(data) > 0 {
-				receiver.Receive(data)
-			}
-			c.StartDeferred()
-			return nil
-		}
-		if len(c.early)+len(data) <= c.endpoint.opts.bufferSize {
-			c.early = append(c.early, data...)
-			c.mu.Unlock()
-			return nil
-		}
-		if c.opened == nil {
-			c.opened = make(chan struct{})
-		}
-		opened := c.opened
-		c.mu.Unlock()
-		select {
-		case <-opened:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// deliver hands bytes to the application. The error is nil once the bytes were taken,
+// even if the connection has ended since. The input is locked.
+func (c *Connection) deliver(data []byte) error {
+	c.mu.Lock()
+	receiver, over := c.receiver, c.disposed || c.finished || c.kind == WebSockets
+	c.mu.Unlock()
+	switch {
+	case over:
+		return ErrClosed
+	case receiver == nil:
+		return errNotOpen
 	}
-}
-
-// deliverEarly hands over what came before the connection was opened.
-func (c *Connection) deliverEarly() {
-	if c.lockInput(context.Background()) == nil {
-		defer c.unlockInput()
-		_ = c.deliver(context.Background(), nil) // a connection that ended needs it no more
-	}
+	receiver.Receive(data)
+	c.StartDeferred()
+	return nil
 }

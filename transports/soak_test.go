@@ -290,7 +290,7 @@ func (v *visitors) byPolls(random *rand.Rand) {
 		return // never used
 	}
 	if random.IntN(4) == 0 {
-		v.do(http.MethodPost, id, "early", 0)
+		v.do(http.MethodPost, id, "too early", 0)
 	}
 	status, body := v.do(http.MethodGet, id, "", 0)
 	if status == http.StatusNotFound {

@@ -49,9 +49,10 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 	h.Set("Pragma", "no-cache")
 	h.Set("Content-Encoding", "identity")
 	h.Set("X-Accel-Buffering", "no") // asks nginx not to hold events back
+	// Before the first event: the client may POST as soon as it gets that.
+	c.open()
 	err := t.write(c, firstEvent)
 	if err == nil {
-		c.open()
 		err = t.run(c, r)
 	} else if errors.Is(err, http.ErrNotSupported) { // it only looked as if it could
 		e.logUnfit(r, http.StatusOK, ServerSentEvents, err)

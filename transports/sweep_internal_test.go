@@ -29,7 +29,7 @@ func TestPollAfterDisconnectTimeout(t *testing.T) {
 		require.NoError(t, e.Shutdown(ctx))
 	})
 	for i := range 100 { // the sweep leaves the rest of its work to another goroutine
-		c, err := e.add(negotiate.Grant{ConnectionToken: fmt.Sprint(i)})
+		c, err := e.add(negotiate.Grant{ConnectionToken: fmt.Sprint(i)}, "")
 		require.NoError(t, err)
 		bind := func() (*poll, bound) {
 			r := httptest.NewRequest("GET", "/", nil)

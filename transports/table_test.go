@@ -150,7 +150,7 @@ func TestAnswers(t *testing.T) {
 		{"foreign origin", nil, without, "GET", with(asWebSocket, "Origin", "https://evil.example"), "", refusal(403, "")},
 
 		{"POST to a WebSocket", nil, socketed, "POST", nil, "x", refusal(405, "POST requests are not allowed for WebSocket connections.")},
-		{"POST before the first GET", nil, fresh, "POST", nil, "x", refusal(200, "")},
+		{"POST before the first GET", nil, fresh, "POST", nil, "x", refusal(400, "")},
 		{"POST to an event stream", nil, streamed, "POST", nil, "", refusal(200, "")},
 		{"POST to a poller", nil, polled, "POST", nil, "", refusal(200, "")},
 		{"POST to a poller that has ended", nil, ended(), "POST", nil, "x", refusal(404, "")},

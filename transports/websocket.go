@@ -74,11 +74,6 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 		e.refuseNotEnabled(w, r, WebSockets)
 		return
 	}
-	if !e.opts.checkOrigin(r) {
-		e.logOrigin(r, http.StatusForbidden)
-		answer(w, http.StatusForbidden, "")
-		return
-	}
 	upgrade, tunnel := r, (*tunnel)(nil)
 	if r.Method == http.MethodConnect {
 		if !canFlush(w) {
@@ -92,7 +87,7 @@ func (e *Endpoint) serveWebSocket(w http.ResponseWriter, r *http.Request) {
 	}
 	if c == nil {
 		var err error
-		if c, err = e.add(negotiate.NewGrant(0, e.opts.node)); err != nil {
+		if c, err = e.add(negotiate.NewGrant(0, e.opts.node), ""); err != nil {
 			e.refuse(w, r, http.StatusServiceUnavailable, "", err)
 			return
 		}

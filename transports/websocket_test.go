@@ -422,14 +422,6 @@ func TestWebSocketOrigins(t *testing.T) {
 	}
 }
 
-func TestOriginDoesNotMatterToOtherTransports(t *testing.T) {
-	t.Parallel()
-	s := serve(t, newApp(t)) // CORS is the business of the browser there
-	r := s.request("GET", s.negotiate(), "")
-	r.Header.Set("Origin", "https://evil.example")
-	require.Equal(t, http.StatusOK, s.exchange(r).status)
-}
-
 // wrapped is a ResponseWriter as middleware makes them: what else it can do has
 // to be asked for by Unwrap.
 type wrapped struct{ http.ResponseWriter }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gorilla/websocket"
-
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
 	"github.com/go-signalr/signalr/transports"
@@ -164,21 +162,27 @@ func (e *Endpoint) find(name string) *served {
 // ServeHTTP serves one request of a client. Only the end of its path counts
 // (classic reference 1).
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !websocket.IsWebSocketUpgrade(r) { // those are refused, see serveSocket
-		if err := e.checkOrigin(r); err != nil {
-			e.logger.Debug("response withheld by browsers", "method", r.Method, "path", r.URL.Path, "error", err)
-		}
-	}
 	e.policy.ServeCORS(w, r, e.dispatch)
 }
 
-// checkOrigin returns an error if a page of another origin that is not allowed makes
-// the request.
-func (e *Endpoint) checkOrigin(r *http.Request) error {
-	if e.policy.AllowsOrigin(r) {
+// checkSite refuses what a page of another site has a browser do. What carries no
+// connection it may ask for, but browsers keep the response from it; JSONP, where it is
+// enabled, is for such pages.
+func (e *Endpoint) checkSite(q *request) error {
+	switch {
+	case q.callback != "":
+		return nil
+	case q.op == opHubs || q.op == opScript || q.op == opNegotiate || q.op == opPing:
+		if !e.policy.AllowsOrigin(q.r) {
+			e.logger.Debug("response withheld by browsers", "method", q.r.Method, "path", q.r.URL.Path,
+				"origin", q.r.Header.Get("Origin"), "host", q.r.Host)
+		}
 		return nil
 	}
-	return fmt.Errorf("classic: the origin %q is not allowed at the host %q", r.Header.Get("Origin"), r.Host)
+	if err := e.policy.CheckSite(q.r); err != nil {
+		return &refusal{status: http.StatusForbidden, cause: err, logged: true}
+	}
+	return nil
 }
 
 // dispatch checks a request, in the order of the reference (1), and hands it on.
@@ -202,6 +206,9 @@ func (e *Endpoint) serve(q *request) error {
 			return &refusal{status: http.StatusBadRequest, text: "The callback is no name of a function."}
 		}
 		q.callback = callback
+	}
+	if err := e.checkSite(q); err != nil {
+		return err
 	}
 	q.leaving = q.op == opAbort && e.policy.Identity(q.r) == ""
 	if err := e.authorize(q); err != nil {
@@ -234,6 +241,9 @@ func (e *Endpoint) serve(q *request) error {
 	case opStart:
 		return e.serveStart(q)
 	case opSend:
+		if q.r.Method != http.MethodPost && q.callback == "" {
+			return &refusal{status: http.StatusMethodNotAllowed, cause: errMethod}
+		}
 		return e.serveSend(q)
 	}
 	return e.serveStream(q)
@@ -284,7 +294,10 @@ func refuseUnauthorized(err error) error {
 	}
 }
 
-var errJSONP = errors.New("classic: JSONP is not enabled")
+var (
+	errJSONP  = errors.New("classic: JSONP is not enabled")
+	errMethod = errors.New("classic: messages come by POST")
+)
 
 // Texts of refusals (classic reference 1).
 const (

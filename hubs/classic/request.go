@@ -247,6 +247,7 @@ type refusal struct {
 	status int
 	text   string
 	cause  error // that the client is not told; nil: the text says it all
+	logged bool  // why
 }
 
 func (r *refusal) Error() string {
@@ -266,7 +267,9 @@ func (e *Endpoint) refuse(q *request, err error) {
 	if !errors.As(err, &r) {
 		r = &refusal{status: http.StatusInternalServerError}
 	}
-	e.logRefusal(q, r.status, err)
+	if !r.logged {
+		e.logRefusal(q, r.status, err)
+	}
 	w := q.w
 	if w == nil {
 		return

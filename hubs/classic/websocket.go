@@ -51,9 +51,6 @@ func (e *Endpoint) serveSocket(q *request, s *stream) error {
 	if !websocket.IsWebSocketUpgrade(q.r) || q.r.ContentLength != 0 { // a body would be taken for frames
 		return &refusal{status: http.StatusBadRequest, text: textNoSocket}
 	}
-	if err := e.checkOrigin(q.r); err != nil {
-		return &refusal{status: http.StatusForbidden, cause: err}
-	}
 	t := &socket{timeout: e.opts.sendTimeout, close: e.opts.closeTimeout}
 	s.out = t
 	s.slots = make(chan struct{}, e.opts.parallelCalls)
