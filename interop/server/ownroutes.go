@@ -60,5 +60,12 @@ func (s *testServer) withCORS(others http.Handler, page string) (http.Handler, e
 		}
 		mount(mux, path, hub)
 	}
+	for path, opts := range visitorHubs {
+		hub, err := s.newHub(&VisitorHub{}, append(opts, hubs.WithAllowedOrigins("https://elsewhere.example"))...)
+		if err != nil {
+			return nil, err
+		}
+		mount(mux, path, hub)
+	}
 	return mux, nil
 }
