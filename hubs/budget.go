@@ -3,12 +3,13 @@ package hubs
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // budget holds a client back while too many of its bytes wait. It is safe for
 // concurrent use, and takes its lock only where somebody may wait.
 type budget struct {
-	limit int // set before it is used
+	limit atomic.Int64
 	used  atomic.Int64
 
 	mu     sync.Mutex
@@ -18,7 +19,8 @@ type budget struct {
 
 // add counts n bytes more, or fewer.
 func (b *budget) add(n int) {
-	now, limit := b.used.Add(int64(n)), int64(b.limit)
+	now := b.used.Add(int64(n))
+	limit := b.limit.Load()                   // afterwards, and the other way round in over: one of the two sees the other
 	if now <= limit && now-int64(n) > limit { // it made room
 		b.mu.Lock()
 		defer b.mu.Unlock()
@@ -30,7 +32,7 @@ func (b *budget) add(n int) {
 func (b *budget) try(n int) bool {
 	for {
 		used := b.used.Load()
-		if used+int64(n) > int64(b.limit) {
+		if used+int64(n) > b.limit.Load() {
 			return false
 		}
 		if b.used.CompareAndSwap(used, used+int64(n)) {
@@ -39,8 +41,20 @@ func (b *budget) try(n int) bool {
 	}
 }
 
+// setLimit changes the limit, also while somebody waits.
+func (b *budget) setLimit(n int64) {
+	if b.limit.Swap(n) < n {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.wake()
+	}
+}
+
 // over reports whether more than the limit is in use.
-func (b *budget) over() bool { return b.used.Load() > int64(b.limit) }
+func (b *budget) over() bool {
+	limit := b.limit.Load()
+	return b.used.Load() > limit
+}
 
 // full reports whether wait would wait.
 func (b *budget) full() bool {
@@ -52,19 +66,29 @@ func (b *budget) full() bool {
 	return !b.closed
 }
 
-// wait returns when no more than the limit is in use, or the budget is closed.
-func (b *budget) wait() {
+// wait returns true when no more than the limit is in use, or the budget is closed,
+// and false when timeout comes first.
+func (b *budget) wait(timeout <-chan time.Time) bool {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	for b.over() && !b.closed {
 		if b.room == nil {
 			b.room = make(chan struct{})
 		}
 		room := b.room
 		b.mu.Unlock()
-		<-room
+		inTime := true
+		select {
+		case <-room:
+		case <-timeout:
+			inTime = false
+		}
 		b.mu.Lock()
+		if !inTime {
+			return false
+		}
 	}
-	b.mu.Unlock()
+	return true
 }
 
 // close ends all waiting.

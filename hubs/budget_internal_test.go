@@ -13,7 +13,8 @@ import (
 // Nobody waits for room that is there, whoever makes it and when.
 func TestBudgetWakesThoseWhoWait(t *testing.T) {
 	t.Parallel()
-	b := &budget{limit: 100}
+	b := &budget{}
+	b.setLimit(100)
 	const each, rounds, size = 4, 2000, 30
 	taken := make(chan struct{}, each*rounds)
 	var waits, takers sync.WaitGroup
@@ -22,7 +23,7 @@ func TestBudgetWakesThoseWhoWait(t *testing.T) {
 			for range rounds {
 				b.add(size)
 				taken <- struct{}{}
-				b.wait()
+				b.wait(nil)
 			}
 		})
 		takers.Go(func() {
@@ -30,6 +31,9 @@ func TestBudgetWakesThoseWhoWait(t *testing.T) {
 				b.add(-size)
 			}
 		})
+	}
+	for i := range each * rounds { // meanwhile the limit changes
+		b.setLimit([]int64{1000, 100}[i%2])
 	}
 	await.Group(t, &waits, "those who wait for room")
 	close(taken)
@@ -39,7 +43,8 @@ func TestBudgetWakesThoseWhoWait(t *testing.T) {
 
 func TestBudgetIsNeverOverdrawn(t *testing.T) {
 	t.Parallel()
-	b := &budget{limit: 100}
+	b := &budget{}
+	b.setLimit(100)
 	var taken atomic.Int64
 	var all sync.WaitGroup
 	for range 8 {
@@ -59,7 +64,7 @@ func TestBudgetIsNeverOverdrawn(t *testing.T) {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
-		b.wait()
+		b.wait(nil)
 	}()
 	await.Done(t, over, "the wait for room in a closed budget")
 }

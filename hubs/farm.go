@@ -47,6 +47,7 @@ const (
 	outcomeLost           // the connection ended before it answered
 	outcomeNothing        // the client gave no result
 	outcomeFull           // the connection has no room for another group
+	outcomeUnheard        // the client was held back for too long before it answered
 )
 
 func newFarm(h *Hub, name string, bus scaleout.Bus) (*farm, error) {

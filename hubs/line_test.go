@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/interop/await"
+	"github.com/go-signalr/signalr/protocol"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -28,6 +29,7 @@ var allTransports = []transports.Kind{transports.WebSockets, transports.ServerSe
 type line struct {
 	t       testing.TB
 	kind    transports.Kind
+	binary  bool   // it speaks MessagePack: a record is a message with its length
 	url     string // with the connection's token
 	http    *http.Client
 	socket  *websocket.Conn // nil: another transport
@@ -39,7 +41,13 @@ type line struct {
 // dialLine connects a client by a transport.
 func (s *server) dialLine(kind transports.Kind) *line {
 	s.t.Helper()
-	l := &line{t: s.t, kind: kind, http: s.http.Client(), records: make(chan string, 64), over: make(chan struct{})}
+	return s.dialLineFor(kind, "json")
+}
+
+// dialLineFor connects a client that speaks a protocol.
+func (s *server) dialLineFor(kind transports.Kind, protocolName string) *line {
+	s.t.Helper()
+	l := &line{t: s.t, kind: kind, binary: protocolName == "messagepack", http: s.http.Client(), records: make(chan string, 64), over: make(chan struct{})}
 	s.t.Cleanup(func() { close(l.over) })
 	if kind == transports.WebSockets {
 		c := s.dial(nil)
@@ -58,7 +66,7 @@ func (s *server) dialLine(kind transports.Kind) *line {
 		}
 		require.NoError(s.t, await.Receive(s.t, opened, "the answer to the first request"))
 	}
-	l.send(`{"protocol":"json","version":1}`)
+	l.sendRaw(`{"protocol":"` + protocolName + `","version":1}` + "\x1e")
 	l.expect(`{}`)
 	return l
 }
@@ -75,7 +83,19 @@ func (l *line) negotiate(address string) {
 
 // take passes on whole messages of records.
 func (l *line) take(message []byte) {
-	for record := range bytes.SplitSeq(message, []byte{0x1e}) {
+	split := func(yield func([]byte) bool) {
+		for rest := message; len(rest) > 0; {
+			frame, more, err := protocol.NewMessagePack().Split(rest, 0)
+			if err != nil || frame == nil || !yield(rest[:len(rest)-len(more)]) {
+				return
+			}
+			rest = more
+		}
+	}
+	if !l.binary || bytes.HasPrefix(message, []byte("{")) { // the handshake is a text
+		split = bytes.SplitSeq(message, []byte{0x1e})
+	}
+	for record := range split {
 		if len(record) > 0 && string(record) != `{"type":6}` {
 			select {
 			case l.records <- string(record):
@@ -153,9 +173,24 @@ func (l *line) send(records ...string) {
 }
 
 func (l *line) trySend(records ...string) error {
-	body := strings.Join(records, "\x1e") + "\x1e"
+	if l.binary {
+		return l.trySendRaw(strings.Join(records, ""))
+	}
+	return l.trySendRaw(strings.Join(records, "\x1e") + "\x1e")
+}
+
+func (l *line) sendRaw(body string) {
+	l.t.Helper()
+	require.NoError(l.t, l.trySendRaw(body))
+}
+
+func (l *line) trySendRaw(body string) error {
 	if l.socket != nil {
-		return l.socket.WriteMessage(websocket.TextMessage, []byte(body))
+		kind := websocket.TextMessage
+		if l.binary {
+			kind = websocket.BinaryMessage
+		}
+		return l.socket.WriteMessage(kind, []byte(body))
 	}
 	r, err := l.http.Post(l.url, "text/plain", strings.NewReader(body))
 	if err != nil {

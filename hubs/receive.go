@@ -3,6 +3,8 @@ package hubs
 import (
 	"bytes"
 	"errors"
+	"math"
+	"time"
 
 	"github.com/go-signalr/signalr/protocol"
 )
@@ -124,7 +126,23 @@ func (s *session) receive(frame []byte) error {
 	return nil // messages of unknown types are for newer servers (reference 4.2)
 }
 
-// holdBack waits while too much of what the client has sent waits itself.
+// inputWhileAsked is how many times as much as otherwise may wait of what a client
+// has sent while the client is asked for a result: its answer comes behind that, and
+// the calls that could make room may be those that wait for the answer.
+const inputWhileAsked = 16
+
+// setAsked says whether the client is asked for a result.
+func (s *session) setAsked(asked bool) {
+	limit := int64(s.hub.config.inputBuffer)
+	if asked {
+		limit = min(limit, math.MaxInt64/inputWhileAsked) * inputWhileAsked
+	}
+	s.input.setLimit(limit)
+}
+
+// holdBack waits while too much of what the client has sent waits itself. Those who
+// wait for an answer of the client, which could not be read meanwhile, do not wait for
+// ever: they may be what holds it back.
 func (s *session) holdBack() {
 	if !s.input.full() {
 		return
@@ -134,7 +152,12 @@ func (s *session) holdBack() {
 		s.relay.setDeaf(true)
 		defer s.relay.setDeaf(false)
 	}
-	s.input.wait()
+	patience := time.NewTimer(s.hub.config.clientTimeout)
+	defer patience.Stop()
+	for !s.input.wait(patience.C) {
+		s.hub.results.drop(s, outcomeUnheard)
+		patience.Reset(s.hub.config.clientTimeout)
+	}
 }
 
 // completion is the end of an upload or the answer to a client result.

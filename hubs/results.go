@@ -21,8 +21,13 @@ var (
 	//
 	//lint:ignore ST1005 it is the reference server's text
 	ErrInOnConnected = errors.New("Client results inside OnConnectedAsync Hub methods are not allowed.")
-	errDisconnected  = errors.New("hubs: the connection has ended")
-	errNoResults     = errors.New("hubs: clients of package classic give no results")
+	// ErrUnheard is returned by Invoke when the client's answer, if there is one,
+	// could not be read for as long as the client timeout ([WithClientTimeout]):
+	// the hub has read nothing from the client in that time, since too much of what
+	// it has sent before still waits for hub methods ([WithInputBufferSize]).
+	ErrUnheard      = errors.New("hubs: the client's answer cannot be read: too much of what it has sent before waits for hub methods")
+	errDisconnected = errors.New("hubs: the connection has ended")
+	errNoResults    = errors.New("hubs: clients of package classic give no results")
 )
 
 // NotConnectedError is returned by [Invoke] when the connection does not exist,
@@ -43,7 +48,9 @@ func (e *NotConnectedError) Error() string {
 // Invoke calls a method of one client and returns its answer: target is a
 // Client or a Caller. It waits until the client answers, ctx is done, or the
 // connection ends; give ctx a deadline if the client may never answer. Inside a
-// hub method, other calls of the same client run meanwhile.
+// hub method, other calls of the same client run meanwhile. What a client that is
+// asked has sent before its answer is kept up to a limit ([WithInputBufferSize]), and
+// beyond it Invoke may fail with [ErrUnheard].
 //
 // An error of the client is an *[Error] with its text, and so is an answer that
 // is no T. A connection that is not there is a *[NotConnectedError]. When ctx is
@@ -130,6 +137,8 @@ func (a *clientAnswer) decode(connectionID string, result any) error {
 		return &NotConnectedError{ConnectionID: connectionID}
 	case a.outcome == outcomeLost:
 		return &NotConnectedError{ConnectionID: connectionID, existed: true}
+	case a.outcome == outcomeUnheard:
+		return ErrUnheard
 	case a.failure != "":
 		return NewError(a.failure)
 	case a.result == nil:
@@ -182,6 +191,9 @@ func (t *resultTable) expect(id string, s *session, done func(*clientAnswer)) {
 		return
 	}
 	t.pending[id] = &pendingResult{s, done}
+	if len(s.asked) == 0 {
+		s.setAsked(true)
+	}
 	if s.asked == nil {
 		s.asked = make(map[string]struct{})
 	}
@@ -200,6 +212,9 @@ func (t *resultTable) take(id string) {
 	if p := t.pending[id]; p != nil {
 		delete(t.pending, id)
 		delete(p.session.asked, id)
+		if len(p.session.asked) == 0 {
+			p.session.setAsked(false)
+		}
 	}
 }
 
@@ -221,13 +236,13 @@ func (t *resultTable) complete(s *session, answer *protocol.Completion) {
 
 var errForeignResult = errors.New("hubs: the client answered a call to another client")
 
-// drop ends the calls to a session that has ended.
-func (t *resultTable) drop(s *session) {
+// drop ends the calls to a session without an answer.
+func (t *resultTable) drop(s *session, outcome uint8) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for id := range s.asked {
 		p := t.pending[id]
 		t.take(id)
-		p.done(&clientAnswer{outcome: outcomeLost})
+		p.done(&clientAnswer{outcome: outcome})
 	}
 }

@@ -90,8 +90,8 @@ func newSession(h *Hub, conn *transports.Connection) *session {
 	}
 	s.ended.Add(1)
 	s.active = s.firstActive[:0]
-	s.input.limit = h.config.inputBuffer
-	s.ahead.limit = h.config.inputBuffer
+	s.input.setLimit(int64(h.config.inputBuffer))
+	s.ahead.setLimit(int64(h.config.inputBuffer))
 	s.ctx, s.cancel = context.WithCancelCause(conn.Request().Context())
 	return s
 }
@@ -233,7 +233,7 @@ func (s *session) endLocked(cause error) {
 		s.input.close()
 		s.dropWaiting()
 		s.delist()
-		s.hub.results.drop(s)
+		s.hub.results.drop(s, outcomeLost)
 		s.running.Wait()
 		s.disconnected(cause, s.conn.Finish)
 	}()
