@@ -52,9 +52,10 @@ func (e *NotConnectedError) Error() string {
 // asked has sent before its answer is kept up to a limit ([WithInputBufferSize]), and
 // beyond it Invoke may fail with [ErrUnheard].
 //
-// An error of the client is an *[Error] with its text, and so is an answer that
-// is no T. A connection that is not there is a *[NotConnectedError]. When ctx is
-// done first, the error wraps ctx's cause.
+// An error of the client is an *[Error] with its text. That of an answer that is no T
+// names the type, and is no *Error: returned from a hub method it reaches the caller
+// only with [WithDetailedErrors]. A connection that is not there is a
+// *[NotConnectedError]. When ctx is done first, the error wraps ctx's cause.
 func Invoke[T any](ctx context.Context, target Target, method string, args ...any) (T, error) {
 	var result T
 	err := target.invoke(ctx, method, args, &result)
@@ -145,7 +146,8 @@ func (a *clientAnswer) decode(connectionID string, result any) error {
 		return NewError("Client didn't provide a result.")
 	}
 	if err := a.encoding.protocol.Unmarshal(a.result, result); err != nil {
-		return Errorf("Error trying to deserialize result to %v. %v", reflect.TypeOf(result).Elem(), err)
+		// No *Error: the types of this program are nothing for clients.
+		return &namedError{hubException, fmt.Sprintf("Error trying to deserialize result to %v. %v", reflect.TypeOf(result).Elem(), err), err}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package hubs_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -62,7 +63,33 @@ func TestClientResults(t *testing.T) {
 			}
 			require.ErrorContains(t, got.err, tt.error)
 			var hubError *hubs.Error
-			require.ErrorAs(t, got.err, &hubError)
+			require.Equal(t, tt.name != "wrong type", errors.As(got.err, &hubError), "whether the text is for clients")
+		})
+	}
+}
+
+// The names of Go types reached the client whose call had asked another one.
+func TestTypesOfResultsAreNothingForClients(t *testing.T) {
+	t.Parallel()
+	asking := hubs.Handle0("asking", func(c *hubs.Context) (int, error) { return hubs.Invoke[int](c, c.Clients().Caller(), "ask") })
+	for name, test := range map[string]struct {
+		opts []hubs.Option
+		want string
+	}{
+		"by default": {nil, ""},
+		"in detail": {[]hubs.Option{hubs.WithDetailedErrors()},
+			" HubException: Error trying to deserialize result to int. json: cannot unmarshal string into Go value of type int"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := serve(t, nil, append(test.opts, asking)...).connect()
+			c.send(`{"type":1,"invocationId":"1","target":"asking","arguments":[]}`)
+			record, err := c.next()
+			require.NoError(t, err)
+			var question struct{ InvocationID string }
+			require.NoError(t, json.Unmarshal([]byte(record), &question))
+			c.send(`{"type":3,"invocationId":"` + question.InvocationID + `","result":"many"}`)
+			c.expect(`{"type":3,"invocationId":"1","error":"An unexpected error occurred invoking 'asking' on the server.` + test.want + `"}`)
 		})
 	}
 }
