@@ -277,6 +277,20 @@ func TestReconnectIsGrantedToThoseWhoAskWhereItIsAllowed(t *testing.T) {
 			require.NotNil(t, w.negotiate("&USEstatefulReconnect=TRUE", "").UseStatefulReconnect)
 		})
 	})
+	t.Run("version 0, whose token is the public id", func(t *testing.T) {
+		opt := hubs.WithEndpoint(transports.WithMinimumProtocolVersion(0))
+		inWorld(t, []hubs.Option{opt}, func(t *testing.T, w *world) {
+			c := &traveller{world: w, grant: w.askNegotiate("?useStatefulReconnect=true", "")}
+			require.Nil(t, c.grant.UseStatefulReconnect)
+			c.grant.ConnectionToken = c.grant.ConnectionID
+			c.open()
+			c.send(`{"protocol":"json","version":2}`)
+			c.expect(`{}`)
+			c.refused(http.StatusConflict)
+			c.lose()
+			c.refused(http.StatusNotFound)
+		})
+	})
 	t.Run("not allowed", func(t *testing.T) {
 		t.Parallel()
 		s := serve(t, nil)

@@ -119,7 +119,12 @@ type grant struct {
 
 func (w *world) negotiate(query, user string) grant {
 	w.t.Helper()
-	request, err := http.NewRequest(http.MethodPost, "http://192.0.2.1/hub/negotiate?negotiateVersion=1"+query, nil)
+	return w.askNegotiate("?negotiateVersion=1"+query, user)
+}
+
+func (w *world) askNegotiate(query, user string) grant {
+	w.t.Helper()
+	request, err := http.NewRequest(http.MethodPost, "http://192.0.2.1/hub/negotiate"+query, nil)
 	require.NoError(w.t, err)
 	request.Header.Set("User", user)
 	response, err := w.web().Do(request)

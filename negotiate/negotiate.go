@@ -57,7 +57,7 @@ type Handler struct {
 	MinimumVersion int
 	// Transports are offered in this order.
 	Transports []Transport
-	// StatefulReconnect permits clients to ask for stateful reconnect.
+	// StatefulReconnect permits clients of version 1 to ask for stateful reconnect.
 	StatefulReconnect bool
 	// Redirect, if not nil, is asked first. A nil answer means that this
 	// server serves the client itself; an error is answered with status 500.
@@ -114,7 +114,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	grant := NewGrant(version, h.Node)
-	grant.StatefulReconnect = h.StatefulReconnect && wantsStatefulReconnect(r)
+	// Where the public id is the token, it would hand over a connection in use.
+	grant.StatefulReconnect = h.StatefulReconnect && version > 0 && wantsStatefulReconnect(r)
 	if err := h.Register(r, grant); err != nil {
 		h.fail(w, r, http.StatusServiceUnavailable, err)
 		return

@@ -101,16 +101,19 @@ func TestStatefulReconnectIsGrantedOnlyWhenAskedForAndAllowed(t *testing.T) {
 		query   string
 		granted bool
 	}{
-		{"asked and allowed", true, "&useStatefulReconnect=true", true},
-		{"any case", true, "&UseStatefulReconnect=TRUE", true},
-		{"not allowed", false, "&useStatefulReconnect=true", false},
-		{"not asked", true, "", false},
-		{"false", true, "&useStatefulReconnect=false", false},
-		{"another value", true, "&useStatefulReconnect=1", false},
+		{"asked and allowed", true, "?negotiateVersion=1&useStatefulReconnect=true", true},
+		{"any case", true, "?negotiateVersion=1&UseStatefulReconnect=TRUE", true},
+		{"not allowed", false, "?negotiateVersion=1&useStatefulReconnect=true", false},
+		{"not asked", true, "?negotiateVersion=1", false},
+		{"false", true, "?negotiateVersion=1&useStatefulReconnect=false", false},
+		{"another value", true, "?negotiateVersion=1&useStatefulReconnect=1", false},
+		{"a later version", true, "?negotiateVersion=2&useStatefulReconnect=true", true},
+		{"version 0", true, "?negotiateVersion=0&useStatefulReconnect=true", false},
+		{"no version", true, "?useStatefulReconnect=true", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w, grants := ask(&negotiate.Handler{StatefulReconnect: tt.allowed}, http.MethodPost, "?negotiateVersion=1"+tt.query)
+			w, grants := ask(&negotiate.Handler{StatefulReconnect: tt.allowed}, http.MethodPost, tt.query)
 			require.Equal(t, tt.granted, grants[0].StatefulReconnect)
 			if tt.granted {
 				require.Contains(t, w.Body.String(), `{"useStatefulReconnect":true,`)

@@ -97,7 +97,7 @@ func TestRequestsAfterLoggingOut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newApp(t)
-			s := serve(t, a, tt.opts...)
+			s := serve(t, a, append(tt.opts, transports.WithMinimumProtocolVersion(0))...)
 			ask := func(method, path, user string) answer {
 				r, err := http.NewRequest(method, s.url+path, nil)
 				require.NoError(t, err)

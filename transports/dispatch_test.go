@@ -142,9 +142,9 @@ func TestNegotiateOffersWhatIsEnabled(t *testing.T) {
 		{[]transports.Kind{transports.ServerSentEvents}, `[{"transport":"ServerSentEvents","transferFormats":["Text"]}]`},
 	} {
 		s := serve(t, newApp(t), transports.WithTransports(tt.enabled...))
-		require.Contains(t, s.askNegotiate("").body, `"availableTransports":`+tt.want)
+		require.Contains(t, s.askNegotiate("?negotiateVersion=1").body, `"availableTransports":`+tt.want)
 	}
 	s := serve(t, newApp(t))
-	require.Contains(t, s.askNegotiate("").body, `"availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]},`+
+	require.Contains(t, s.askNegotiate("?negotiateVersion=1").body, `"availableTransports":[{"transport":"WebSockets","transferFormats":["Text","Binary"]},`+
 		`{"transport":"ServerSentEvents","transferFormats":["Text"]},{"transport":"LongPolling","transferFormats":["Text","Binary"]}]`)
 }

@@ -22,6 +22,8 @@
 //   - Requests of pages of other origins are refused unless [WithAllowedOrigins]
 //     lists them, whatever the transport, but for negotiations, which CORS keeps from
 //     them.
+//   - Clients must negotiate version 1 unless [WithMinimumProtocolVersion] says otherwise,
+//     and one of version 0 gets no stateful reconnect.
 //   - A long poll waits 55 s, not 90 s, so that proxies do not end it first, and one
 //     whose place another poll takes gets an empty 200, not 204, which would end a
 //     client whose poll a proxy has repeated.

@@ -33,8 +33,8 @@ func FuzzServeHTTP(f *testing.F) {
 			transports.WithSweepInterval(time.Millisecond))
 		defer verifyGone(t, e, nil)
 		w := httptest.NewRecorder()
-		e.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/negotiate", nil))
-		_, id, _ := strings.Cut(w.Body.String(), `"connectionId":"`)
+		e.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/negotiate?negotiateVersion=1", nil))
+		_, id, _ := strings.Cut(w.Body.String(), `"connectionToken":"`)
 		id, _, _ = strings.Cut(id, `"`)
 		r := httptest.NewRequest(http.MethodGet, "/", strings.NewReader(body))
 		r.Method = method

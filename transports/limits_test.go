@@ -174,7 +174,7 @@ func TestMaxConnections(t *testing.T) {
 	s.expect("DELETE", id, "", http.StatusAccepted, "")
 	s.dial("") // there is room again
 	a.next()
-	require.Equal(t, http.StatusServiceUnavailable, s.askNegotiate("").status)
+	require.Equal(t, http.StatusServiceUnavailable, s.askNegotiate("?negotiateVersion=1").status)
 }
 
 func TestStats(t *testing.T) {
@@ -242,7 +242,22 @@ func (r tickReceiver) Tick(now time.Time) {
 
 func TestMinimumProtocolVersion(t *testing.T) {
 	t.Parallel()
-	s := serve(t, newApp(t), transports.WithMinimumProtocolVersion(1))
-	require.JSONEq(t, `{"error":"The client requested version '0', but the server does not support this version."}`, s.askNegotiate("").body)
-	require.NotEmpty(t, s.negotiate())
+	for name, tt := range map[string]struct {
+		opts    []transports.Option
+		refuses bool // version 0
+	}{
+		"default": {nil, true},
+		"1":       {[]transports.Option{transports.WithMinimumProtocolVersion(1)}, true},
+		"0":       {[]transports.Option{transports.WithMinimumProtocolVersion(0)}, false},
+	} {
+		s := serve(t, newApp(t), tt.opts...)
+		for _, query := range []string{"", "?negotiateVersion=0"} {
+			if !tt.refuses {
+				require.NotEmpty(t, s.negotiateAs(query).ConnectionID, name)
+				continue
+			}
+			require.JSONEq(t, `{"error":"The client requested version '0', but the server does not support this version."}`, s.askNegotiate(query).body, name)
+		}
+		require.NotEmpty(t, s.negotiate(), name)
+	}
 }

@@ -82,12 +82,12 @@ func TestRefusalsAreLogged(t *testing.T) {
 		},
 		"WebSocket, shut down": {nil, (*server).shutDownNow, "GET", "", asWebSocket, "", 503, "DEBUG", "shutting down"},
 		"negotiate, full": {
-			[]transports.Option{transports.WithMaxConnections(1)}, (*server).takeRoom, "POST", "/negotiate", nil, "", 503, "DEBUG", "too many",
+			[]transports.Option{transports.WithMaxConnections(1)}, (*server).takeRoom, "POST", "/negotiate?negotiateVersion=1", nil, "", 503, "DEBUG", "too many",
 		},
-		"negotiate, shut down":   {nil, (*server).shutDownNow, "POST", "/negotiate", nil, "", 503, "DEBUG", "shutting down"},
+		"negotiate, shut down":   {nil, (*server).shutDownNow, "POST", "/negotiate?negotiateVersion=1", nil, "", 503, "DEBUG", "shutting down"},
 		"negotiate, method":      {nil, none, "GET", "/negotiate", nil, "", 405, "DEBUG", "not POST"},
 		"negotiate, no version":  {nil, none, "POST", "/negotiate?negotiateVersion=x", nil, "", 200, "DEBUG", "non-integer"},
-		"negotiate, low version": {[]transports.Option{transports.WithMinimumProtocolVersion(1)}, none, "POST", "/negotiate", nil, "", 200, "DEBUG", "version '0'"},
+		"negotiate, low version": {nil, none, "POST", "/negotiate", nil, "", 200, "DEBUG", "version '0'"},
 		"negotiate, redirect fails": {
 			[]transports.Option{transports.WithRedirect(func(*http.Request) (*negotiate.Redirect, error) { return nil, errors.New("directory is down") })},
 			none, "POST", "/negotiate", nil, "", 500, "DEBUG", "directory is down",

@@ -61,6 +61,7 @@ func newOptions(opts []Option) (*options, error) {
 		pollTimeout:       DefaultPollTimeout,
 		bufferSize:        DefaultBufferSize,
 		subProtocol:       func([]string) string { return "" },
+		minVersion:        negotiate.MaxVersion,
 		logger:            slog.Default(),
 		sweepInterval:     sweepInterval,
 	}
@@ -183,9 +184,11 @@ func WithSubProtocol(choose func(requested []string) string) Option {
 	}
 }
 
-// WithMinimumProtocolVersion refuses clients that negotiate a version below n:
-// with 1, connection ids alone never give access to a connection (reference
-// 1.2). The default is 0.
+// WithMinimumProtocolVersion refuses clients that negotiate a version below n; they
+// are told why. The default is 1, which clients have asked for since ASP.NET Core 3.1.
+// With 0, older clients can connect: whoever learns their connection id, which other
+// clients may be told, can then send and receive in their place, so that
+// they get no stateful reconnect, and need [WithIdentity].
 func WithMinimumProtocolVersion(n int) Option {
 	return func(o *options) error {
 		if n < 0 || n > negotiate.MaxVersion {

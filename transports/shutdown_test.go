@@ -81,7 +81,7 @@ func TestAfterShutdownNobodyIsServed(t *testing.T) {
 	s := serve(t, newApp(t))
 	id := s.negotiate()
 	require.NoError(t, s.Shutdown(soon(t)))
-	require.Equal(t, http.StatusServiceUnavailable, s.askNegotiate("").status)
+	require.Equal(t, http.StatusServiceUnavailable, s.askNegotiate("?negotiateVersion=1").status)
 	_, resp, err := s.tryDial("", nil)
 	require.ErrorIs(t, err, websocket.ErrBadHandshake)
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
@@ -168,7 +168,7 @@ func TestShutdownWhileClientsCome(t *testing.T) {
 					}
 					c.drop()
 				default:
-					answer := s.tryNegotiate("")
+					answer := s.tryNegotiate("?negotiateVersion=1")
 					if answer.err != nil {
 						t.Error(answer.err)
 						return

@@ -22,7 +22,7 @@ import (
 func TestWebSocketIDs(t *testing.T) {
 	t.Parallel()
 	a := newApp(t)
-	s := serve(t, a)
+	s := serve(t, a, transports.WithMinimumProtocolVersion(0))
 	v1 := s.negotiateAs("?negotiateVersion=1")
 	v0 := s.negotiateAs("")
 	for _, tt := range []struct {
