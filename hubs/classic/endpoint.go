@@ -280,7 +280,22 @@ func (e *Endpoint) authorize(q *request) error {
 	if len(names) > 0 && len(q.hubs) == 0 {
 		return refuseUnauthorized(err)
 	}
+	if len(names) == 0 && !q.leaving && q.op != opHubs && q.op != opScript && q.op != opPing {
+		return e.authorizeAny(q)
+	}
 	return nil
+}
+
+// authorizeAny refuses a request that lists no hub if there is none that its client may
+// use: the connection would be good for nothing.
+func (e *Endpoint) authorizeAny(q *request) error {
+	var err error
+	for _, h := range e.hubs {
+		if err = h.policy.Authorize(q.r); err == nil {
+			return nil
+		}
+	}
+	return refuseUnauthorized(err)
 }
 
 func refuseUnauthorized(err error) error {
