@@ -12,7 +12,7 @@ const DefaultShutdownGrace = 5 * time.Second
 // running go on, each connection for itself: what they return or send until then reaches
 // the client. Afterwards their contexts end with [ErrShutdown], and the client is told
 // to connect anew; one without running calls is told at once. 0 means not to wait. The
-// default is [DefaultShutdownGrace]. ASP.NET Core cancels running calls at once.
+// default is [DefaultShutdownGrace]. Endpoints of package classic keep to it too. ASP.NET Core cancels running calls at once.
 func WithShutdownGrace(d time.Duration) Option {
 	return func(c *config) error {
 		if d < 0 {

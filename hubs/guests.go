@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
 	"github.com/go-signalr/signalr/protocol"
@@ -68,6 +69,9 @@ func (g *guests) Logger() *slog.Logger { return g.hub.logger }
 
 // Policy implements [bridge.Hub].
 func (g *guests) Policy() transports.Policy { return g.hub.endpoint.Policy() }
+
+// ShutdownGrace implements [bridge.Hub].
+func (g *guests) ShutdownGrace() time.Duration { return g.hub.config.shutdownGrace }
 
 // Streams implements [bridge.Hub].
 func (g *guests) Streams() int { return len(g.delivered) }

@@ -9,7 +9,7 @@ import (
 // beat runs the timeouts of all connections (classic reference 10): every second
 // time it also keeps streams alive.
 func (e *Endpoint) beat(end <-chan struct{}) {
-	defer e.live.Done()
+	defer e.leaveLive()
 	ticker := time.NewTicker(e.opts.beat)
 	defer ticker.Stop()
 	var all []*connection

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/classic"
 	"github.com/go-signalr/signalr/interop/await"
 )
@@ -221,7 +222,7 @@ func TestCallsEndBeforeOnDisconnected(t *testing.T) {
 
 func TestShutdownEndsCalls(t *testing.T) {
 	t.Parallel()
-	n := newNode(t, nil)
+	n := newNodeOf(t, []hubs.Option{hubs.WithShutdownGrace(0)})
 	c := newClient(t, n, "transport=webSockets")
 	c.connect()
 	c.send(`{"H":"chat","M":"Block","I":1}`)

@@ -43,6 +43,8 @@ func (h *chat) OnConnected(c *hubs.Context) error {
 		return hubs.NewError("not you")
 	case "greet":
 		return c.Clients().Caller().Send(c, "greet", c.UserID())
+	case "hold":
+		<-h.block
 	}
 	return nil
 }
@@ -105,6 +107,13 @@ func (h *chat) Cause(c *hubs.Context) {
 func (h *chat) Hold(*hubs.Context) {
 	h.events <- "holding"
 	<-h.block
+}
+
+// HoldAndEcho returns after what it has sent to its caller.
+func (h *chat) HoldAndEcho(c *hubs.Context) (string, error) {
+	h.events <- "holding"
+	<-h.block
+	return "done", c.Clients().Caller().Send(c, "echo", "late")
 }
 func (h *chat) Late(c *hubs.Context) {
 	ctx := context.WithoutCancel(c)
@@ -270,6 +279,9 @@ func (c *client) url(op string, more url.Values) string {
 	for key := range c.query {
 		q.Set(key, c.query.Get(key))
 	}
+	if q.Get("transport") == "foreverFrame" {
+		q.Set("frameId", "7")
+	}
 	if c.token != "" && op != "/ping" {
 		q.Set("connectionToken", c.token)
 	}
@@ -371,7 +383,9 @@ func (c *client) open(op string) {
 	case "webSockets":
 		c.openSocket(c.url(op, more))
 	case "serverSentEvents":
-		c.openEvents(c.url(op, more))
+		c.openLines(c.url(op, more), eventLines)
+	case "foreverFrame":
+		c.openLines(c.url(op, more), frameLines)
 	default:
 		c.openPolls(op)
 	}
@@ -404,7 +418,15 @@ func (c *client) send(text string) {
 	require.NoError(c.t, c.socket.WriteMessage(websocket.TextMessage, []byte(text)))
 }
 
-func (c *client) openEvents(address string) {
+// lineFormat is how a stream over HTTP carries responses, one a line.
+type lineFormat struct{ contentType, first, before, after string }
+
+var (
+	eventLines = lineFormat{"text/event-stream", "data: initialized", "data: ", ""}
+	frameLines = lineFormat{"text/html; charset=UTF-8", "<!DOCTYPE html>", "<script>r(c, ", ");</script>"}
+)
+
+func (c *client) openLines(address string, format lineFormat) {
 	c.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c.t.Cleanup(cancel)
@@ -414,17 +436,17 @@ func (c *client) openEvents(address string) {
 	resp, err := c.streams.Do(r)
 	require.NoError(c.t, err)
 	require.Equal(c.t, http.StatusOK, resp.StatusCode)
-	require.Equal(c.t, "text/event-stream", resp.Header.Get("Content-Type"))
+	require.Equal(c.t, format.contentType, resp.Header.Get("Content-Type"))
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 8<<20)
-	require.True(c.t, lines.Scan(), "the first line of the events: %v", lines.Err())
-	require.Equal(c.t, "data: initialized", lines.Text())
+	require.True(c.t, lines.Scan(), "the first line of the stream: %v", lines.Err())
+	require.True(c.t, strings.HasPrefix(lines.Text(), format.first), lines.Text())
 	late.Stop()
 	input := c.input
 	done := make(chan struct{})
 	c.close = sync.OnceFunc(func() {
 		cancel()
-		await.Done(c.t, done, "the end of the canceled events")
+		await.Done(c.t, done, "the end of the canceled stream")
 	})
 	c.t.Cleanup(c.close)
 	go func() {
@@ -432,8 +454,8 @@ func (c *client) openEvents(address string) {
 		defer close(input)
 		defer resp.Body.Close()
 		for lines.Scan() {
-			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
-				c.take(input, []byte(data))
+			if data, ok := strings.CutPrefix(lines.Text(), format.before); ok {
+				c.take(input, []byte(strings.TrimSuffix(data, format.after)))
 			}
 		}
 	}()
@@ -570,18 +592,24 @@ func (c *client) call(invocation string) string {
 	c.t.Helper()
 	if c.query.Get("transport") == "webSockets" {
 		c.send(invocation)
-		for {
-			r := c.next()
-			if r["I"] != nil {
-				b, _ := json.Marshal(r)
-				return string(b)
-			}
-			c.keep(r)
-		}
+		return c.result()
 	}
 	status, body := c.ask("/send", url.Values{"data": {invocation}})
 	require.Equal(c.t, http.StatusOK, status, body)
 	return body
+}
+
+// result waits for the next result of a call by the socket.
+func (c *client) result() string {
+	c.t.Helper()
+	for {
+		r := c.next()
+		if r["I"] != nil {
+			b, _ := json.Marshal(r)
+			return string(b)
+		}
+		c.keep(r)
+	}
 }
 
 // other returns the client as it makes requests to another node.

@@ -26,8 +26,7 @@ type connection struct {
 	log      *localLog // what it gets from this node alone; nil: it gets all by hubs
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	calls    sync.WaitGroup // calls of the application's methods
-	gone     chan struct{}  // closed when it is not in the table any more
+	gone     chan struct{} // closed when it is not in the table any more
 	turn     turn
 	retry    atomic.Bool   // what was missed could not be read
 	aborting atomic.Bool   // it is to end after what is there for it
@@ -53,6 +52,10 @@ type connection struct {
 	expired   bool            // it has, which has ended the latest stream
 	due       bool            // a keep-alive
 	barriers  []chan struct{} // are closed when what was there before is written
+	calls     int             // of the application's code, its OnDisconnected aside
+	returned  chan struct{}   // closed when none runs and no other starts
+	quiet     bool            // returned is closed
+	draining  bool            // the endpoint shuts down
 	ended     bool
 	cause     error  // why, if it has ended
 	last      []byte // what an aborted client has still to get
@@ -118,6 +121,7 @@ func newConnection(e *Endpoint, q *request) *connection {
 		hubs:     q.hubs,
 		gone:     make(chan struct{}),
 		started:  make(chan struct{}),
+		returned: make(chan struct{}),
 		lastSeen: time.Now(),
 		created:  time.Now(),
 	}
@@ -200,23 +204,30 @@ func (c *connection) abort() {
 // lifetime returns a context with the values of a request that is done when the
 // connection ends. release lets go of it.
 func (c *connection) lifetime(r *http.Request) (ctx context.Context, release func()) {
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(r.Context()))
-	stop := context.AfterFunc(c.ctx, func() { cancel(context.Cause(c.ctx)) })
-	return ctx, func() { stop(); cancel(nil) }
+	return within(context.WithoutCancel(r.Context()), c.ctx)
+}
+
+// within returns a context with the values of ctx that is done when ctx or until is.
+// release lets go of it.
+func within(ctx, until context.Context) (both context.Context, release func()) {
+	both, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(until, func() { cancel(context.Cause(until)) })
+	return both, func() { stop(); cancel(nil) }
 }
 
 // start runs OnConnected once, and returns its error to all who ask.
 func (c *connection) start(r *http.Request, t transport) error {
 	c.mu.Lock()
-	if c.begun || c.ended {
-		ended := c.ended && !c.begun
+	if c.begun {
 		c.mu.Unlock()
-		if ended {
-			return errAborted
-		}
 		<-c.started
 		return c.startErr
 	}
+	if err := c.enterCallLocked(); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	defer c.leaveCall()
 	c.begun = true
 	c.mu.Unlock()
 	ctx, release := c.lifetime(r)
@@ -271,6 +282,10 @@ func (c *connection) isStarted() bool {
 
 // reconnected runs OnReconnected; when it fails, the stream ends.
 func (c *connection) reconnected(q *request, s *stream) {
+	if c.enterCall() != nil {
+		return
+	}
+	defer c.leaveCall()
 	ctx, release := c.lifetime(q.r)
 	defer release()
 	r := settledRequest(q.r)
@@ -319,17 +334,6 @@ func forAll(hubs []listed, do func(listed) error, undo func(listed)) error {
 	return err
 }
 
-// enterCall counts a call; false: the connection has ended.
-func (c *connection) enterCall() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended {
-		return false
-	}
-	c.calls.Add(1)
-	return true
-}
-
 // end ends the connection once, without waiting. What the cause is decides
 // whether OnDisconnected runs.
 func (c *connection) end(cause error) {
@@ -344,6 +348,7 @@ func (c *connection) endLocked(cause error) {
 		return
 	}
 	c.ended, c.cause = true, cause
+	c.noteReturn()
 	go c.retire(cause)
 }
 
@@ -377,12 +382,9 @@ func (c *connection) retire(cause error) {
 	if left {
 		c.endpoint.forget(c, cause)
 		close(c.gone)
-		c.endCalls(cause)
+		c.endCalls()
 	} else {
-		if begun {
-			<-c.started
-		}
-		c.calls.Wait()
+		<-c.returned
 		if told, tell := farewellOf(cause); tell && begun && c.startErr == nil {
 			_ = forAll(c.hubs, func(h listed) error { c.disconnected(h, told); return nil }, nil)
 		}
@@ -390,7 +392,7 @@ func (c *connection) retire(cause error) {
 		close(c.gone)
 	}
 	c.endpoint.logger.Debug("client disconnected", "connection", c.id, "cause", cause)
-	c.endpoint.live.Done()
+	c.endpoint.leaveLive()
 }
 
 // farewellOf returns what OnDisconnected is told of a cause, and whether it runs.
@@ -414,20 +416,15 @@ func toldCause(cause error) error {
 	return cause
 }
 
-// endCalls waits for the calls of a client that has left. They go on, unless the
-// endpoint shuts down.
-func (c *connection) endCalls(cause error) {
-	done := make(chan struct{})
-	go func() {
-		c.calls.Wait()
-		close(done)
-	}()
+// endCalls waits for the calls of a client that has left. They go on, until the grace of
+// a shutdown is over.
+func (c *connection) endCalls() {
 	select {
-	case <-done:
-	case <-c.endpoint.stopping:
+	case <-c.returned:
+	case <-c.endpoint.grace.Done():
 	}
-	c.cancel(cause)
-	<-done
+	c.cancel(context.Cause(c.endpoint.grace))
+	<-c.returned
 }
 
 // news looks in what nobody has taken for the end of the connection.

@@ -106,12 +106,12 @@ func (e *Endpoint) bury(id string, cause error, last []byte) {
 
 // buryLocked is bury with the table locked.
 func (e *Endpoint) buryLocked(id string, cause error, last []byte) {
-	if e.stopped || e.ended.byID[id] != nil {
+	if e.ended.byID[id] != nil {
 		return
 	}
 	now := time.Now()
 	e.ended.add(id, cause, now)
-	if last != nil {
+	if last != nil && !e.stopped { // else it comes for it to nobody
 		e.unread[id] = lastResponse{last, now.Add(e.opts.disconnectTimeout)}
 		e.startBeat()
 	}

@@ -41,10 +41,12 @@ type Endpoint struct {
 	unread      map[string]lastResponse // by id, of ended connections
 	beatEnd     chan struct{}           // ends the beat; nil: none is running
 	stopped     bool                    // by Shutdown
-	stopping    chan struct{}           // closed then
-	hooks       context.Context         // done when Shutdown waits no longer for OnDisconnected
+	live        int                     // what Shutdown waits for: connections, calls, the beat
+	idle        chan struct{}           // closed when Shutdown has nothing to wait for any more
+	grace       context.Context         // done when the grace of a shutdown is over, because of errShutdown
+	endGrace    context.CancelCauseFunc
+	hooks       context.Context // done when Shutdown waits no longer for OnDisconnected
 	endHooks    context.CancelFunc
-	live        sync.WaitGroup // connections in the table, and the beat
 }
 
 // served is a hub, or the handler of raw connections, as the endpoint sees it.
@@ -139,8 +141,9 @@ func newBareEndpoint(o *options) (*Endpoint, error) {
 		tokens:      t,
 		connections: make(map[string]*connection),
 		unread:      make(map[string]lastResponse),
-		stopping:    make(chan struct{}),
+		idle:        make(chan struct{}),
 	}
+	e.grace, e.endGrace = context.WithCancelCause(context.Background())
 	e.hooks, e.endHooks = context.WithCancel(context.Background())
 	e.ended.init(o)
 	e.webSockets.init()
@@ -355,37 +358,6 @@ func (e *Endpoint) identify(q *request) error {
 // Stats returns the endpoint's counters.
 func (e *Endpoint) Stats() Stats { return e.stats.snapshot() }
 
-// Shutdown ends every receive request in a way that lets clients come back, to
-// another process, and waits until they are gone and the calls under way have
-// returned. New ones are refused with 503. OnDisconnected does not run. When ctx
-// is done first, its error is returned; the contexts of OnDisconnected that still
-// run are done then.
-func (e *Endpoint) Shutdown(ctx context.Context) error {
-	defer e.endHooks()
-	e.mu.Lock()
-	if !e.stopped {
-		e.stopped = true
-		close(e.stopping)
-	}
-	clear(e.unread)
-	e.endBeat()
-	e.mu.Unlock()
-	for _, c := range e.snapshot(nil) {
-		c.end(errShutdown)
-	}
-	gone := make(chan struct{})
-	go func() {
-		e.live.Wait()
-		close(gone)
-	}()
-	select {
-	case <-gone:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // channel returns the hub by whose bus nodes speak of a connection with these hubs.
 func (e *Endpoint) channel(hubs []listed) bridge.Hub {
 	if len(hubs) > 0 {
@@ -416,7 +388,7 @@ func (e *Endpoint) lookup(id string) *connection {
 // add enters a connection into the table, which is locked.
 func (e *Endpoint) add(c *connection) {
 	e.connections[c.id] = c
-	e.live.Add(1)
+	e.live++
 	e.stats.connected()
 	e.startBeat()
 }
@@ -425,7 +397,7 @@ func (e *Endpoint) add(c *connection) {
 func (e *Endpoint) startBeat() {
 	if e.beatEnd == nil {
 		e.beatEnd = make(chan struct{})
-		e.live.Add(1)
+		e.live++
 		go e.beat(e.beatEnd)
 	}
 }
@@ -445,26 +417,6 @@ func (e *Endpoint) endBeat() {
 		close(e.beatEnd)
 		e.beatEnd = nil
 	}
-}
-
-// goLive runs something that Shutdown waits for; false: it has begun.
-func (e *Endpoint) goLive(f func()) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.stopped {
-		return false
-	}
-	e.live.Go(f)
-	return true
-}
-
-// later runs something that need not be waited for, for a limited time.
-func (e *Endpoint) later(f func(context.Context)) {
-	e.goLive(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), takeTimeout)
-		defer cancel()
-		f(ctx)
-	})
 }
 
 // snapshot appends the connections to into.

@@ -127,6 +127,13 @@ func (e *Endpoint) call(ctx context.Context, from *caller, inv *invocation) []by
 	return r.append(nil)
 }
 
+// refuseDraining returns the answer to a call that a shutdown does not let start.
+func (e *Endpoint) refuseDraining(id string, inv *invocation) []byte {
+	e.logger.Debug("invocation refused", "connection", id, "method", inv.Method, "error", errDraining)
+	r := result{id: inv.ID, failed: true, ours: true, text: textShutdown}
+	return r.append(nil)
+}
+
 // target finds the hub of a call. Hubs that the client does not listen to are not
 // listed, and then authorised only now.
 func (e *Endpoint) target(from *caller, name string) (listed, error) {
@@ -211,17 +218,13 @@ func (e *Endpoint) serveSend(q *request) error {
 		return &refusal{status: http.StatusTooManyRequests, text: "Too many calls are under way."}
 	}
 	defer e.sends.leave(q.id)
-	c := e.lookup(q.id)
-	if c != nil && !c.enterCall() {
-		c = nil
+	c, leave, err := e.enterCall(q.id)
+	if err == nil {
+		defer leave()
 	}
-	switch {
-	case c != nil:
-		defer c.calls.Done()
-	case e.hasEnded(q.id):
-		return errConnectionEnded
-	case !e.farm || e.raw != nil: // else it is on another node
-		return errNoConnection
+	draining := err == errDraining && e.raw == nil // the client has to be told by a result
+	if err != nil && !draining {
+		return err
 	}
 	if e.raw != nil {
 		return e.receiveRaw(q, c, data)
@@ -233,11 +236,19 @@ func (e *Endpoint) serveSend(q *request) error {
 	if e.find(inv.Hub) == nil {
 		return &refusal{status: http.StatusBadRequest, text: fmt.Sprintf("'%s' Hub could not be resolved.", inv.Hub)}
 	}
-	from := &caller{id: q.id, hubs: q.hubs, request: settledRequest(q.r), transport: q.transport, connection: c, items: new(sync.Map)}
-	ctx, release := q.r.Context(), func() {}
+	if draining {
+		q.answer(e.refuseDraining(q.id, &inv))
+		return nil
+	}
+	from := &caller{id: q.id, hubs: q.hubs, request: settledRequest(q.r), transport: q.transport, connection: c}
+	var ctx context.Context
+	var release func()
 	if c != nil { // the call goes on when the client gives up this request alone
 		from.items = &c.items
 		ctx, release = c.lifetime(q.r)
+	} else {
+		from.items = new(sync.Map)
+		ctx, release = within(q.r.Context(), e.grace)
 	}
 	defer release()
 	answer := e.call(ctx, from, &inv)
@@ -251,12 +262,16 @@ func (e *Endpoint) serveSend(q *request) error {
 // startElsewhere runs OnConnected for a connection that another node has, and
 // tells it.
 func (e *Endpoint) startElsewhere(q *request) error {
-	if !e.farm || e.raw != nil {
-		return errNoConnection
+	leave, err := e.enterElsewhere()
+	if err != nil {
+		return err
 	}
+	defer leave()
+	ctx, release := within(context.WithoutCancel(q.r.Context()), e.grace)
+	defer release()
 	r, items := settledRequest(q.r), new(sync.Map)
-	peer := func(h listed) *bridge.Peer { return e.peer(q.id, items, h, r, r.Context(), q.transport) }
-	err := forAll(q.hubs, func(h listed) error { return h.life.Connected(peer(h)) },
+	peer := func(h listed) *bridge.Peer { return e.peer(q.id, items, h, r, ctx, q.transport) }
+	err = forAll(q.hubs, func(h listed) error { return h.life.Connected(peer(h)) },
 		func(h listed) { _ = h.life.Disconnected(peer(h), errRefused) })
 	if len(q.hubs) > 0 {
 		tell := q.hubs[0].hub.Abort
@@ -307,10 +322,10 @@ func (l *limiter) leave(id string) {
 func (c *connection) receive(q *request, s *stream, data []byte) {
 	e := c.endpoint
 	if e.raw != nil {
-		if !c.enterCall() {
+		if c.enterCall() != nil {
 			return
 		}
-		defer c.calls.Done()
+		defer c.leaveCall()
 		ctx, release := c.lifetime(q.r)
 		defer release()
 		if err := e.rawLife.received(c.peer(q.hubs[0], c.settled(), ctx, q.transport), string(data)); err != nil {
@@ -328,13 +343,18 @@ func (c *connection) receive(q *request, s *stream, data []byte) {
 	case <-s.ended:
 		return
 	}
-	if !c.enterCall() {
+	switch c.enterCall() {
+	case nil:
+	case errDraining:
+		c.queue(s, e.refuseDraining(c.id, &inv))
+		return
+	default:
 		s.release()
 		return
 	}
 	from := &caller{id: c.id, items: &c.items, hubs: q.hubs, request: c.settled(), transport: q.transport, connection: c}
 	go func() {
-		defer c.calls.Done()
+		defer c.leaveCall()
 		ctx, release := c.lifetime(q.r) // it outlives the socket
 		defer release()
 		c.queue(s, e.call(ctx, from, &inv))

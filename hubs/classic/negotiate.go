@@ -74,7 +74,11 @@ func (e *Endpoint) serveStart(q *request) error {
 		return &refusal{status: http.StatusBadRequest, text: "The hubs of a connection cannot change."}
 	}
 	before := c.sent.Load()
-	if err := c.start(q.r, q.transport); err != nil {
+	switch err := c.start(q.r, q.transport); err {
+	case nil:
+	case errDraining, errConnectionEnded:
+		return err
+	default:
 		return &refusal{status: http.StatusInternalServerError, cause: err}
 	}
 	if e.farm && e.raw == nil && q.transport == longPolling && len(q.hubs) > 0 {

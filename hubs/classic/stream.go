@@ -122,10 +122,10 @@ func (e *Endpoint) enter(q *request, s *stream) (c *connection, known bool, err 
 func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, gone chan struct{}, err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.stopped {
-		return nil, false, nil, &refusal{status: http.StatusServiceUnavailable, text: "The server is shutting down."}
-	}
 	c, known = e.connections[q.id]
+	if e.stopped && !(known && q.isPoll() && !c.hasEnded()) { // those that wait for results may poll on
+		return nil, false, nil, errDraining
+	}
 	if err := e.dismissal(q.id, c); err != nil {
 		return nil, false, nil, err
 	}

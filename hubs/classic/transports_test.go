@@ -8,7 +8,7 @@ import (
 )
 
 // allTransports are those that the tests' client speaks.
-var allTransports = []string{"webSockets", "serverSentEvents", "longPolling"}
+var allTransports = []string{"webSockets", "serverSentEvents", "foreverFrame", "longPolling"}
 
 // eachTransport runs a test for each transport.
 func eachTransport(t *testing.T, test func(t *testing.T, transport string)) {

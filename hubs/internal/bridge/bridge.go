@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"reflect"
 	"sync"
+	"time"
 
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/transports"
@@ -49,6 +50,9 @@ type Hub interface {
 	// Policy returns what the hub demands of requests: whoever else serves it
 	// demands the same.
 	Policy() transports.Policy
+	// ShutdownGrace returns for how long calls may go on when the application shuts
+	// down (hubs.WithShutdownGrace).
+	ShutdownGrace() time.Duration
 	// Methods returns the methods without streams, ordered by name.
 	Methods() []Method
 
