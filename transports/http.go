@@ -56,9 +56,8 @@ func (e *Endpoint) logRefusal(level slog.Level, r *http.Request, status int, rea
 		"method", r.Method, "path", r.URL.Path, "status", status, "error", reason}, more...)...)
 }
 
-// logOrigin logs that a page of another origin was refused. Where that is a WebSocket,
-// the client quietly takes another transport, so that the log is the only place to
-// notice it.
+// logOrigin logs that a page of another origin was refused: the log is the only place
+// to notice what the page is refused for.
 func (e *Endpoint) logOrigin(r *http.Request, status int) {
 	origin := shortened(r.Header.Get("Origin"))
 	e.logRefusal(e.warnings.level("origin "+origin, time.Now()), r, status, errOrigin,

@@ -29,7 +29,8 @@ import (
 // "file://"; "null" is that of a sandboxed frame, of whatever site. There are no
 // patterns.
 //
-// The endpoint's own origin is taken from the request's Host header. Let a proxy
+// The endpoint's own origin is taken from the request's Host header, where the
+// browser does not say itself that a request is of the same origin. Let a proxy
 // pass it on (nginx: proxy_set_header Host $http_host;), or list the origin that
 // browsers see.
 func WithAllowedOrigins(origins ...string) Option {
