@@ -4,6 +4,8 @@
 import { Agent, createServer, request } from "node:http";
 import { within } from "./wait.mjs";
 
+const delay = 1500; // ms
+
 /**
  * Starts a network in front of a server, by its http:// URL, or in front of several, each of which gets a request in turn.
  * Resolves with
@@ -15,7 +17,7 @@ import { within } from "./wait.mjs";
  *   found()     lets the server see what was lost
  *   down(), up() refuses, accepts what comes
  *   treat(text, how) what is done with requests whose URL contains the text: "refuse" answers 503, "break" breaks them,
- *               "swallow" passes them on and withholds the answer. null ends that
+ *               "swallow" passes them on and withholds the answer, "delay" does so for a while. null ends that
  *   requests    the method, URL and status of each request so far, the status 0 until there is an answer
  *   underWay()  the requests whose exchange has not ended
  *   stop()
@@ -66,14 +68,17 @@ export async function startNetwork(...targets) {
     outgoing.on("error", () => answer.destroy());
     outgoing.on("response", (response) => {
       entry.status = response.statusCode;
-      if (how !== "swallow") {
+      if (how === "swallow") {
+        response.resume();
+        return;
+      }
+      response.on("error", () => answer.destroy());
+      const pass = () => {
         answer.writeHead(response.statusCode, response.statusMessage, response.headers);
         answer.flushHeaders();
         response.pipe(answer);
-        response.on("error", () => answer.destroy());
-      } else {
-        response.resume();
-      }
+      };
+      how === "delay" ? setTimeout(pass, delay) : pass();
     });
     incoming.pipe(outgoing);
   });
