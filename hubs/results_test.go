@@ -4,8 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -176,37 +176,38 @@ func TestClientResultsInsideCalls(t *testing.T) {
 
 // A client that answers nothing has no more calls at once by that than streams.
 func TestTooManyCallsThatWaitForClients(t *testing.T) {
-	t.Parallel()
-	s := serve(t, callHub{}, hubs.WithMaximumStreams(2), hubs.Handle0("question", func(c *hubs.Context) (int, error) {
-		return hubs.Invoke[int](c, c.Clients().Caller(), "ask")
-	}))
-	c := s.connect()
-	question := func(id string) string {
-		return `{"type":1,"invocationId":"` + id + `","target":"question","arguments":[]}`
-	}
-	refused := func(id string) string {
-		return `{"type":3,"invocationId":"` + id + `","error":"An unexpected error occurred invoking 'question' on the server. ` +
-			`HubException: There are too many calls that wait for clients: 2 at most."}`
-	}
-	c.send(question("1"), question("2"))
-	var ids []string
-	for range 2 {
-		record, err := c.next()
-		require.NoError(t, err)
-		ids = append(ids, strings.Split(record, `"`)[5])
-	}
-	c.send(question("3"))
-	c.expect(refused("3"))
-	require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, c.call("Echo", `"x"`))
-	c.send(question("4"))
-	c.expect(refused("4"))
-	c.send(`{"type":3,"invocationId":"` + ids[0] + `","result":7}`)
-	c.expect(`{"type":3,"invocationId":"1","result":7}`)
-	require.Equal(t, `{"type":3,"invocationId":"call","result":"y"}`, c.call("Echo", `"y"`))
-	c.send(question("5"))
-	record, err := c.next()
-	require.NoError(t, err)
-	require.Contains(t, record, `"target":"ask"`)
+	inBubble(t, func(t *testing.T) {
+		c := servePipes(t, callHub{}, hubs.WithMaximumStreams(2), hubs.Handle0("question", func(c *hubs.Context) (int, error) {
+			return hubs.Invoke[int](c, c.Clients().Caller(), "ask")
+		})).connect()
+		question := func(id string) {
+			c.send(`{"type":1,"invocationId":"` + id + `","target":"question","arguments":[]}`)
+		}
+		asked := func(id string) {
+			c.expect(`{"type":1,"invocationId":"` + id + `","target":"ask","arguments":[]}`)
+		}
+		refused := func(id string) {
+			c.expect(`{"type":3,"invocationId":"` + id + `","error":"An unexpected error occurred invoking 'question' on the server. ` +
+				`HubException: There are too many calls that wait for clients: 2 at most."}`)
+		}
+		question("1")
+		asked("s1") // calls that have asked go on beside each other: the second one could be first
+		question("2")
+		asked("s2")
+		question("3")
+		refused("3")
+		require.Equal(t, `{"type":3,"invocationId":"call","result":"x"}`, c.call("Echo", `"x"`))
+		question("4")
+		refused("4")
+		c.send(`{"type":3,"invocationId":"s1","result":7}`)
+		c.expect(`{"type":3,"invocationId":"1","result":7}`)
+		synctest.Wait() // a call counts until just after its answer
+		require.Equal(t, `{"type":3,"invocationId":"call","result":"y"}`, c.call("Echo", `"y"`))
+		question("5")
+		asked("s3")
+		question("6")
+		refused("6")
+	})
 }
 
 func TestClientResultsInOnConnectedAreRefused(t *testing.T) {
