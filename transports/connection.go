@@ -73,8 +73,9 @@ type Connection struct {
 	deferred Worker // see Defer; of the goroutine that calls Receive
 
 	// For transports whose bytes come by POST.
-	input     chan struct{} // holds a token while a POST is under way
-	pollWaits bool          // a poll waits for another to end
+	input      chan struct{} // holds a token while a POST is under way
+	delivering atomic.Bool   // the application takes bytes of one
+	pollWaits  bool          // a poll waits for another to end
 }
 
 // transport is what carries a connection at the moment.

@@ -17,6 +17,14 @@
 // environment variable GODEBUG=http2xconnect=1, over HTTP/2. A WebSocket over HTTP/2
 // costs a goroutine and buffers more.
 //
+// # Timeouts of the http.Server
+//
+// Give the [http.Server] a ReadHeaderTimeout, against clients that never finish a
+// request. A ReadTimeout, for handlers beside this one, does no harm: the endpoint bounds
+// the bodies of its requests itself, and net/http applies it to nothing else. A
+// WriteTimeout is lifted from event streams and polls, but should be longer than the
+// application can hold back what a client POSTs.
+//
 // # Differences from ASP.NET Core
 //
 //   - Requests of pages of other origins are refused unless [WithAllowedOrigins]
@@ -115,6 +123,7 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 
 // ServeHTTP serves one request of a client.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.boundBody(w, r)
 	e.Policy().ServeCORS(w, r, e.dispatch)
 }
 

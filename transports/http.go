@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"strconv"
 	"time"
 
@@ -84,6 +86,34 @@ func (e *Endpoint) logUnfit(r *http.Request, status int, kind Kind, reason error
 	}
 	e.logRefusal(level, r, status, reason, "transport", kind.String(),
 		"remedy", "the http.ResponseWriter must support flushing and hijacking: all middleware must implement Unwrap")
+}
+
+// boundBody limits how long net/http waits, before the response leaves, for the body of a
+// request that nobody has read.
+func (e *Endpoint) boundBody(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.opts.sendTimeout))
+	}
+}
+
+// dropBody waits for the body of a request that is to last, and has no use for it: net/http
+// would wait for it then. False means that the request is refused.
+func (e *Endpoint) dropBody(w http.ResponseWriter, r *http.Request) bool {
+	if r.ContentLength == 0 {
+		return true
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r.Body, readSize+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		e.refuse(w, r, http.StatusRequestTimeout, "", errSlowBody)
+	case err != nil:
+		e.refuse(w, r, http.StatusBadRequest, "", err)
+	case n > readSize:
+		e.refuse(w, r, http.StatusBadRequest, "", errLongBody)
+	default:
+		return true
+	}
+	return false
 }
 
 // noCache marks the answer of a poll.

@@ -19,6 +19,9 @@ func (e *Endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
 		e.refuseNotEnabled(w, r, LongPolling)
 		return
 	}
+	if !e.dropBody(w, r) {
+		return
+	}
 	p := &poll{response: newResponse(w), superseded: make(chan struct{}), done: make(chan struct{})}
 	switch b := c.bindPoll(p, r); b {
 	case boundOK:

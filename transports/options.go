@@ -118,9 +118,10 @@ func WithTransports(enabled ...Kind) Option {
 	}
 }
 
-// WithSendTimeout limits one write to a client, and one read of what a client
-// POSTs; the connection, or the POST, is ended when it takes longer. The default
-// is [DefaultSendTimeout].
+// WithSendTimeout limits one write to a client; the connection is ended when it takes
+// longer. It also limits how long the body of a request may take, which is then refused
+// with status 408. What a client POSTs to send may take a second more for each 4 KiB, and
+// the application as long as it likes. The default is [DefaultSendTimeout].
 func WithSendTimeout(d time.Duration) Option {
 	return func(o *options) error { return positive("the send timeout", d, &o.sendTimeout) }
 }

@@ -43,6 +43,10 @@ func (p Policy) CheckSite(r *http.Request) error {
 // [WithAllowedOrigins].
 func (p Policy) AllowsOrigin(r *http.Request) bool { return p.endpoint.opts.checkOrigin(r) }
 
+// BoundBody gives the client the time of [WithSendTimeout] to send the body of its
+// request: net/http would wait for it without end before a response leaves.
+func (p Policy) BoundBody(w http.ResponseWriter, r *http.Request) { p.endpoint.boundBody(w, r) }
+
 // ServeCORS runs next, with the headers that let pages of the origins allowed use
 // the answer, or answers their preflight requests.
 func (p Policy) ServeCORS(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {

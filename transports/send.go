@@ -5,8 +5,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 )
+
+// slowestPost is how many bytes a second a client must send of the body of a POST in the
+// long run: the send timeout is how far it may fall behind.
+const slowestPost = 4 << 10
 
 // serveSend takes bytes from a client whose transport has no way up (reference
 // 2.6). The response is sent when the application has taken them, which holds the
@@ -25,23 +30,36 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, http.StatusMethodNotAllowed, textNoPost, errNoPost, "connection", c.ID())
 		return
 	}
-	if err := c.lockInput(r.Context()); err != nil {
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // over HTTP/2 nothing could be read after it
+	// One that is slow has ended by then, so that a client whose network has changed goes on.
+	switch err := c.lockInput(r.Context(), 2*e.opts.sendTimeout); {
+	case errors.Is(err, errSlowPost):
+		e.boundBody(w, r)
+		e.refuse(w, r, http.StatusRequestTimeout, "", err, "connection", c.ID())
+		return
+	case err != nil:
 		return // the client is gone
 	}
 	defer c.unlockInput()
-	control := http.NewResponseController(w)
 	buffer := e.webSockets.readBuffers.Get().(*[readSize]byte)
 	defer e.webSockets.readBuffers.Put(buffer)
 	taken := false
+	patience := e.opts.sendTimeout
 	for {
-		// A client that trickles holds up its own sends, and not for ever.
-		_ = control.SetReadDeadline(time.Now().Add(e.opts.sendTimeout))
+		begin := time.Now()
+		_ = control.SetReadDeadline(begin.Add(patience))
 		n, err := r.Body.Read(buffer[:])
+		patience = min(patience-time.Since(begin)+time.Duration(n)*(time.Second/slowestPost), e.opts.sendTimeout)
 		if err == nil || errors.Is(err, io.EOF) { // else net/http would wait for the rest of the body
 			_ = control.SetReadDeadline(time.Time{})
 		}
 		if n > 0 {
-			switch deliverErr := c.deliver(buffer[:n]); {
+			deliverErr := c.deliver(buffer[:n])
+			if deliverErr != nil {
+				e.boundBody(w, r)
+			}
+			switch {
 			case deliverErr == nil:
 				taken = true
 			case taken:
@@ -60,6 +78,9 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 		case errors.Is(err, io.EOF):
 			answer(w, http.StatusOK, "")
 			return
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			e.refuse(w, r, http.StatusRequestTimeout, "", errSlowBody, "connection", c.ID())
+			return
 		default:
 			e.refuse(w, r, http.StatusBadRequest, "", err, "connection", c.ID())
 			return
@@ -67,8 +88,9 @@ func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// lockInput serialises the POSTs of one connection.
-func (c *Connection) lockInput(ctx context.Context) error {
+// lockInput serialises the POSTs of one connection. One waits no longer than the limit
+// for others whose bodies are slow to come, and as long as it takes for the application.
+func (c *Connection) lockInput(ctx context.Context, limit time.Duration) error {
 	c.mu.Lock()
 	if c.input == nil {
 		c.input = make(chan struct{}, 1)
@@ -77,8 +99,22 @@ func (c *Connection) lockInput(ctx context.Context) error {
 	select {
 	case c.input <- struct{}{}:
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	default:
+	}
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	for {
+		select {
+		case c.input <- struct{}{}:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			if !c.delivering.Load() {
+				return errSlowPost
+			}
+			timer.Reset(limit)
+		}
 	}
 }
 
@@ -96,6 +132,8 @@ func (c *Connection) deliver(data []byte) error {
 	case receiver == nil:
 		return errNotOpen
 	}
+	c.delivering.Store(true)
+	defer c.delivering.Store(false)
 	receiver.Receive(data)
 	c.StartDeferred()
 	return nil

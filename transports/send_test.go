@@ -208,7 +208,7 @@ func TestSlowPost(t *testing.T) {
 			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 			require.NoError(t, err)
 			defer resp.Body.Close()
-			require.Equal(t, http.StatusBadRequest, resp.StatusCode)
+			require.Equal(t, http.StatusRequestTimeout, resp.StatusCode)
 			require.True(t, resp.Close, "what follows on this connection cannot be told from the body")
 			slow.expect("after")
 			own.expect(http.StatusOK, "")

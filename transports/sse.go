@@ -38,6 +38,9 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 		e.refuseUnfit(w, r, ServerSentEvents, http.ErrNotSupported)
 		return
 	}
+	if !e.dropBody(w, r) {
+		return
+	}
 	t := &events{response: newResponse(w)}
 	if b := c.bind(ServerSentEvents, t, r); b != boundOK {
 		e.refuseBound(w, r, c, ServerSentEvents, b)

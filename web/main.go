@@ -46,6 +46,7 @@ const defaultAddr = "localhost:8080"
 
 const (
 	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second // transports are not bound by it
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 10 * time.Second // longer than a client may take to answer a close
 
@@ -144,6 +145,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
 		IdleTimeout:       idleTimeout,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}

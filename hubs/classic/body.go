@@ -24,9 +24,8 @@ type body struct {
 
 func newBody(w http.ResponseWriter, timeout time.Duration) *body {
 	b := &body{w: w, control: http.NewResponseController(w), timeout: timeout}
-	// Timeouts of the http.Server would end a stream or a poll that merely
+	// A WriteTimeout of the http.Server would end a stream or a poll that merely
 	// waits.
-	_ = b.control.SetReadDeadline(time.Time{})
 	_ = b.control.SetWriteDeadline(time.Time{})
 	return b
 }

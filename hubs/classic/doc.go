@@ -6,7 +6,7 @@
 //	old, err := classic.New(chat)
 //	mux.Handle("/chat", chat)
 //	mux.Handle("/chat/", chat)
-//	http.ListenAndServe(addr, classic.Mount("/signalr", old, mux))
+//	server.Handler = classic.Mount("/signalr", old, mux)
 //
 // Pages load the generated script from "/signalr/hubs" and call
 // $.connection.chat.server.send(…), as they always did. A hub that was given a

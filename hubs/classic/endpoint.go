@@ -165,6 +165,7 @@ func (e *Endpoint) find(name string) *served {
 // ServeHTTP serves one request of a client. Only the end of its path counts
 // (classic reference 1).
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e.policy.BoundBody(w, r)
 	e.policy.ServeCORS(w, r, e.dispatch)
 }
 

@@ -11,7 +11,7 @@ import (
 // for "/signalr//connect", elsewhere, and that breaks their POSTs and WebSockets
 // (classic reference 18).
 //
-//	http.ListenAndServe(addr, classic.Mount("/signalr", endpoint, mux))
+//	server.Handler = classic.Mount("/signalr", endpoint, mux)
 //
 // Several endpoints are mounted one in front of the other. Where all clients are
 // known to have no slash at the end, a router does as well: mux.Handle("/signalr/",
