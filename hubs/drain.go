@@ -91,7 +91,7 @@ func (c *call) drained() *refusal {
 // session is locked.
 func (s *session) runs() bool {
 	return s.phase != phaseEnding && s.phase != phaseHandshake &&
-		(s.phase == phaseConnecting || len(s.active) > 0 || s.unslotted > 0)
+		(s.phase == phaseConnecting || len(s.active) > 0 || s.asking > 0 || s.unslotted > 0)
 }
 
 // noteReturn tells drain when the last call has returned, and its answer is on its way.

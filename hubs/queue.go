@@ -2,6 +2,7 @@ package hubs
 
 import (
 	"io"
+	"slices"
 
 	"github.com/go-signalr/signalr/protocol"
 )
@@ -138,6 +139,8 @@ func (s *session) accept(c *call) *refusal {
 		s.outside[c] = struct{}{}
 		if c.method.streams {
 			s.streams[c.id] = c
+		} else {
+			s.note(c)
 		}
 		for _, u := range c.uploads() {
 			s.uploads[u.id] = u
@@ -149,6 +152,23 @@ func (s *session) accept(c *call) *refusal {
 		s.wait(c)
 	}
 	return nil
+}
+
+// note lets a call be found by its id, of which there may be many at once. The session
+// is locked.
+func (s *session) note(c *call) {
+	if s.byID == nil {
+		s.byID = make(map[string]*call)
+	}
+	if c.id != "" {
+		s.byID[c.id] = c
+	}
+}
+
+func (s *session) forget(c *call) {
+	if s.byID[c.id] == c { // or the id is in use again
+		delete(s.byID, c.id)
+	}
 }
 
 func hasUpload(uploads []*upload, id string) bool {
@@ -244,17 +264,14 @@ func (s *session) noneWaiting() bool {
 func (s *session) next(done *call) *call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, c := range s.active {
-		if c == done {
-			s.active[i] = s.active[len(s.active)-1]
-			s.active[len(s.active)-1] = nil
-			s.active = s.active[:len(s.active)-1]
-		}
-	}
-	s.noteReturn()
 	if done.slotGiven {
+		s.asking--
+		s.forget(done)
+		s.noteReturn()
 		return nil
 	}
+	s.deactivate(done)
+	s.noteReturn()
 	done.slotGiven = true // it has none to give any more
 	if len(s.waiting) == 0 || s.phase == phaseEnding {
 		s.slots++
@@ -265,6 +282,13 @@ func (s *session) next(done *call) *call {
 		return nil
 	}
 	return s.startWaiting()
+}
+
+func (s *session) deactivate(c *call) {
+	i := slices.Index(s.active, c)
+	s.active[i] = s.active[len(s.active)-1]
+	s.active[len(s.active)-1] = nil
+	s.active = s.active[:len(s.active)-1]
 }
 
 // startWaiting moves the call that has waited longest to the active ones.
@@ -286,11 +310,13 @@ func (s *session) giveSlot(c *call) error {
 	if c.slotGiven || !c.inline() {
 		return nil
 	}
-	withoutSlot := len(s.active) - (s.hub.config.parallelCalls - s.slots)
-	if most := s.hub.config.maxStreams; withoutSlot >= most {
+	if most := s.hub.config.maxStreams; s.asking >= most {
 		return Errorf("There are too many calls that wait for clients: %d at most.", most)
 	}
 	c.slotGiven = true
+	s.deactivate(c)
+	s.asking++
+	s.note(c)
 	if len(s.waiting) == 0 || s.phase == phaseEnding {
 		s.slots++
 		return nil
@@ -307,6 +333,7 @@ func (s *session) release(c *call) {
 	}
 	s.mu.Lock()
 	delete(s.outside, c)
+	s.forget(c)
 	if s.streams[c.id] == c {
 		delete(s.streams, c.id)
 	}
@@ -341,12 +368,8 @@ func (s *session) dropWaiting() {
 func (s *session) cancelCall(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.streams[id]; c != nil {
-		c.end(errCancelled)
-		return
-	}
-	for c := range s.outside { // calls with streams from the client
-		if c.id == id {
+	for _, calls := range []map[string]*call{s.streams, s.byID} {
+		if c := calls[id]; c != nil {
 			c.end(errCancelled)
 			return
 		}

@@ -59,6 +59,8 @@ type session struct {
 	streams     map[string]*call   // those with a stream to the client, by invocation id
 	uploads     map[string]*upload // the streams from the client that have not ended
 	unslotted   int                // calls of outside that run
+	asking      int                // calls that have given their slot up, to wait for a client
+	byID        map[string]*call   // those, and calls of outside without a stream to the client
 	didConnect  bool               // OnConnected has succeeded
 	draining    bool               // no call starts any more
 	drained     chan struct{}      // closed when none runs any more; nil: nobody waits
