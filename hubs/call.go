@@ -1,6 +1,7 @@
 package hubs
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"reflect"
@@ -257,17 +258,22 @@ func (s *session) logFailure(method string, err error) {
 	s.logFailureAt(slog.LevelWarn, method, err)
 }
 
-// logFailureAt logs an error of the application's at a level, or at Debug what clients
-// can bring about as often as they like: errors meant for the client are part of normal
-// work, and so are refusals. A panic has been logged where it was caught.
+// logFailureAt logs an error of the application's at a level.
 func (s *session) logFailureAt(level slog.Level, method string, err error) {
+	s.hub.logFailure(s.ctx, level, s.conn.ID(), method, err)
+}
+
+// logFailure logs an error of the application's at a level, or at Debug what clients can
+// bring about as often as they like: errors meant for the client are part of normal work,
+// and so are refusals. A panic has been logged where it was caught.
+func (h *Hub) logFailure(ctx context.Context, level slog.Level, connectionID, method string, err error) {
 	if _, panicked := err.(*panicError); panicked {
 		return
 	}
 	if isForClient(err) || errors.Is(err, errUnauthorized) {
 		level = slog.LevelDebug
 	}
-	s.hub.logger.Log(s.ctx, level, "a hub method failed", "connection", s.conn.ID(), "method", method, "error", err)
+	h.logger.Log(ctx, level, "a hub method failed", "connection", connectionID, "method", method, "error", err)
 }
 
 func (h *Hub) logPanic(connectionID, method string, value any) {

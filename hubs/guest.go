@@ -285,7 +285,8 @@ func (m *guest) takeOldest(b *bridge.Batch) {
 // logFull logs that a membership is dropped that nobody could be told of: Groups.Add
 // has returned while the guest was on its way from one node to another.
 func (m *guest) logFull() {
-	m.guests.hub.logger.Warn("a group of a client is dropped: its groups token is full", "connection", m.id)
+	const message = "a group of a client is dropped: its groups token is full"
+	m.guests.hub.logger.Log(context.Background(), m.guests.warnings.Level(message), message, "connection", m.id)
 }
 
 // isMeant reports whether a topic names the guest, with the groups as of what was

@@ -46,7 +46,7 @@ func TestGuestHasRoomForSoManyGroups(t *testing.T) {
 func TestGuestDropsGroupsOfTheLogWithoutRoom(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
-	w := newGuestWorld(t, 1, hubs.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	w := newGuestWorld(t, 1, hubs.WithLogger(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	ctx := t.Context()
 	p := newPeer("")
 	p.GroupRoom = 2 * bridge.GroupSize("red")
@@ -70,5 +70,5 @@ func TestGuestDropsGroupsOfTheLogWithoutRoom(t *testing.T) {
 	}
 	texts, _ := v.take()
 	require.ElementsMatch(t, []string{said("red"), said("sky")}, texts)
-	require.Contains(t, log.String(), "a group of a client is dropped")
+	require.Contains(t, log.String(), `level=DEBUG msg="a group of a client is dropped`, "the second time")
 }

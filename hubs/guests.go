@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
+	"github.com/go-signalr/signalr/hubs/internal/warn"
 	"github.com/go-signalr/signalr/protocol"
 	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/transports"
@@ -32,6 +33,7 @@ type guests struct {
 	hub      *Hub
 	json     *encoding
 	registry registry[*guest]
+	warnings warn.Limiter
 
 	mu        sync.Mutex
 	delivered []scaleout.Position // by stream: the guests were given all up to here
@@ -247,7 +249,9 @@ func (g *guests) Disconnected(p *bridge.Peer, cause error) error {
 func (g *guests) run(p *bridge.Peer, name string, code func(*Context) error) error {
 	c := &Context{hub: g.hub, conn: visitor{g, p}}
 	defer c.end(errReturned)
-	return g.hub.protect(p.ConnectionID, name, func() error { return code(c) })
+	err := g.hub.protect(p.ConnectionID, name, func() error { return code(c) })
+	g.logFailure(c, name, err)
+	return err
 }
 
 // Call implements [bridge.Hub].
@@ -279,7 +283,20 @@ func (g *guests) Call(p *bridge.Peer, name string, arguments []json.RawMessage) 
 		result, err = g.json.protocol.AppendValue(nil, value) // by the application's own marshalers
 		return err
 	})
+	g.logFailure(&c.Context, m.name, err)
 	return result, err
+}
+
+// logFailure logs an error of the application's; nil: there is none.
+func (g *guests) logFailure(c *Context, method string, err error) {
+	if err == nil {
+		return
+	}
+	level := slog.LevelWarn
+	if c.Err() != nil {
+		level = slog.LevelDebug // the client has left
+	}
+	g.hub.logFailure(c, level, c.ConnectionID(), method, err)
 }
 
 // refused returns the error of a call whose arguments do not fit its method.

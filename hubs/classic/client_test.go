@@ -103,6 +103,13 @@ func (h *chat) Cause(c *hubs.Context) {
 	h.events <- "ended by " + context.Cause(c).Error()
 }
 
+// WaitAndFail fails when its connection has ended.
+func (h *chat) WaitAndFail(c *hubs.Context) error {
+	h.events <- "waiting"
+	<-c.Done()
+	return c.Err()
+}
+
 // Hold does not end with its connection.
 func (h *chat) Hold(*hubs.Context) {
 	h.events <- "holding"

@@ -190,7 +190,7 @@ func (e *Endpoint) abort(h listed, id string) {
 	}
 	e.later(func(ctx context.Context) {
 		if err := h.hub.Abort(ctx, id); err != nil {
-			e.logger.Warn("a connection cannot be ended", "connection", id, "error", err)
+			e.warn("a connection cannot be ended", "connection", id, "error", err)
 		}
 	})
 }

@@ -227,7 +227,7 @@ func (c *connection) tellEnd(cause error, last []byte) {
 	}
 	e.later(func(ctx context.Context) {
 		if err := e.channel(c.hubs).Push(ctx, c.id, []byte(command)); err != nil {
-			e.logger.Warn("other nodes cannot be told that a connection has ended", "connection", c.id, "error", err)
+			e.warn("other nodes cannot be told that a connection has ended", "connection", c.id, "error", err)
 		}
 	})
 }

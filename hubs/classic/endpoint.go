@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
+	"github.com/go-signalr/signalr/hubs/internal/warn"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -28,6 +29,7 @@ type Endpoint struct {
 	tokens     *tokens
 	script     script
 	logger     *slog.Logger
+	warnings   warn.Limiter
 	webSockets upgrader
 	sends      limiter
 	stats      counters
@@ -150,6 +152,12 @@ func newBareEndpoint(o *options) (*Endpoint, error) {
 	e.sends.init(o.parallelCalls)
 	e.stats.init()
 	return e, nil
+}
+
+// warn logs a warning, a constant, that clients can cause again and again once some
+// fault is there.
+func (e *Endpoint) warn(message string, args ...any) {
+	e.logger.Log(context.Background(), e.warnings.Level(message), message, args...)
 }
 
 // find returns a hub by its name, whatever the case of its letters.

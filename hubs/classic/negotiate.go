@@ -83,8 +83,10 @@ func (e *Endpoint) serveStart(q *request) error {
 	}
 	if e.farm && e.raw == nil && q.transport == longPolling && len(q.hubs) > 0 {
 		// Its next poll may come to another node.
-		if err := q.hubs[0].hub.Push(q.r.Context(), q.id, []byte(commandStarted)); err != nil {
-			e.logger.Warn("other nodes cannot be told that a client has started", "connection", q.id, "error", err)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.r.Context()), moveTimeout)
+		defer cancel()
+		if err := q.hubs[0].hub.Push(ctx, q.id, []byte(commandStarted)); err != nil {
+			e.warn("other nodes cannot be told that a client has started", "connection", q.id, "error", err)
 		}
 	}
 	c.wait(q.r.Context(), c.barrier(), flushTimeout)

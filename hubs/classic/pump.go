@@ -234,7 +234,9 @@ func (c *connection) stop(s *stream, err error) error {
 		c.endFor(err, s)
 	default:
 		c.retry.Store(true) // at the next beat
-		c.endpoint.logger.Warn("what a client has missed cannot be read", "connection", c.id, "error", err)
+		if !s.isEnded() {   // else nobody waits for it any more
+			c.endpoint.warn("what a client has missed cannot be read", "connection", c.id, "error", err)
+		}
 		return errUnread
 	}
 	return err

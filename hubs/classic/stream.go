@@ -263,7 +263,7 @@ func (c *connection) moved(q *request) {
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, moveTimeout)
 	defer cancel()
-	if err := q.hubs[0].hub.Moved(ctx, c.id); err != nil {
-		c.endpoint.logger.Warn("other nodes cannot be told that a client has moved", "connection", c.id, "error", err)
+	if err := q.hubs[0].hub.Moved(ctx, c.id); err != nil && c.ctx.Err() == nil {
+		c.endpoint.warn("other nodes cannot be told that a client has moved", "connection", c.id, "error", err)
 	}
 }

@@ -98,7 +98,7 @@ func (e *Endpoint) upgrade(q *request) (*websocket.Conn, error) {
 		return conn, nil
 	case refused != nil:
 		if errors.Is(h.err, http.ErrNotSupported) {
-			e.logger.Warn("a transport needs more of the http.ResponseWriter: does all middleware implement Unwrap?",
+			e.warn("a transport needs more of the http.ResponseWriter: does all middleware implement Unwrap?",
 				"connection", q.id, "transport", webSockets.String(), "error", h.err)
 		}
 		q.w.Header().Set("Sec-WebSocket-Version", "13") // the version that is supported
