@@ -2,6 +2,7 @@ package hubs_test
 
 import (
 	"context"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,6 +59,34 @@ func TestHubsOfOneTypeShareABusName(t *testing.T) {
 	c := a.connect()
 	require.NoError(t, b.Clients().All().Send(context.Background(), "m"))
 	c.expect(`{"type":1,"target":"m","arguments":[]}`)
+}
+
+// Types within functions have the same full name.
+func TestHubsOfTypesWithOneNameDoNotBecomeOne(t *testing.T) {
+	t.Parallel()
+	bus := scaleout.NewMemory()
+	one := func() any { type twin struct{ A int }; return &twin{} }()
+	other := func() any { type twin struct{ B string }; return &twin{} }()
+	newHub(t, one, hubs.WithBus(bus))
+	newHub(t, one, hubs.WithBus(bus))
+	_, err := hubs.New(other, hubs.WithBus(bus))
+	require.EqualError(t, err, "hubs: there are two types hubs_test.twin in one package, whose hubs would be one on a bus: use WithName")
+	newHub(t, other)
+	newHub(t, other, hubs.WithBus(bus), hubs.WithName("other"))
+}
+
+// All programs that are built from files have the same path.
+func TestHubOfAProgramBuiltFromFilesNeedsAName(t *testing.T) {
+	t.Parallel()
+	run := func(what string) string {
+		command := exec.CommandContext(t.Context(), "go", "run", what)
+		command.Dir = "testdata/program"
+		out, err := command.CombinedOutput()
+		require.NoError(t, err, string(out))
+		return string(out)
+	}
+	require.Contains(t, run("main.go"), "build its package (go run .), or use WithName")
+	require.Equal(t, "<nil>\n", run("."))
 }
 
 // A worker that joined under the default name "hub" sent to nobody.

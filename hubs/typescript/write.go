@@ -38,6 +38,9 @@ import (
 // apart, are an error, and so is another number of names than of arguments. All
 // errors are reported together, and nothing is written then.
 func Write(w io.Writer, hub *hubs.Hub, methods ...hubs.ClientMethod) error {
+	if hub == nil {
+		return errors.New("typescript: the hub must not be nil")
+	}
 	d := describe.HubOf(hub)
 	connection := exported(identifier(d.Name, "Hub")) + "Connection"
 	ts := newTypes(connection)

@@ -270,6 +270,11 @@ func TestTypeScriptNamesAreNotWordsOfTheLanguage(t *testing.T) {
 	require.Contains(t, b.String(), `invoke(methodName: "g", arg1: keyof2, arg2: readonly2, arg3: unique2): Promise<void>;`)
 }
 
+func TestWriteOfNoHub(t *testing.T) {
+	t.Parallel()
+	require.EqualError(t, typescript.Write(new(strings.Builder), nil), "typescript: the hub must not be nil")
+}
+
 type brokenWriter struct{}
 
 var errBroken = errors.New("broken")
