@@ -145,7 +145,7 @@ func TestRefusedHandshakesAreLoggedWithTheirCause(t *testing.T) {
 		{`{"protocol":1,"version":1}` + "\x1e", "protocol"},
 		{`[]` + "\x1e", "JSON"},
 		{`{"protocol":"json"}` + "\x1e", "version"},
-		{strings.Repeat("x", 40<<10), "size of 32768B"},
+		{strings.Repeat("x", 40<<10), "size of 32768 bytes"},
 	} {
 		logger, book := newLogbook()
 		c := serve(t, callHub{}, hubs.WithLogger(logger)).dial(nil)

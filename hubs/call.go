@@ -219,7 +219,7 @@ func (c *call) refusal(streamed bool, err error) *refusal {
 	case errors.Is(err, errUnauthorized):
 		return &refusal{"Failed to invoke '" + c.method.name + "' because user is unauthorized", nil}
 	case errors.Is(err, errNoStream):
-		return &refusal{"The value returned by the streaming method '" + c.method.name + "' is not a ChannelReader<> or IAsyncEnumerable<>.", nil}
+		return &refusal{"The streaming method '" + c.method.name + "' returned nil instead of a stream.", nil}
 	case streamed:
 		return &refusal{"An error occurred on the server while streaming results.", err}
 	default:

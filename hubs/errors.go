@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-signalr/signalr/protocol"
+	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -54,7 +55,7 @@ var (
 	// again, or not come back ([WithStatefulReconnect], package classic). It is
 	// "timeout".
 	ErrClientTimeout error = &namedError{"OperationCanceledException",
-		"Client hasn't sent a message/ping within the configured ClientTimeoutInterval.", transports.ErrInactive}
+		"The client has sent no message or ping within the client timeout.", transports.ErrInactive}
 	// ErrAborted means that the application has ended the connection, by
 	// [Context.Abort] or [Target.Abort]: "aborted".
 	ErrAborted = transports.ErrAborted
@@ -62,7 +63,8 @@ var (
 	// ([WithExpiration]): "expired".
 	ErrExpired = transports.ErrExpired
 	// ErrShutdown means that the hub shuts down ([Hub.Shutdown]):
-	// "app_shutdown". The client has been told to connect anew.
+	// "app_shutdown". The client has been told to connect anew. It is also the error
+	// of what is sent or asked by the hub afterwards.
 	ErrShutdown = transports.ErrShutdown
 	// ErrSlowClient means that the client has not read, or acknowledged, fast
 	// enough what it was sent: "slow_client" or "write_timeout".
@@ -78,6 +80,14 @@ type endError struct{ kind, err error }
 func (e *endError) Error() string { return e.err.Error() }
 
 func (e *endError) Unwrap() []error { return []error{e.kind, e.err} }
+
+// shutDownError is the error of messages and questions after [Hub.Shutdown]. The node
+// has left the farm then, but programs with one process know of none.
+type shutDownError struct{}
+
+func (shutDownError) Error() string { return "hubs: the hub is shut down" }
+
+func (shutDownError) Unwrap() []error { return []error{ErrShutdown, scaleout.ErrClosed} }
 
 // causeOf returns what the end of a transport is called here.
 func causeOf(ended error) error {

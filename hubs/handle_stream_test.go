@@ -57,7 +57,7 @@ func TestHandleStream(t *testing.T) {
 		c.expect(fmt.Sprintf(`{"type":3,"invocationId":"%d"}`, n))
 	}
 	c.send(`{"type":4,"invocationId":"n","target":"none","arguments":[]}`)
-	c.expect(`{"type":3,"invocationId":"n","error":"The value returned by the streaming method 'none' is not a ChannelReader<> or IAsyncEnumerable<>."}`)
+	c.expect(`{"type":3,"invocationId":"n","error":"The streaming method 'none' returned nil instead of a stream."}`)
 	c.send(`{"type":4,"invocationId":"f","target":"fails","arguments":[]}`)
 	c.expect(`{"type":3,"invocationId":"f","error":"An unexpected error occurred invoking 'fails' on the server. HubException: no"}`)
 	c.send(`{"type":4,"invocationId":"b","target":"breaks","arguments":[]}`)

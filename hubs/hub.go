@@ -182,7 +182,8 @@ func (h *Hub) Groups() Groups { return Groups{h} }
 // [WithShutdownGrace] for that. No other calls start: they are answered with an error.
 // Then it waits until all calls and OnDisconnected have returned and the connections are
 // gone, and leaves the bus. When ctx is done first, the connections left are aborted and
-// ctx's error is returned; the contexts of OnDisconnected are done then.
+// ctx's error is returned; the contexts of OnDisconnected are done then. What is sent
+// by the hub afterwards fails with an error that is [ErrShutdown].
 //
 // Call it before [http.Server.Shutdown], which knows nothing of WebSockets and
 // would wait for event streams and polls.

@@ -151,7 +151,7 @@ func TestClientTimeout(t *testing.T) {
 						return nil, nil
 					}, "what the other client sends")
 					silent.expectWithin(time.Minute, `{"type":7,"error":"Connection closed with an error. OperationCanceledException: `+
-						`Client hasn't sent a message/ping within the configured ClientTimeoutInterval.","allowReconnect":true}`)
+						`The client has sent no message or ping within the client timeout.","allowReconnect":true}`)
 					require.InDelta(t, hubs.DefaultClientTimeout, time.Since(began), float64(3*time.Second))
 					silent.expectClosed(websocket.CloseNormalClosure)
 					d.expect(t, "disconnected: "+hubs.ErrClientTimeout.Error())
@@ -210,7 +210,7 @@ func TestProtocolErrorsCloseTheConnection(t *testing.T) {
 		{"no arguments", `{"type":1,"target":"Echo"}`, "Missing required property 'arguments'."},
 		{"not an object", `1`, "Unexpected JSON Token Type 'Number'. Expected a JSON Object."},
 		{"too long", `{"type":1,"target":"Echo","arguments":["` + strings.Repeat("x", 32<<10) + `"]}`,
-			"The maximum message size of 32768B was exceeded. The message size can be configured in AddHubOptions."},
+			"The maximum message size of 32768 bytes was exceeded."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -18,9 +18,7 @@ var (
 	errNotSingle = errors.New("hubs: Invoke needs a target with one connection: Client or Caller")
 	// ErrInOnConnected is returned by Invoke inside OnConnected: the client
 	// cannot answer before OnConnected has returned.
-	//
-	//lint:ignore ST1005 it is the reference server's text
-	ErrInOnConnected = errors.New("Client results inside OnConnectedAsync Hub methods are not allowed.")
+	ErrInOnConnected = errors.New("hubs: a client cannot be asked inside OnConnected: it answers only afterwards")
 	// ErrUnheard is returned by Invoke when the client's answer, if there is one,
 	// could not be read for as long as the client timeout ([WithClientTimeout]):
 	// the hub has read nothing from the client in that time, since too much of what

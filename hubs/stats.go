@@ -67,26 +67,29 @@ type busCounters struct {
 	published, failed, delivered, losses, lost atomic.Uint64
 }
 
-// countedNode is a node that counts what is published by it.
+// countedNode is a node that counts what is published by it, and says in terms of the
+// hub why it publishes no more.
 type countedNode struct {
 	scaleout.Node
 	counts *busCounters
 }
 
 func (n countedNode) Publish(ctx context.Context, e *scaleout.Envelope) error {
-	return n.count(n.Node.Publish(ctx, e))
+	return n.settle(n.Node.Publish(ctx, e))
 }
 
 func (n countedNode) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelope) error {
-	return n.count(n.Node.Send(ctx, to, e))
+	return n.settle(n.Node.Send(ctx, to, e))
 }
 
-func (n countedNode) count(err error) error {
+func (n countedNode) settle(err error) error {
 	switch {
 	case err == nil:
 		n.counts.published.Add(1)
 	case errors.Is(err, scaleout.ErrDown), errors.Is(err, scaleout.ErrFull), errors.Is(err, context.DeadlineExceeded):
 		n.counts.failed.Add(1)
+	case errors.Is(err, scaleout.ErrClosed):
+		return shutDownError{}
 	}
 	return err
 }

@@ -144,8 +144,8 @@ func TestStreamsToTheClient(t *testing.T) {
 		{"FailsWithin", `true`, []string{item(`1`), failed("An error occurred on the server while streaming results. HubException: so far")}},
 		{"Panics", ``, []string{failed("An error occurred on the server while streaming results.")}},
 		{"Unencodable", ``, []string{failed("An error occurred on the server while streaming results.")}},
-		{"NilSeq", ``, []string{failed("The value returned by the streaming method 'NilSeq' is not a ChannelReader<> or IAsyncEnumerable<>.")}},
-		{"NilChan", ``, []string{failed("The value returned by the streaming method 'NilChan' is not a ChannelReader<> or IAsyncEnumerable<>.")}},
+		{"NilSeq", ``, []string{failed("The streaming method 'NilSeq' returned nil instead of a stream.")}},
+		{"NilChan", ``, []string{failed("The streaming method 'NilChan' returned nil instead of a stream.")}},
 		{"Plain", ``, []string{failed("The client attempted to invoke the non-streaming 'Plain' method with a streaming invocation.")}},
 		{"Missing", ``, []string{failed("Failed to invoke 'Missing' due to an error on the server. HubException: Method does not exist.")}},
 	} {

@@ -121,10 +121,9 @@ type SizeError struct {
 	Limit int
 }
 
-// Error returns the reference server's text.
+// Error tells the limit.
 func (e *SizeError) Error() string {
-	return "The maximum message size of " + strconv.Itoa(e.Limit) +
-		"B was exceeded. The message size can be configured in AddHubOptions."
+	return "The maximum message size of " + strconv.Itoa(e.Limit) + " bytes was exceeded."
 }
 
 // The texts of protocol errors (reference 4.3).

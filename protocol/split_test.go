@@ -73,8 +73,7 @@ func TestSplitRecordLimit(t *testing.T) {
 					var size *protocol.SizeError
 					require.ErrorAs(t, err, &size)
 					require.Equal(t, tt.limit, size.Limit)
-					require.EqualError(t, err, "The maximum message size of 4B was exceeded. "+
-						"The message size can be configured in AddHubOptions.")
+					require.EqualError(t, err, "The maximum message size of 4 bytes was exceeded.")
 					continue
 				}
 				require.NoError(t, err)

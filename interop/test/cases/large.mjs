@@ -62,7 +62,7 @@ export const large = {
         equal(
           (await closed)?.message,
           "Server returned an error on close: Connection closed with an error. InvalidDataException: " +
-            `The maximum message size of ${limit}B was exceeded. The message size can be configured in AddHubOptions.`,
+            `The maximum message size of ${limit} bytes was exceeded.`,
           "the error of the close event",
         );
         await call;
