@@ -1,7 +1,6 @@
 package classic
 
 import (
-	"bytes"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -37,17 +36,11 @@ func (t frame) begin() error {
 }
 
 func (t frame) send(response []byte) error {
-	script := []byte("<script>r(c, ")
-	script = append(script, escapeScript(response)...)
+	script := make([]byte, 0, len(response)+32)
+	script = appendScript(append(script, "<script>r(c, "...), response)
 	return t.write(append(script, ");</script>\r\n"...))
 }
 
 func (t frame) keepAlive() error { return t.write([]byte("<script>r(c, {});</script>\n\n")) }
 
 func (t frame) finish(ending, []byte) { t.last(nil) }
-
-// escapeScript lets JSON hold nothing that could end a script.
-func escapeScript(json []byte) []byte {
-	json = bytes.ReplaceAll(json, []byte("<"), []byte(`\u003c`))
-	return bytes.ReplaceAll(json, []byte(">"), []byte(`\u003e`))
-}

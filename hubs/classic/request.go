@@ -301,6 +301,7 @@ func (q *request) contentType() string {
 	return "application/json; charset=UTF-8"
 }
 
+// wrap makes JSON the script of a JSONP request.
 func (q *request) wrap(body []byte) []byte {
 	if q.callback == "" {
 		return body
@@ -308,6 +309,6 @@ func (q *request) wrap(body []byte) []byte {
 	wrapped := make([]byte, 0, len(q.callback)+len(body)+3)
 	wrapped = append(wrapped, q.callback...)
 	wrapped = append(wrapped, '(')
-	wrapped = append(wrapped, body...)
+	wrapped = appendScript(wrapped, body)
 	return append(wrapped, ");"...)
 }

@@ -108,9 +108,20 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-func TestEscapeScript(t *testing.T) {
+func TestAppendScript(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, `{"a":"\u003c/script\u003e"}`, string(escapeScript([]byte(`{"a":"</script>"}`))))
+	for text, want := range map[string]string{
+		"":                         "",
+		`{"a":"b"}`:                `{"a":"b"}`,
+		`{"a":"</script>"}`:        `{"a":"\u003c/script\u003e"}`,
+		"\"\u2028\"":               `"\u2028"`,
+		"\"a\u2029\u2028b\u2029\"": `"a\u2029\u2028b\u2029"`,
+		"\"\u2027\u202a\u20a8ü\"":  "\"\u2027\u202a\u20a8ü\"", // whose bytes are almost the same
+		"\xe2\x80":                 "\xe2\x80",
+		"\xe2":                     "\xe2",
+	} {
+		require.Equal(t, "f("+want, string(appendScript([]byte("f("), []byte(text))), "%q", text)
+	}
 }
 
 // What a client has sent, and a method passes on as a protocol.Raw, is as it came.
@@ -135,6 +146,24 @@ func FuzzInvocation(f *testing.F) {
 		s := CallerState{received: inv.State}
 		var v any
 		_, _ = s.Get("name", &v)
+	})
+}
+
+func FuzzAppendScript(f *testing.F) {
+	f.Add("</script>")
+	f.Add("a\u2028\u2029\u2027\xe2\x80")
+	f.Fuzz(func(t *testing.T, text string) {
+		plain, err := json.Marshal(text)
+		require.NoError(t, err)
+		plain = []byte(strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u2028`, "\u2028", `\u2029`, "\u2029").Replace(string(plain)))
+		var before, after string
+		if json.Unmarshal(plain, &before) != nil { // a backslash was the text's own
+			return
+		}
+		script := appendScript(nil, plain)
+		require.NoError(t, json.Unmarshal(script, &after))
+		require.Equal(t, before, after)
+		require.False(t, strings.ContainsAny(string(script), "<>\u2028\u2029"))
 	})
 }
 
