@@ -95,9 +95,13 @@ func newPayload() payload {
 	return payload{ID: 12345, Name: "some name", Tags: []string{"a", "b", "c"}, Labels: map[string]string{"k": "v"}, Ratio: 0.75}
 }
 
+func newMap() map[string]any {
+	return map[string]any{"id": 12345, "name": "some name", "tags": []string{"a", "b", "c"}, "labels": map[string]string{"k": "v"}, "ratio": 0.75}
+}
+
 func BenchmarkAppendValue(b *testing.B) {
 	for _, p := range protocols {
-		for _, v := range []any{"Hello, how are you today?", 12345, 1.5, newPayload()} {
+		for _, v := range []any{"Hello, how are you today?", 12345, 1.5, newPayload(), newMap()} {
 			b.Run(p.Name()+"/"+typeName(v), func(b *testing.B) {
 				dst := make([]byte, 0, 1024)
 				b.ReportAllocs()
@@ -147,6 +151,8 @@ func typeName(v any) string {
 		return "int"
 	case float64:
 		return "float64"
+	case map[string]any:
+		return "map"
 	default:
 		return "struct"
 	}

@@ -271,6 +271,32 @@ func (s *jsonScanner) skip() bool {
 	}
 }
 
+// nestsTooDeep reports whether arrays and objects nest more than maxDepth levels deep in
+// a JSON text, which need not be well-formed.
+func nestsTooDeep(text []byte) bool {
+	if bytes.Count(text, []byte{'['})+bytes.Count(text, []byte{'{'}) <= maxDepth {
+		return false // the common case, at a fraction of the cost
+	}
+	s := jsonScanner{data: text}
+	for depth := 0; s.pos < len(text); {
+		switch text[s.pos] {
+		case '"':
+			if !s.string() {
+				return false
+			}
+			continue
+		case '[', '{':
+			if depth++; depth > maxDepth {
+				return true
+			}
+		case ']', '}':
+			depth--
+		}
+		s.pos++
+	}
+	return false
+}
+
 // skipName steps over a member's name and the colon behind it.
 func (s *jsonScanner) skipName() bool {
 	if s.peek() != '"' || !s.string() || s.peek() != ':' {

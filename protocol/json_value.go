@@ -67,6 +67,9 @@ func (p *jsonProtocol) Unmarshal(raw []byte, v any) error {
 			return v.UnmarshalJSON(raw)
 		}
 	}
+	if nestsTooDeep(raw) { // not from Parse
+		return errTooDeep
+	}
 	err := p.decode(raw, v)
 	if err != nil {
 		if relaxed, ok := p.relax(raw, reflect.TypeOf(v)); ok {
@@ -252,6 +255,9 @@ func (p *jsonProtocol) encode(dst []byte, v any) ([]byte, error) {
 	// through; one invalid byte in a text frame makes browsers close.
 	if !utf8.Valid(out[len(dst):]) {
 		return dst, errNotUTF8
+	}
+	if nestsTooDeep(out[len(dst):]) {
+		return dst, errTooDeep
 	}
 	return out[:len(out)-1], nil // without the newline that Encode ends with
 }

@@ -45,6 +45,8 @@ import (
 //     UUID: in the order of its text, which is not that of .NET's Guid.ToByteArray.
 //   - A json.RawMessage or json.Number is the value that it stands for, transcoded as
 //     a [Raw] is; a json.Number is read from a str, too.
+//   - No map that is written has the key "__proto__", and what MarshalMsgpack returns is
+//     held to the rules of a [Raw]: JavaScript clients close the connection for it.
 //   - Nil is read into pointers, slices, maps and interfaces as nil and leaves
 //     everything else as it is, as null does in encoding/json: JavaScript has nil
 //     for a member that is undefined.

@@ -97,11 +97,13 @@ func (d *msgpackDecoder) dateTimeOffset() (time.Time, error) {
 	return at.Add(-time.Duration(minutes) * time.Minute), err
 }
 
+// extTimestamp is the type of the ext that is a timestamp.
+const extTimestamp = -1
+
 // timestamp returns the time that an ext of the given type stands for, in one of its
 // three forms. The library's DecodeTime would take another type of ext too, and any
 // number of nanoseconds.
 func timestamp(kind int8, content []byte) (time.Time, error) {
-	const extTimestamp = -1
 	if kind != extTimestamp {
 		return time.Time{}, fmt.Errorf("protocol: MessagePack extension type %d is not known", kind)
 	}

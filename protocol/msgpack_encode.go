@@ -98,8 +98,8 @@ func (p *msgpackProtocol) encode(e *msgpackEncoder, v reflect.Value, depth int) 
 		if err != nil {
 			return err
 		}
-		if r := (msgpackReader{data: raw}); !r.skip() || !r.done() {
-			return fmt.Errorf("protocol: MarshalMsgpack of %s returned no MessagePack value", v.Type())
+		if err := checkMsgpack(raw, depth); err != nil {
+			return fmt.Errorf("protocol: what MarshalMsgpack of %s returned cannot be sent: %w", v.Type(), err)
 		}
 		e.out.Write(raw)
 		return nil
@@ -110,7 +110,7 @@ func (p *msgpackProtocol) encode(e *msgpackEncoder, v reflect.Value, depth int) 
 		}
 		return e.text(string(text))
 	case asJSON:
-		return e.json(v)
+		return e.json(v, depth)
 	}
 
 	switch v.Kind() {
@@ -139,7 +139,7 @@ func (p *msgpackProtocol) encode(e *msgpackEncoder, v reflect.Value, depth int) 
 
 // json writes what a json.RawMessage or a json.Number stands for. As in
 // encoding/json, nil is null and an empty number is 0.
-func (e *msgpackEncoder) json(v reflect.Value) error {
+func (e *msgpackEncoder) json(v reflect.Value, depth int) error {
 	var value []byte
 	if v.Kind() == reflect.String {
 		if value = []byte(cmp.Or(v.String(), "0")); !isNumber(value) {
@@ -154,7 +154,7 @@ func (e *msgpackEncoder) json(v reflect.Value) error {
 			return err
 		}
 	}
-	out, err := transcodeJSON(e.out.AvailableBuffer(), value)
+	out, err := transcodeJSON(e.out.AvailableBuffer(), value, depth)
 	e.out.Write(out)
 	return err
 }
@@ -208,8 +208,11 @@ func (p *msgpackProtocol) encodeMap(e *msgpackEncoder, v reflect.Value, depth in
 		key := bytes.Clone(e.out.Bytes()[start:])
 		e.out.Truncate(start)
 		head := msgpackReader{data: key}
-		if t, _ := head.next(); !t.kind.isKey() {
+		switch t, _ := head.next(); {
+		case !t.kind.isKey():
 			return fmt.Errorf("protocol: cannot write a %s as the key of a MessagePack map", it.Key().Type())
+		case t.kind == msgpackStr && string(head.take(t)) == protoKey:
+			return errProtoKey
 		}
 		pairs = append(pairs, pair{key, it.Value()})
 	}
@@ -245,6 +248,9 @@ func (p *msgpackProtocol) encodeStruct(e *msgpackEncoder, v reflect.Value, info 
 		value, ok := m.of(v)
 		if !ok {
 			continue
+		}
+		if m.name == protoKey {
+			return errProtoKey
 		}
 		if err := e.text(m.name); err != nil {
 			return err

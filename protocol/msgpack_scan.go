@@ -2,6 +2,8 @@ package protocol
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"math"
 	"unicode/utf8"
 )
@@ -214,6 +216,85 @@ func (r *msgpackReader) skip() bool {
 		if depth == 0 {
 			return true
 		}
+	}
+}
+
+// protoKey is the key that JavaScript clients take in no map, for an object would get
+// another prototype: they close the connection.
+const protoKey = "__proto__"
+
+var errNoText = errors.New("protocol: a MessagePack str that is not valid UTF-8")
+
+var errProtoKey = errors.New("protocol: the key " + protoKey + " in MessagePack, for which JavaScript clients close the connection")
+
+// checkMsgpack reports what may not be sent to clients although a value need not be
+// decoded: whatever is no single value, nests too deep inside the depth arrays and maps
+// around it, or makes a client close the connection.
+func checkMsgpack(value []byte, depth int) error {
+	r := msgpackReader{data: value}
+	if err := r.check(depth); err != nil {
+		return err
+	}
+	if !r.done() {
+		return errMalformed
+	}
+	return nil
+}
+
+// check steps over one value, which lies in depth arrays and maps.
+func (r *msgpackReader) check(depth int) error {
+	t, ok := r.next()
+	if !ok {
+		return errMalformed
+	}
+	switch t.kind {
+	case msgpackStr:
+		if !utf8.Valid(r.take(t)) {
+			return errNoText
+		}
+	case msgpackBin:
+		r.take(t)
+	case msgpackExt:
+		if content := r.take(t); t.ext == extTimestamp {
+			_, err := timestamp(t.ext, content)
+			return err
+		}
+	case msgpackArray, msgpackMap:
+		if depth >= maxDepth {
+			return errTooDeep
+		}
+		for range t.size {
+			if t.kind == msgpackMap {
+				if err := r.checkKey(); err != nil {
+					return err
+				}
+			}
+			if err := r.check(depth + 1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// checkKey steps over the key of a map.
+func (r *msgpackReader) checkKey() error {
+	t, ok := r.next()
+	switch {
+	case !ok:
+		return errMalformed
+	case !t.kind.isKey():
+		return fmt.Errorf("protocol: a MessagePack %s as the key of a map", t.kind)
+	case t.kind != msgpackStr:
+		return nil
+	}
+	switch key := r.take(t); {
+	case string(key) == protoKey:
+		return errProtoKey
+	case !utf8.Valid(key):
+		return errNoText
+	default:
+		return nil
 	}
 }
 

@@ -80,7 +80,7 @@ func (*msgpackProtocol) Append(dst []byte, m Message) ([]byte, error) {
 }
 
 // checkHeaders reports headers that a receiver would refuse: unlike JSON,
-// MessagePack may not have empty ones.
+// MessagePack may not have empty ones, nor the name "__proto__".
 func checkHeaders(m Message) error {
 	var headers map[string]string
 	switch m := m.(type) {
@@ -96,6 +96,9 @@ func checkHeaders(m Message) error {
 	for name, value := range headers {
 		if name == "" || value == "" {
 			return errors.New("protocol: a header without a name or a value")
+		}
+		if name == protoKey {
+			return errProtoKey
 		}
 	}
 	return nil

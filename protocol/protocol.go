@@ -11,7 +11,9 @@
 //
 // Everything a peer controls is bounded: the size of a message by the limit
 // given to Split, its nesting by 64 levels, and no memory is taken for a length
-// that is only claimed.
+// that is only claimed. What would make clients close their connections is not sent:
+// AppendValue and Unmarshal refuse values that nest deeper, and for MessagePack the key
+// "__proto__", which JavaScript clients take in no map.
 //
 // # Differences from ASP.NET Core
 //
@@ -26,6 +28,15 @@
 //     16 bytes for a UUID
 //   - in MessagePack, numbers for a member with the option string; by
 //     [WithCaseInsensitiveNames], names in another case
+//
+// What this package refuses, and an ASP.NET Core server sends or takes:
+//
+//   - the key "__proto__" in what is sent in MessagePack, from a map, the name of a member,
+//     a [Raw], a json.RawMessage or MarshalMsgpack: the send fails. JSON has it.
+//   - in a [Raw] from a client of MessagePack, and in what MarshalMsgpack returns: keys of
+//     maps that are neither strings nor integers, a str that is not UTF-8, a timestamp
+//     of another form than the three there are, the key "__proto__"
+//   - values that nest deeper than 64 levels, whoever has made them
 //
 // What means something else:
 //
@@ -97,11 +108,13 @@ type Protocol interface {
 	Append(dst []byte, m Message) ([]byte, error)
 
 	// Unmarshal decodes one value of a parsed message into v, a non-nil pointer.
-	// The decoded value never aliases value.
+	// The decoded value never aliases value. Values that nest deeper than 64 levels are
+	// an error.
 	Unmarshal(value []byte, v any) error
 
 	// AppendValue appends the encoding of v to dst and returns the extended
-	// slice; on error dst is returned as it was.
+	// slice; on error dst is returned as it was. It is an error if v has no encoding
+	// that all clients can decode, as when it nests deeper than 64 levels.
 	AppendValue(dst []byte, v any) ([]byte, error)
 }
 

@@ -16,15 +16,20 @@ import (
 // they stay strings. What JSON cannot say, like NaN or an extension type, makes
 // the send fail.
 //
+// From MessagePack it takes only what all clients can decode, though the application
+// need not: no str that is not UTF-8, no keys of maps but strings and integers, not the
+// key "__proto__", no timestamp of another form than the three there are. The key
+// "__proto__" in JSON goes to clients of JSON alone; to send it in MessagePack fails.
+//
 // A Raw is never changed, and may be used by several goroutines at once. Its JSON
 // can be had with [Raw.MarshalJSON], from any protocol.
 type Raw struct {
-	value   []byte // well-formed; nil is null
+	value   []byte // has been checked; nil is null
 	msgpack bool   // MessagePack, not JSON
 }
 
 // errNotJSON reports what should have been one JSON value.
-var errNotJSON = errors.New("protocol: not a JSON value, or one that nests too deep")
+var errNotJSON = errors.New("protocol: not a JSON value")
 
 // UnmarshalJSON makes r a copy of a JSON value.
 func (r *Raw) UnmarshalJSON(value []byte) error {
@@ -41,8 +46,8 @@ func (r Raw) MarshalJSON() ([]byte, error) { return r.appendJSON(nil) }
 
 // UnmarshalMsgpack makes r a copy of a MessagePack value.
 func (r *Raw) UnmarshalMsgpack(value []byte) error {
-	if s := (msgpackReader{data: value}); !s.skip() || !s.done() {
-		return errMalformed
+	if err := checkMsgpack(value, 0); err != nil {
+		return err
 	}
 	*r = Raw{value: bytes.Clone(value), msgpack: true}
 	return nil
@@ -62,7 +67,7 @@ func (r Raw) appendMsgpack(dst []byte) ([]byte, error) {
 	if r.msgpack || r.value == nil {
 		return appendMsgpackRaw(dst, r.value), nil
 	}
-	return transcodeJSON(dst, r.value)
+	return transcodeJSON(dst, r.value, 0)
 }
 
 // oneJSON returns the JSON value that data has to be, without white space around it.
@@ -72,8 +77,12 @@ func oneJSON(data []byte) ([]byte, error) {
 	}
 	s := jsonScanner{data: data}
 	value := s.value()
-	if value == nil || s.end() != nil {
+	switch {
+	case value != nil && s.end() == nil:
+		return value, nil
+	case nestsTooDeep(data):
+		return nil, errTooDeep
+	default:
 		return nil, errNotJSON
 	}
-	return value, nil
 }

@@ -115,7 +115,7 @@ func TestRawTranscodesToTheLike(t *testing.T) {
 		{"c4 03 01 02 ff", `"AQL/"`}, {"c4 00", `""`},
 		{"d6 ff 38 6d 43 80", `"2000-01-01T00:00:00Z"`}, {"d7 ff 1d 6f 32 f0 69 81 73 f2", `"2026-02-03T04:05:06.1234567Z"`},
 		{"cb 40 14 00 00 00 00 00 00", `5`}, {"ca 3d cc cc cd", `0.1`}, {"d0 05", `5`},
-		{"82 01 a1 61 d1 ff fe c3", `{"1":"a","-2":true}`}, {"a1 ff", `"\ufffd"`},
+		{"82 01 a1 61 d1 ff fe c3", `{"1":"a","-2":true}`},
 	} {
 		require.Equal(t, tt.json, jsonOf(t, rawMsgpack(t, tt.msgpack)))
 	}
@@ -129,7 +129,7 @@ func TestRawTranscodesToTheLike(t *testing.T) {
 
 func TestRawRefusesWhatTheOtherProtocolCannotSay(t *testing.T) {
 	t.Parallel()
-	for _, digits := range []string{"cb 7f f8 00 00 00 00 00 00", "ca 7f 80 00 00", "d4 05 00", "81 c3 01", "c7 0c ff 00 00 00 00 7f ff ff ff ff ff ff ff", "91 d4 05 00", "81 a1 61 d4 05 00"} {
+	for _, digits := range []string{"cb 7f f8 00 00 00 00 00 00", "ca 7f 80 00 00", "d4 05 00", "c7 0c ff 00 00 00 00 7f ff ff ff ff ff ff ff", "91 d4 05 00", "81 a1 61 d4 05 00"} {
 		value, err := protocol.NewJSON().AppendValue([]byte("before"), rawMsgpack(t, digits))
 		require.Error(t, err, digits)
 		require.Equal(t, "before", string(value))
@@ -206,7 +206,7 @@ func FuzzRaw(f *testing.F) {
 		f.Add([]byte(tt.json))
 		f.Add(unhex(f, tt.msgpack))
 	}
-	for _, wire := range []string{"1e400", "5.0", "\"\\ud800\"", "\xca\x7f\x80\x00\x00", "\x81\x01\xc0", "\xa1\xff", "\xd6\xff\x38\x6d\x43\x80", "\xd4\x05\x00"} {
+	for _, wire := range []string{"1e400", "5.0", "\"\\ud800\"", "\xca\x7f\x80\x00\x00", "\x81\x01\xc0", "\xa1\xff", "\x81\xa9__proto__\x01", "\xd4\xff\x00", "\x81\xc0\x01", `{"__proto__":1}`, "\xd6\xff\x38\x6d\x43\x80", "\xd4\x05\x00"} {
 		f.Add([]byte(wire))
 	}
 	asJSON, asMsgpack := protocol.NewJSON(), protocol.NewMessagePack()
@@ -214,6 +214,7 @@ func FuzzRaw(f *testing.F) {
 		var raw, again protocol.Raw
 		if raw.UnmarshalJSON(value) == nil {
 			if packed, err := asMsgpack.AppendValue(nil, raw); err == nil {
+				require.NoError(t, decodable(packed))
 				require.NoError(t, again.UnmarshalMsgpack(packed))
 				back, err := asJSON.AppendValue(nil, again)
 				require.NoError(t, err)
@@ -226,12 +227,23 @@ func FuzzRaw(f *testing.F) {
 			}
 		}
 		if raw.UnmarshalMsgpack(value) == nil {
+			packed, err := asMsgpack.AppendValue(nil, raw)
+			require.NoError(t, err)
+			require.Equal(t, value, packed)
+			require.NoError(t, decodable(packed))
 			if text, err := asJSON.AppendValue(nil, raw); err == nil {
 				require.True(t, json.Valid(text))
 				require.NoError(t, again.UnmarshalJSON(text))
-				_, err := asMsgpack.AppendValue(nil, again)
+				packed, err := asMsgpack.AppendValue(nil, again)
 				require.NoError(t, err)
+				require.NoError(t, decodable(packed))
 			}
+		}
+		// The application's own encoding is held to the same rules.
+		packed, err := asMsgpack.AppendValue(nil, asIs(value))
+		require.Equal(t, raw.UnmarshalMsgpack(value) == nil, err == nil)
+		if err == nil {
+			require.NoError(t, decodable(packed))
 		}
 	})
 }

@@ -8,20 +8,24 @@ import (
 )
 
 // transcodeJSON appends the MessagePack encoding of a JSON value, which has been
-// checked. On error dst is returned as it was.
-func transcodeJSON(dst, value []byte) ([]byte, error) {
+// checked and lies in depth arrays and maps. On error dst is returned as it was.
+func transcodeJSON(dst, value []byte, depth int) ([]byte, error) {
 	s := jsonScanner{data: value}
-	out, err := s.transcode(dst)
+	out, err := s.transcode(dst, depth)
 	if err != nil {
 		return dst, err
 	}
 	return out, nil
 }
 
-// transcode steps over one value and appends its MessagePack encoding.
-func (s *jsonScanner) transcode(dst []byte) (out []byte, err error) {
+// transcode steps over one value, which lies in depth arrays and maps, and appends its
+// MessagePack encoding.
+func (s *jsonScanner) transcode(dst []byte, depth int) (out []byte, err error) {
 	switch c := s.peek(); c {
 	case '{', '[':
+		if depth >= maxDepth {
+			return nil, errTooDeep
+		}
 		s.pos++
 		outer := s.begun
 		s.begun = false
@@ -32,13 +36,18 @@ func (s *jsonScanner) transcode(dst []byte) (out []byte, err error) {
 				if !s.nextMember() {
 					break
 				}
-				if dst, err = appendJSONString(dst, s.name); err != nil {
+				name, err := anyString(s.name)
+				switch {
+				case err != nil:
 					return nil, err
+				case name == protoKey:
+					return nil, errProtoKey
 				}
+				dst = appendStr(dst, name)
 			} else if !s.nextElement() {
 				break
 			}
-			if dst, err = s.transcode(dst); err != nil {
+			if dst, err = s.transcode(dst, depth+1); err != nil {
 				return nil, err
 			}
 			size++
