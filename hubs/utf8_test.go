@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -42,6 +43,16 @@ func TestInvalidUTF8NeverReachesAnotherClient(t *testing.T) {
 	text := dial()
 	require.NoError(t, text.WriteMessage(websocket.TextMessage, []byte("{\"type\":1,\"target\":\"Relay\",\"arguments\":[\"\xff\"]}\x1e")))
 	_, _, err = text.ReadMessage()
+	require.True(t, websocket.IsCloseError(err, websocket.CloseInvalidFramePayloadData), "%v", err)
+
+	fragments := dial()
+	plain := func(first byte, payload string) []byte { // masked with zeros
+		return append([]byte{first, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...)
+	}
+	const begin, end = 0x01, 0x80
+	_, err = fragments.NetConn().Write(slices.Concat(plain(begin, `{"type":1,"target":"Relay","arguments":["é`+"\xc3"), plain(end, "\"]}\x1e")))
+	require.NoError(t, err)
+	_, _, err = fragments.ReadMessage()
 	require.True(t, websocket.IsCloseError(err, websocket.CloseInvalidFramePayloadData), "%v", err)
 
 	relay(sender, "\"\xff\"")

@@ -1,11 +1,14 @@
 package transports_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-signalr/signalr/interop/await"
 )
 
 // BenchmarkSend brings messages from the outbox to a socket that is read.
@@ -25,4 +28,34 @@ func BenchmarkSend(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkPingFlood takes pings that come faster than they are answered; the client's
+// part of the work is small.
+func BenchmarkPingFlood(b *testing.B) {
+	s := serve(b, echo)
+	conn := s.dial("").NetConn()
+	last := make(chan struct{})
+	go func() {
+		var tail []byte
+		buffer := make([]byte, 64<<10)
+		for !bytes.HasSuffix(tail, []byte("last")) {
+			n, err := conn.Read(buffer)
+			if err != nil {
+				return
+			}
+			tail = append(tail[:0], buffer[:n]...)
+		}
+		close(last)
+	}()
+	flood := bytes.Repeat(clientFrame(0x80|9, ""), 10_000)
+	b.SetBytes(int64(len(flood)))
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := conn.Write(flood)
+		require.NoError(b, err)
+	}
+	_, err := conn.Write(clientFrame(0x80|9, "last"))
+	require.NoError(b, err)
+	await.Done(b, last, "the last pong")
 }

@@ -464,6 +464,12 @@ func (c *Connection) sweep(now time.Time, limit time.Duration, inactive error) {
 		c.end(ErrWriteTimeout)
 		return
 	}
+	if t := c.webSocket.Load(); t != nil {
+		if since := t.conn.stalledSince.Load(); since != 0 && c.endpoint.clock(now)-since > int64(stallTimeout) {
+			c.end(errStalled)
+			return
+		}
+	}
 	c.mu.Lock()
 	idle := c.transport == nil && !c.disposed && now.Sub(c.idleSince) > limit
 	c.disposed = c.disposed || idle

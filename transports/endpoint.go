@@ -39,6 +39,9 @@
 //     proxies which wait for some data do not hold it back. Where the
 //     http.ResponseWriter cannot flush, it is refused with 501.
 //   - Requests that are refused, and negotiate responses, have Cache-Control: no-store.
+//   - A client that sends nothing for a minute in the middle of a WebSocket message is
+//     disconnected.
+//   - The body of a request has the send timeout to come, and is else refused with 408.
 //   - A client without an identity may DELETE its long-polling connection by the
 //     secret connection token, after its user has logged out.
 package transports

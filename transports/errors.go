@@ -23,6 +23,9 @@ var (
 // ErrClosed is returned by sends on a connection that has ended.
 var ErrClosed = errors.New("transports: the connection is closed")
 
+// errStalled ends a WebSocket whose client has begun a message and does not go on.
+var errStalled = errors.New("transports: the client has begun a message and sends nothing more of it")
+
 // Why a request is refused, for the log.
 var (
 	errFull        = errors.New("transports: too many connections")

@@ -161,8 +161,10 @@ func WithOutboxLimit(n int) Option {
 }
 
 // WithMaxConnections limits how many connections exist at once, negotiated ones
-// that are not yet in use included; more are refused with status 503. The
-// default is no limit.
+// that are not yet in use included; more are refused with status 503. It protects
+// the server's memory, and is no defense against one attacker, who can take all the
+// places by some negotiations every few seconds: limit the requests of each address in
+// front of the endpoint. The default is no limit.
 func WithMaxConnections(n int) Option {
 	return func(o *options) error { return positive("the limit on connections", n, &o.maxConnections) }
 }

@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/gorilla/websocket"
 )
 
 // socket is a WebSocket's net.Conn. Where the connection is plain TCP, it holds no
@@ -31,6 +34,12 @@ type socket struct {
 	buffer  *[readSize]byte // what ahead is in; nil: it came with the request
 	readErr error
 	fill    func(fd uintptr) bool
+	frames  frameCheck
+	fault   error  // of the frame that comes next
+	pinged  bool   // a ping is not answered yet
+	ping    string // the newest
+
+	stalledSince atomic.Int64 // by Endpoint.clock; 0: the client does not leave a message unfinished
 
 	mu sync.Mutex // held while a write is under way
 }
@@ -79,8 +88,25 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // Read reads for the library.
 func (s *socket) Read(p []byte) (int, error) {
+	if s.fault != nil {
+		return 0, s.fault
+	}
+	n, err := s.read(p)
+	n, s.fault = s.frames.check(p[:n])
+	if n == 0 && err == nil {
+		return 0, s.fault
+	}
+	return n, err
+}
+
+func (s *socket) read(p []byte) (int, error) {
 	if len(s.ahead) == 0 {
 		s.t.c.StartDeferred() // since it may have to wait
+		s.pong()
+		if s.frames.unfinished() {
+			s.stalledSince.Store(s.t.c.endpoint.clock(time.Now()))
+			defer s.stalledSince.Store(0)
+		}
 		if s.raw == nil {
 			return s.Conn.Read(p)
 		}
@@ -119,6 +145,23 @@ func (s *socket) tryRead(fd uintptr) bool {
 		s.readErr = err
 	}
 	return true
+}
+
+// notePing is called for each ping. Of several that have been read together only the
+// newest is answered (RFC 6455 5.5.3): each would take a system call.
+func (s *socket) notePing(data string) error {
+	s.pinged, s.ping = true, data
+	return nil
+}
+
+// pong answers the newest ping, before the reader waits for the client or the application.
+func (s *socket) pong() {
+	if !s.pinged {
+		return
+	}
+	data := []byte(s.ping)
+	s.pinged, s.ping = false, ""
+	_ = s.t.socket.WriteControl(websocket.PongMessage, data, time.Now().Add(s.t.c.endpoint.opts.sendTimeout)) // the reader notices what fails
 }
 
 // unread returns how many bytes have been read from the client, and not from the

@@ -23,6 +23,9 @@ const (
 	// frameSize is how much of the queue is joined to one WebSocket message.
 	// Longer messages of the application still travel in one piece.
 	frameSize = 64 << 10
+	// stallTimeout is how long a client may send nothing more of a message that it
+	// has begun.
+	stallTimeout = time.Minute
 )
 
 // webSockets is what the WebSockets of an endpoint share: an idle one holds no
@@ -280,6 +283,7 @@ func (t *webSocket) serve(socket *websocket.Conn) {
 		return
 	}
 	t.socket.SetCloseHandler(func(int, string) error { return nil }) // answered by the writer, at the end
+	t.socket.SetPingHandler(t.conn.notePing)
 	t.receiver = t.open()
 	t.first = reader{t: t, seat: t.shared.watch.seat()}
 	t.readOn(&t.first)
@@ -296,24 +300,39 @@ func (t *webSocket) readOn(r *reader) {
 // leave takes the WebSocket, which the client has closed properly (nil) or which
 // is lost, off its connection.
 func (t *webSocket) leave(cause error) {
-	invalid := errors.Is(cause, errNotText)
-	if cause != nil && !invalid && t.c.detach(t, cause) {
+	code := closeCode(cause)
+	if cause != nil && code == 0 && t.c.detach(t, cause) {
 		return // until the client comes back
 	}
 	defer close(t.detached)
-	if invalid {
+	if code != 0 {
 		t.c.out.kill()
-		t.writeClose(websocket.CloseInvalidFramePayloadData)
+		t.writeClose(code)
 	}
 	t.c.close(cause)
 	switch {
 	case cause == nil: // the client waits for the other half of the closing handshake
 		t.closed.Wait()
-	case invalid: // with input unread, the kernel would take the closing frame back
+	case cause == errNotText:
 		t.drain()
+	case cause == errFrameLength: // what follows is no frames
+		_, _ = io.Copy(io.Discard, t.conn.Conn)
 	}
 	t.abort()
 	t.c.remove()
+}
+
+// closeCode returns the code of the closing frame for a client that does not keep to
+// RFC 6455, and 0 for others, and for what the library has answered itself.
+func closeCode(cause error) int {
+	switch cause {
+	case errNotText, errCloseText:
+		return websocket.CloseInvalidFramePayloadData
+	case errShortClose, errFrameLength:
+		return websocket.CloseProtocolError
+	default:
+		return 0
+	}
 }
 
 // open opens the connection, or goes on with it.
@@ -348,6 +367,7 @@ func (t *webSocket) read(r *reader) (cause error, ended bool) {
 		}
 		valid := !t.isText || t.text.valid(buffer[:n]) && (err != io.EOF || t.text.end())
 		if n > 0 && valid {
+			t.conn.pong()
 			t.receiver.Receive(buffer[:n])
 		}
 		t.shared.readBuffers.Put(buffer)
@@ -478,7 +498,8 @@ func (t *webSocket) writeClose(code int) {
 	_ = t.socket.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, ""), deadline)
 }
 
-// drain reads until the client closes or the read deadline.
+// drain reads until the client closes or the read deadline: with input unread, the kernel
+// would take the closing frame back.
 func (t *webSocket) drain() {
 	for {
 		if _, _, err := t.socket.NextReader(); err != nil {
