@@ -264,13 +264,12 @@ func (s *session) logFailureAt(level slog.Level, method string, err error) {
 }
 
 // logFailure logs an error of the application's at a level, or at Debug what clients can
-// bring about as often as they like: errors meant for the client are part of normal work,
-// and so are refusals. A panic has been logged where it was caught.
+// bring about as often as they like. A panic has been logged where it was caught.
 func (h *Hub) logFailure(ctx context.Context, level slog.Level, connectionID, method string, err error) {
 	if _, panicked := err.(*panicError); panicked {
 		return
 	}
-	if isForClient(err) || errors.Is(err, errUnauthorized) {
+	if isRoutine(err) {
 		level = slog.LevelDebug
 	}
 	h.logger.Log(ctx, level, "a hub method failed", "connection", connectionID, "method", method, "error", err)

@@ -138,6 +138,19 @@ func isForClient(err error) bool {
 	return errors.As(err, &hubError)
 }
 
+// isRoutine reports whether an error is part of normal work, whatever method returns
+// it: it is meant for the client, refuses a call, comes from what the client has sent,
+// or from a client that has not answered a question.
+func isRoutine(err error) bool {
+	var (
+		named        *namedError
+		notConnected *NotConnectedError
+		canceled     *canceledError
+	)
+	return isForClient(err) || errors.Is(err, errUnauthorized) || errors.Is(err, ErrUnheard) ||
+		errors.As(err, &named) || errors.As(err, &notConnected) || errors.As(err, &canceled)
+}
+
 // settled returns an error of the application's whose methods do not panic: one
 // that is a nil pointer, say, is told as what it is.
 func settled(err error) (result error) {

@@ -2,6 +2,7 @@ package hubs
 
 import (
 	"io"
+	"log/slog"
 	"slices"
 
 	"github.com/go-signalr/signalr/protocol"
@@ -47,7 +48,11 @@ func (s *session) connected() {
 // admitClient is the outcome of OnConnected.
 func (s *session) admitClient(err error) {
 	if err != nil {
-		s.logFailure(onConnectedName, err)
+		level := slog.LevelWarn
+		if s.isEnding() {
+			level = slog.LevelDebug // the client has left meanwhile
+		}
+		s.logFailureAt(level, onConnectedName, err)
 		s.end(&protocol.Close{Error: textClosed + detail(err, s.hub.config.detailedErrors)}, err)
 		return
 	}
