@@ -126,8 +126,7 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 
 // ServeHTTP serves one request of a client.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e.boundBody(w, r)
-	e.Policy().ServeCORS(w, r, e.dispatch)
+	e.Policy().Serve(w, r, e.dispatch)
 }
 
 // dispatch hands a request on by its path and method (reference 2.1).

@@ -35,6 +35,7 @@ var (
 	errOther       = errors.New("transports: the connection uses another transport")
 	errAlready     = errors.New("transports: the connection uses this transport already")
 	errEnded       = errors.New("transports: the connection has ended meanwhile")
+	errHost        = errors.New("transports: the host is not allowed")
 	errOrigin      = errors.New("transports: the origin is not allowed")
 	errSite        = errors.New("transports: the request comes from a page of another site")
 	errNotOpen     = errors.New("transports: the connection has no transport yet")

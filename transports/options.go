@@ -30,6 +30,7 @@ type Option func(*options) error
 type options struct {
 	enabled           [kinds]bool
 	allowOrigin       func(origin string) bool // nil: only the endpoint's own
+	allowHost         func(host string) bool   // nil: every host
 	authorize         func(*http.Request) error
 	identity          func(*http.Request) string
 	expires           func(*http.Request) time.Time

@@ -44,6 +44,16 @@ var badOptions = map[string][]struct {
 	},
 	"WithMaxConnections": {{transports.WithMaxConnections(0), "the limit on connections must be positive"}, {transports.WithMaxConnections(-1), "the limit on connections"}},
 	"WithSubProtocol":    {{transports.WithSubProtocol(nil), "the choice of sub-protocols must not be nil"}},
+	"WithAllowedHosts": {
+		{transports.WithAllowedHosts(), "must not be empty"},
+		{transports.WithAllowedHosts("localhost", ""), `"" is not a host`},
+		{transports.WithAllowedHosts("http://localhost"), `"http://localhost" is not a host`},
+		{transports.WithAllowedHosts("localhost/"), `"localhost/" is not a host`},
+		{transports.WithAllowedHosts("*.example"), `"*.example" is not a host`},
+		{transports.WithAllowedHosts("localhost:"), `"localhost:" is not a host`},
+		{transports.WithAllowedHosts("::1"), `"::1" is not a host`},
+		{transports.WithAllowedHosts("me@localhost"), `"me@localhost" is not a host`},
+	},
 	"WithMinimumProtocolVersion": {
 		{transports.WithMinimumProtocolVersion(2), "negotiate versions are 0 to 1, not 2"},
 		{transports.WithMinimumProtocolVersion(-1), "negotiate versions are 0 to 1, not -1"},

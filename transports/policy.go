@@ -43,13 +43,15 @@ func (p Policy) CheckSite(r *http.Request) error {
 // [WithAllowedOrigins].
 func (p Policy) AllowsOrigin(r *http.Request) bool { return p.endpoint.opts.checkOrigin(r) }
 
-// BoundBody gives the client the time of [WithSendTimeout] to send the body of its
-// request: net/http would wait for it without end before a response leaves.
-func (p Policy) BoundBody(w http.ResponseWriter, r *http.Request) { p.endpoint.boundBody(w, r) }
-
-// ServeCORS runs next, with the headers that let pages of the origins allowed use
-// the answer, or answers their preflight requests.
-func (p Policy) ServeCORS(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+// Serve runs next, with the headers that let pages of the origins allowed use the answer,
+// or answers their preflight requests, and requests to hosts that [WithAllowedHosts] does
+// not list. The body of the request has the time of [WithSendTimeout] to come: net/http
+// would wait for it without end before a response leaves.
+func (p Policy) Serve(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	p.endpoint.boundBody(w, r)
+	if !p.endpoint.checkHost(w, r) {
+		return
+	}
 	if p.endpoint.cors == nil {
 		next(w, r)
 		return

@@ -34,6 +34,6 @@ func TestPolicyIsTheEndpoints(t *testing.T) {
 	}
 	r.Header.Set("Origin", "https://app.example")
 	w := httptest.NewRecorder()
-	p.ServeCORS(w, r, func(http.ResponseWriter, *http.Request) {})
+	p.Serve(w, r, func(http.ResponseWriter, *http.Request) {})
 	require.Equal(t, "https://app.example", w.Header().Get("Access-Control-Allow-Origin"))
 }

@@ -8,7 +8,8 @@
 // the page /classic.html does.
 //
 // It bounds what one visitor, which is everybody with one address, can take up: with a
-// reverse proxy before it, give -behind-proxy.
+// reverse proxy before it, give -behind-proxy. Without that, and unless it listens on all
+// interfaces, requests must be addressed to this machine or to the host of -addr.
 //
 // Several processes are one chat if they have the same Redis, as farm.sh shows:
 //
@@ -28,6 +29,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -101,6 +103,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		hubs.WithStatefulReconnect(),
 		hubs.WithEndpoint(transports.WithDisconnectTimeout(outage)),
 	}
+	if hosts := allowedHosts(*addr); hosts != nil && !*proxy {
+		opts = append(opts, hubs.WithEndpoint(transports.WithAllowedHosts(hosts...)))
+	}
 	var classicOpts []classic.Option
 	var kept store = &memory{}
 	if *redisAddr != "" {
@@ -167,6 +172,20 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 }
 
 type shutdowner interface{ Shutdown(context.Context) error }
+
+// allowedHosts returns the hosts by which pages may address a demonstration that is not
+// open to the network: any page could take part in the chat otherwise, by a name of its
+// own that leads to this machine. It is nil for one that listens on all interfaces.
+func allowedHosts(asked string) []string {
+	host, _, err := net.SplitHostPort(asked)
+	if ip := net.ParseIP(host); err != nil || host == "" || ip.IsUnspecified() {
+		return nil
+	}
+	if strings.Contains(host, ":") {
+		host = "[" + host + "]"
+	}
+	return []string{"localhost", "127.0.0.1", "[::1]", host}
+}
 
 // address returns the URL by which a browser on this machine reaches a listener that
 // was asked for at an address.

@@ -49,6 +49,17 @@ func TestRunServesUntilItIsStopped(t *testing.T) {
 	require.NoError(t, answer.Body.Close())
 	require.Contains(t, string(body), `"connectionToken"`)
 
+	for _, path := range []string{"/chat/negotiate?negotiateVersion=1", "/signalr/negotiate?clientProtocol=2.1"} {
+		request, err := http.NewRequest(http.MethodPost, url+path, nil)
+		require.NoError(t, err)
+		request.Host = "evil.example:" + request.URL.Port() // whose name leads to this machine
+		request.Header.Set("Origin", "http://"+request.Host)
+		answer, err = client.Do(request)
+		require.NoError(t, err)
+		require.NoError(t, answer.Body.Close())
+		require.Equal(t, http.StatusMisdirectedRequest, answer.StatusCode, path)
+	}
+
 	stop()
 	require.NoError(t, await.Receive(t, ended, "the end of the stopped server"))
 	_, err = net.DialTimeout("tcp", strings.TrimPrefix(url, "http://"), time.Second)
@@ -93,6 +104,21 @@ func TestAddress(t *testing.T) {
 		"[::1]:8081":     "http://[::1]:8081",
 	} {
 		require.Equal(t, want, address(asked, listening), asked)
+	}
+}
+
+func TestAllowedHosts(t *testing.T) {
+	t.Parallel()
+	for asked, want := range map[string][]string{
+		"localhost:8080":       {"localhost", "127.0.0.1", "[::1]", "localhost"},
+		"chat.example:8080":    {"localhost", "127.0.0.1", "[::1]", "chat.example"},
+		"[fe80::1]:8080":       {"localhost", "127.0.0.1", "[::1]", "[fe80::1]"},
+		":8080":                nil,
+		"0.0.0.0:8080":         nil,
+		"[::]:8080":            nil,
+		"not an address, then": nil,
+	} {
+		require.Equal(t, want, allowedHosts(asked), asked)
 	}
 }
 

@@ -173,8 +173,7 @@ func (e *Endpoint) find(name string) *served {
 // ServeHTTP serves one request of a client. Only the end of its path counts
 // (classic reference 1).
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e.policy.BoundBody(w, r)
-	e.policy.ServeCORS(w, r, e.dispatch)
+	e.policy.Serve(w, r, e.dispatch)
 }
 
 // checkSite refuses what a page of another site has a browser do. What carries no
