@@ -23,7 +23,7 @@ func TestClientsCannotFillTheLogWithWarnings(t *testing.T) {
 		level string
 	}{
 		"a client leaves":          {func(c *client) { c.send(wait); synctest.Wait(); c.drop() }, "level=DEBUG"},
-		"a client closes":          {func(c *client) { c.send(wait, `{"type":7}`) }, "level=DEBUG"},
+		"a client closes":          {func(c *client) { c.send(wait); synctest.Wait(); c.send(`{"type":7}`) }, "level=DEBUG"},
 		"a client cancels":         {func(c *client) { c.send(wait, `{"type":5,"invocationId":"1"}`) }, "level=DEBUG"},
 		"a call is not authorized": {func(c *client) { c.send(`{"type":1,"target":"Secret","arguments":[]}`) }, "level=DEBUG"},
 		"a client sends items of another type": {func(c *client) {

@@ -53,7 +53,7 @@ func (c *connection) check(now time.Time, keepAlive bool) error {
 			return nil
 		case !c.begun:
 			return errNotBegun
-		case c.expired:
+		case c.expired || !c.expires.IsZero() && now.After(c.expires): // also between two polls
 			return hubs.ErrExpired
 		default:
 			return hubs.ErrClientTimeout

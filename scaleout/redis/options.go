@@ -54,6 +54,9 @@ const (
 	// bytes are an aim: entries are asked for by count, which follows.
 	readEntries = 1024
 	readBytes   = 4 << 20
+	// fewestEntries is how many entries a reader asks for at least, as it gets one of
+	// them again with the next.
+	fewestEntries = 4
 	// firstBytes is that aim for the first read of a reader, which does not know yet
 	// how much is in an entry.
 	firstBytes = 256 << 10

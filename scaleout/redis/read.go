@@ -101,7 +101,8 @@ func (n *node) readFailure(ctx context.Context, err error) error {
 // as is wanted: what is more, the reader has to keep.
 func (r *reader) fill(ctx context.Context, most int) error {
 	for {
-		count, isFirst := min(r.density.entriesOf(int64(most)), r.entriesOf(readBytes, readEntries)), !r.placed
+		count, isFirst := max(r.density.entriesOf(int64(most)), fewestEntries), !r.placed
+		count = min(count, r.entriesOf(readBytes, readEntries))
 		if isFirst { // nothing is known of how much is in an entry
 			count = min(count, r.entriesOf(firstBytes, readEntries))
 		}
