@@ -2,22 +2,15 @@ package classic
 
 import (
 	"encoding/json"
-	"errors"
-	"unicode/utf8"
 
 	"github.com/go-signalr/signalr/protocol"
 )
 
-// encodeValue returns the JSON of a value of the application. It may hold a
-// json.RawMessage, whose bytes encoding/json passes through; one byte that is not
-// UTF-8 in a text message makes browsers close.
-func encodeValue(value any) (json.RawMessage, error) {
-	text, err := json.Marshal(value)
-	if err == nil && !utf8.Valid(text) {
-		err = errors.New("classic: the JSON encoding of the value is not valid UTF-8")
-	}
-	return text, err
-}
+// jsonValues encodes and decodes values by the rules of the arguments.
+var jsonValues = protocol.NewJSON()
 
-// decodeValue decodes a value of a client by the rules of the arguments.
-func decodeValue(text []byte, into any) error { return protocol.NewJSON().Unmarshal(text, into) }
+// encodeValue returns the JSON of a value of the application.
+func encodeValue(value any) (json.RawMessage, error) { return jsonValues.AppendValue(nil, value) }
+
+// decodeValue decodes a value of a client.
+func decodeValue(text []byte, into any) error { return jsonValues.Unmarshal(text, into) }

@@ -47,6 +47,49 @@ func TestRelay(t *testing.T) {
 	})
 }
 
+// What is fit for some clients only reaches nobody, and closes no connection: neither
+// that of the sender nor those of the others.
+func TestRelayOfWhatClientsCloseFor(t *testing.T) {
+	t.Parallel()
+	n := newNodeOf(t, []hubs.Option{
+		hubs.WithProtocols(protocol.NewJSON(), protocol.NewMessagePack()),
+		hubs.HandleVoid1("Raw", func(c *hubs.Context, v protocol.Raw) error { return c.Clients().All().Send(c, "say", v) }),
+		hubs.HandleVoid1("Message", func(c *hubs.Context, v json.RawMessage) error { return c.Clients().All().Send(c, "say", v) }),
+		hubs.HandleVoid1("Messages", func(c *hubs.Context, v []json.RawMessage) error { return c.Clients().All().Send(c, "say", v) }),
+		hubs.HandleVoid1("Any", func(c *hubs.Context, v any) error { return c.Clients().All().Send(c, "say", v) }),
+	})
+	old := newClient(t, n, "user=ann&transport=longPolling")
+	old.connect()
+	server := hubtest.NewServer(t, n.hub)
+	asJSON, asMsgpack := server.Connect(), server.Connect(hubtest.WithProtocol(protocol.NewMessagePack()))
+	n.chat.requireEvent(t, "connected "+asJSON.ID())
+	n.chat.requireEvent(t, "connected "+asMsgpack.ID())
+	const proto = `{"a":{"__proto__":{"b":1}}}`
+	for _, method := range []string{"Raw", "Message", "Messages", "Any"} {
+		values := []string{proto}
+		for _, levels := range []int{65, 70, 1000, 5000} {
+			values = append(values, strings.Repeat("[", levels)+strings.Repeat("]", levels), strings.Repeat(`{"a":`, levels)+"0"+strings.Repeat("}", levels))
+		}
+		for _, value := range values {
+			if method == "Messages" {
+				value = "[" + value + "]"
+			}
+			require.Contains(t, old.call(`{"H":"chat","M":"`+method+`","A":[`+value+`],"I":1}`), `"E":`, "%s(%.50s)", method, value)
+		}
+		argument := any(json.RawMessage(proto))
+		if method == "Messages" {
+			argument = []any{argument}
+		}
+		require.Error(t, asJSON.Invoke(method, argument), method)
+	}
+	require.NoError(t, asMsgpack.Invoke("Any", "still here"))
+	for _, c := range []*hubtest.Client{asJSON, asMsgpack} {
+		c.Expect("say", "still here")
+		c.ExpectNothing()
+	}
+	old.requireMessages(`{"H":"Chat","M":"say","A":["still here"]}`)
+}
+
 func TestInvalidTextClosesTheSocket(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, newNode(t, nil), "transport=webSockets")
@@ -63,9 +106,22 @@ func TestInvalidTextClosesTheSocket(t *testing.T) {
 }
 
 // What a method tells a classic client beside its messages is checked, too.
-func TestOnlyUTF8IsSent(t *testing.T) {
+func TestOnlyWhatClientsReadIsSent(t *testing.T) {
 	t.Parallel()
-	bad := map[string]any{"a": json.RawMessage("\"\xff\"")}
+	for _, tt := range []struct{ name, value, reason string }{
+		{"UTF-8", "\"\xff\"", "not valid UTF-8"},
+		{"depth", strings.Repeat("[", 64) + strings.Repeat("]", 64), "too deep"},
+		{"great depth", strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "too deep"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			requireNotSent(t, map[string]any{"a": json.RawMessage(tt.value)}, tt.reason)
+		})
+	}
+}
+
+func requireNotSent(t *testing.T, bad any, reason string) {
+	t.Helper()
 	failures := make(chan error, 3)
 	n := newNodeOf(t, []hubs.Option{hubs.HandleVoid0("Tell", func(c *hubs.Context) error {
 		failures <- classic.Progress(c, bad)
@@ -74,9 +130,11 @@ func TestOnlyUTF8IsSent(t *testing.T) {
 	})})
 	c := newClient(t, n, "user=ann&transport=longPolling")
 	c.connect()
-	require.NotContains(t, c.call(`{"H":"chat","M":"Tell","A":[],"I":1}`), "\xff")
+	answer := c.call(`{"H":"chat","M":"Tell","A":[],"I":1}`)
+	require.NotContains(t, answer, "\xff")
+	require.NotContains(t, answer, "[[")
 	for range 2 {
-		require.ErrorContains(t, await.Receive(t, failures, "an error"), "not valid UTF-8")
+		require.ErrorContains(t, await.Receive(t, failures, "an error"), reason)
 	}
 
 	raw := newClient(t, newRawNode(t, classic.RawHandler{Connected: func(c *classic.RawConn) error {
@@ -84,7 +142,7 @@ func TestOnlyUTF8IsSent(t *testing.T) {
 		return nil
 	}}), "transport=longPolling")
 	raw.startRaw()
-	require.ErrorContains(t, await.Receive(t, failures, "an error"), "not valid UTF-8")
+	require.ErrorContains(t, await.Receive(t, failures, "an error"), reason)
 }
 
 // Arguments and the state have the values that they have for other clients.
