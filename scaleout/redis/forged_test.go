@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -83,13 +84,16 @@ func TestWrongEntriesDoNotFloodTheLog(t *testing.T) {
 	server := startServer(t)
 	var log lines
 	a := join(t, server.client(), one, redis.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
-	const count = 200
+	const count = 50
+	began := time.Now()
 	for i := range count {
 		require.NoError(t, server.client().Do(t.Context(), "xadd", "signalr:{hub/0}", "*", "e", "no envelope").Err())
 		forge(t, server, a.ID()+1, uint64(2*i+1)) // one is missing each time
 	}
 	await.Until(t, func() bool { return a.bus.Stats().Malformed == count && a.bus.Stats().Jumps == count-1 }, "all to be read")
 	for _, text := range []string{"is not an envelope", "envelopes are missing"} {
-		require.Equal(t, 1, strings.Count(log.String(), text), fmt.Sprint(text, ":\n", log.String()))
+		most := 1 + int(time.Since(began)/(10*time.Second)) // a busy machine may take long
+		require.Contains(t, log.String(), text)
+		require.LessOrEqual(t, strings.Count(log.String(), text), most, fmt.Sprint(text, ":\n", log.String()))
 	}
 }
