@@ -171,7 +171,7 @@ func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
 		}
 		fallthrough
 	default:
-		e.refuse(w, r, http.StatusMethodNotAllowed, "", errMethod)
+		e.refuse(w, r, http.StatusMethodNotAllowed, "", upgradeFault(r, errMethod))
 	}
 }
 

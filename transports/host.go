@@ -49,12 +49,12 @@ func WithAllowedHosts(hosts ...string) Option {
 }
 
 // checkHost answers requests that are addressed to other hosts.
-func (e *Endpoint) checkHost(w http.ResponseWriter, r *http.Request) bool {
-	if e.opts.allowHost == nil || e.opts.allowHost(r.Host) {
+func (p Policy) checkHost(w http.ResponseWriter, r *http.Request) bool {
+	if allow := p.endpoint.opts.allowHost; allow == nil || allow(r.Host) {
 		return true
 	}
 	host := shortened(r.Host)
-	e.logRefusal(e.warnings.level("host "+host, time.Now()), r, http.StatusMisdirectedRequest, errHost,
+	p.logRefusal(p.endpoint.warnings.level("host "+host, time.Now()), r, http.StatusMisdirectedRequest, errHost,
 		"host", host, "remedy", "allow it by WithAllowedHosts if it is this server's")
 	answer(w, http.StatusMisdirectedRequest, "")
 	return false

@@ -1,7 +1,6 @@
 package transports
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -51,20 +50,8 @@ func (e *Endpoint) refuseUntyped(w http.ResponseWriter, r *http.Request, status 
 	e.refuse(w, r, status, body, reason)
 }
 
-// logRefusal logs why a client was refused, which the client itself does not learn.
-// The query is left out: it may hold a token.
 func (e *Endpoint) logRefusal(level slog.Level, r *http.Request, status int, reason error, more ...any) {
-	e.opts.logger.Log(context.Background(), level, "request refused", append([]any{
-		"method", r.Method, "path", r.URL.Path, "status", status, "error", reason}, more...)...)
-}
-
-// logOrigin logs that a page of another origin was refused: the log is the only place
-// to notice what the page is refused for.
-func (e *Endpoint) logOrigin(r *http.Request, status int) {
-	origin := shortened(r.Header.Get("Origin"))
-	e.logRefusal(e.warnings.level("origin "+origin, time.Now()), r, status, errOrigin,
-		"origin", origin, "host", shortened(r.Host),
-		"remedy", "allow it by WithAllowedOrigins or, if it is this server's own, let the proxy pass on the Host header, in nginx: proxy_set_header Host $http_host;")
+	e.Policy().logRefusal(level, r, status, reason, more...)
 }
 
 // refuseNotEnabled answers a request for a transport that is switched off.
@@ -75,17 +62,8 @@ func (e *Endpoint) refuseNotEnabled(w http.ResponseWriter, r *http.Request, kind
 // refuseUnfit answers a request whose http.ResponseWriter cannot carry a transport, so
 // that its client takes another one.
 func (e *Endpoint) refuseUnfit(w http.ResponseWriter, r *http.Request, kind Kind, reason error) {
-	e.logUnfit(r, http.StatusNotImplemented, kind, reason)
+	e.Policy().LogUnfit(r, http.StatusNotImplemented, kind.String(), reason)
 	answer(w, http.StatusNotImplemented, "")
-}
-
-func (e *Endpoint) logUnfit(r *http.Request, status int, kind Kind, reason error) {
-	level := slog.LevelDebug
-	if errors.Is(reason, http.ErrNotSupported) {
-		level = e.warnings.level("unfit "+kind.String(), time.Now())
-	}
-	e.logRefusal(level, r, status, reason, "transport", kind.String(),
-		"remedy", "the http.ResponseWriter must support flushing and hijacking: all middleware must implement Unwrap")
 }
 
 // boundBody limits how long net/http waits, before the response leaves, for the body of a
@@ -128,7 +106,7 @@ func noCache(w http.ResponseWriter) {
 func (e *Endpoint) lookup(w http.ResponseWriter, r *http.Request) *Connection {
 	token, _ := negotiate.QueryValue(r, "id")
 	if token == "" {
-		e.refuse(w, r, http.StatusBadRequest, textNoID, errNoID)
+		e.refuse(w, r, http.StatusBadRequest, textNoID, upgradeFault(r, errNoID)) // a WebSocket would need none
 		return nil
 	}
 	c := e.find(token)

@@ -76,6 +76,20 @@ func TestRefusalsAreLogged(t *testing.T) {
 			[]transports.Option{transports.WithAllowedOrigins("https://app.example")}, none, "OPTIONS", "/negotiate",
 			http.Header{"Origin": {"https://other.example"}, "Access-Control-Request-Method": {"POST"}}, "", 204, "WARN", "origin is not allowed",
 		},
+		"WebSocket of another version": {nil, none, "GET", "", with(asWebSocket, "Sec-Websocket-Version", "8"), "", 400, "DEBUG", "Sec-WebSocket-Version 13"},
+		"WebSocket without version":    {nil, none, "GET", "", with(asWebSocket, "Sec-Websocket-Version", ""), "", 400, "DEBUG", "Sec-WebSocket-Version 13"},
+		"WebSocket without key":        {nil, none, "GET", "", with(asWebSocket, "Sec-Websocket-Key", ""), "", 400, "DEBUG", "Sec-WebSocket-Key of 16 bytes"},
+		"WebSocket with a short key":   {nil, none, "GET", "", with(asWebSocket, "Sec-Websocket-Key", "AAAA"), "", 400, "DEBUG", "Sec-WebSocket-Key of 16 bytes"},
+		"WebSocket by POST":            {nil, none, "POST", "", asWebSocket, "", 400, "DEBUG", "is no GET"},
+		"WebSocket by PUT":             {nil, none, "PUT", "", asWebSocket, "", 405, "DEBUG", "is no GET"},
+		"WebSocket, a proxy drops Upgrade": {
+			nil, none, "GET", "", with(asWebSocket, "Upgrade", ""), "", 400, "DEBUG", "a proxy may have dropped",
+		},
+		"WebSocket, a proxy drops Connection": {
+			nil, none, "GET", "", with(asWebSocket, "Connection", "close"), "", 400, "DEBUG", "a proxy may have dropped",
+		},
+		"poll without an id":    {nil, none, "GET", "", nil, "", 400, "DEBUG", "names no connection"},
+		"events without an id":  {nil, none, "GET", "", with(asWebSocket, "Accept", "text/event-stream"), "", 400, "DEBUG", "names no connection"},
 		"WebSocket with a body": {nil, none, "GET", "", asWebSocket, "x", 400, "DEBUG", "has a body"},
 		"WebSocket, full": {
 			[]transports.Option{transports.WithMaxConnections(1)}, (*server).takeRoom, "GET", "", asWebSocket, "", 503, "DEBUG", "too many",
@@ -189,6 +203,12 @@ func TestRefusedOriginsAreWarnedOf(t *testing.T) {
 	}
 	require.Contains(t, ask("https://app.example"), "level=DEBUG")
 	require.Contains(t, ask("https://other.example"), "level=WARN")
+	for _, same := range []string{"https://OTHER.example:443", "HTTPS://other.example", "https://other.example:", "https://other.example/"} {
+		require.Contains(t, ask(same), "level=DEBUG", same)
+	}
+	for _, another := range []string{"http://other.example", "https://other.example:8443", "null", "not an origin"} {
+		require.Contains(t, ask(another), "level=WARN", another)
+	}
 	long := ask("https://" + strings.Repeat("long", 10000) + ".example")
 	require.Contains(t, long, "level=WARN")
 	require.Less(t, len(long), 1000)

@@ -37,3 +37,30 @@ func TestPolicyIsTheEndpoints(t *testing.T) {
 	p.Serve(w, r, func(http.ResponseWriter, *http.Request) {})
 	require.Equal(t, "https://app.example", w.Header().Get("Access-Control-Allow-Origin"))
 }
+
+// TestPolicyLogs: to the logger that it is given, and warns once for each transport.
+func TestPolicyLogs(t *testing.T) {
+	t.Parallel()
+	theirs, none := newDebugLog()
+	ours, lines := newDebugLog()
+	p := endpoint(t, newApp(t), transports.WithLogger(theirs), transports.WithAllowedHosts("here.example")).Policy().LoggingTo(ours)
+	r := httptest.NewRequest(http.MethodGet, "http://here.example/x?access_token=hidden", nil)
+	require.NoError(t, p.CanStream(httptest.NewRecorder(), r, "events"))
+	require.Empty(t, refusals(lines))
+	for _, tt := range []struct{ transport, level string }{{"events", "WARN"}, {"events", "DEBUG"}, {"frames", "WARN"}, {"frames", "DEBUG"}} {
+		require.ErrorIs(t, p.CanStream(bare{httptest.NewRecorder()}, r, tt.transport), http.ErrNotSupported)
+		logged := refusals(lines)
+		require.Len(t, logged, 1)
+		for _, text := range []string{"level=" + tt.level, "status=501", "transport=" + tt.transport, "Unwrap"} {
+			require.Contains(t, logged[0], text)
+		}
+		require.NotContains(t, logged[0], "hidden")
+	}
+	r.Header.Set("Origin", "https://other.example")
+	require.Error(t, p.CheckSite(r))
+	require.Len(t, refusals(lines), 1)
+	r.Host = "other.example"
+	p.Serve(httptest.NewRecorder(), r, func(http.ResponseWriter, *http.Request) {})
+	require.Len(t, refusals(lines), 1)
+	require.Empty(t, refusals(none))
+}

@@ -58,7 +58,7 @@ func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = t.run(c, r)
 	} else if errors.Is(err, http.ErrNotSupported) { // it only looked as if it could
-		e.logUnfit(r, http.StatusOK, ServerSentEvents, err)
+		e.Policy().LogUnfit(r, http.StatusOK, ServerSentEvents.String(), err)
 	}
 	c.out.kill()
 	c.close(err)

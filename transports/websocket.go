@@ -52,12 +52,40 @@ func (ws *webSockets) init(refuse func(http.ResponseWriter, *http.Request, int, 
 // isWebSocketUpgrade reports whether a GET asks for a WebSocket (reference
 // 2.1); a broken request for one is taken for a poll, as by the reference
 // server.
-func isWebSocketUpgrade(r *http.Request) bool {
-	if !websocket.IsWebSocketUpgrade(r) || strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13" {
-		return false
+func isWebSocketUpgrade(r *http.Request) bool { return checkUpgrade(r) == nil }
+
+// checkUpgrade returns why a request is no upgrade to a WebSocket.
+func checkUpgrade(r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return errUpgradeMethod
+	}
+	if !websocket.IsWebSocketUpgrade(r) {
+		return errUpgradeHeaders
+	}
+	if strings.TrimSpace(r.Header.Get("Sec-WebSocket-Version")) != "13" {
+		return errUpgradeVersion
 	}
 	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-WebSocket-Key"))
-	return err == nil && len(key) == 16
+	if err != nil || len(key) != 16 {
+		return errUpgradeKey
+	}
+	return nil
+}
+
+// upgradeFault returns what is wrong with a request that was meant for a WebSocket, for
+// which nothing else may be wrong, or otherwise.
+func upgradeFault(r *http.Request, otherwise error) error {
+	switch {
+	case r.Method == http.MethodConnect:
+		if r.Header.Get(":protocol") == "websocket" && !isWebSocketConnect(r) {
+			return errUpgradeVersion
+		}
+	case websocket.IsWebSocketUpgrade(r), r.Header.Get("Sec-WebSocket-Key") != "": // without which a proxy may have passed it on
+		if err := checkUpgrade(r); err != nil {
+			return err
+		}
+	}
+	return otherwise
 }
 
 // serveWebSocket turns a request into the transport of a connection, of a new
