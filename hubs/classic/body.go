@@ -70,10 +70,7 @@ func (b *body) push(data []byte) error {
 			return err
 		}
 	}
-	if err := b.control.Flush(); !errors.Is(err, http.ErrNotSupported) { // some need none
-		return err
-	}
-	return nil
+	return b.control.Flush()
 }
 
 // stop lets nothing more be written.

@@ -73,4 +73,11 @@
 // ([DefaultSilentTimeout]) instead of 110 s. Event streams and forever frames begin
 // with 4 KiB of padding, for proxies that hold back the first few KiB. All of this is
 // more than the original server does.
+//
+// # Behind middleware
+//
+// Where an http.ResponseWriter cannot be flushed or hijacked, such as that of
+// [net/http.TimeoutHandler] or of middleware without an Unwrap method, the transports that
+// need it are refused with 501, and clients take long polling. The log warns of it once
+// an hour.
 package classic

@@ -122,6 +122,7 @@ func newEndpoint(bridges []bridge.Hub, o *options) (*Endpoint, error) {
 	if e.logger = o.logger; e.logger == nil {
 		e.logger = bridges[0].Logger()
 	}
+	e.policy = e.policy.LoggingTo(e.logger)
 	if e.farm {
 		for _, b := range bridges {
 			b.Watch(e.heard)

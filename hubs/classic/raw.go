@@ -50,10 +50,10 @@ func NewConnections(handler RawHandler, opts ...Option) (*Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.policy = policy.Policy()
 	if e.logger = o.logger; e.logger == nil {
 		e.logger = slog.Default()
 	}
+	e.policy = policy.Policy().LoggingTo(e.logger)
 	e.rawLife = &rawLife{handler, e}
 	e.raw = &served{life: e.rawLife, policy: e.policy}
 	return e, nil

@@ -9,6 +9,12 @@ import (
 
 // serveStream answers a request by which a client receives.
 func (e *Endpoint) serveStream(q *request) error {
+	switch q.transport {
+	case serverSentEvents, foreverFrame:
+		if err := e.policy.CanStream(q.w, q.r, q.transport.String()); err != nil {
+			return &refusal{status: http.StatusNotImplemented, cause: err, logged: true}
+		}
+	}
 	s := newStream(q.transport, q.r.Context())
 	if q.transport == longPolling {
 		const escaped = 3
@@ -90,7 +96,10 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 	}
 	e.stats.opened(q.transport)
 	defer e.stats.closed(q.transport)
-	if out.begin() != nil {
+	if err := out.begin(); err != nil {
+		if errors.Is(err, http.ErrNotSupported) { // it only looked as if it could be flushed
+			e.policy.LogUnfit(q.r, http.StatusOK, q.transport.String(), err)
+		}
 		s.end(endLost)
 	} else {
 		c.open(q, s, known)

@@ -14,7 +14,6 @@ import (
 	"testing/iotest"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-signalr/signalr/hubs"
@@ -194,7 +193,10 @@ func TestRefusalsAreLogged(t *testing.T) {
 			}, status: 503, reason: "too many connections",
 		},
 		"shutdown":     {before: func(t *testing.T, c *client) { classic.ShutDown(t, c.node.endpoint) }, status: 503, reason: "shutting down"},
-		"no WebSocket": {query: url.Values{"transport": {"webSockets"}}, status: 400, reason: "Not a valid web socket request"},
+		"no WebSocket": {query: url.Values{"transport": {"webSockets"}}, status: 400, reason: "a proxy may have dropped"},
+		"WebSocket with a body": {query: url.Values{"transport": {"webSockets"}}, change: func(r *http.Request) {
+			r.Header, r.ContentLength = upgrade(), 1
+		}, status: 400, reason: "it has a body"},
 		"origin": {
 			query: url.Values{"transport": {"webSockets"}}, change: headers(func(h http.Header) { h.Set("Origin", "https://evil.example") }),
 			status: 403, reason: "origin=https://evil.example",
@@ -207,7 +209,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 			r.Method, r.Header = http.MethodPost, upgrade()
 		}, status: 405, reason: "request method is not GET"},
 		"no hijacker": {
-			query: url.Values{"transport": {"webSockets"}}, change: headers(func(http.Header) {}), status: 500, reason: "feature not supported",
+			query: url.Values{"transport": {"webSockets"}}, change: headers(func(http.Header) {}), status: 501, reason: "feature not supported",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -239,7 +241,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 			lines := log.with("request refused")[before:]
 			require.Len(t, lines, 1, "%s", lines)
 			level := "level=DEBUG"
-			if name == "origin" { // users of the page would not notice
+			if name == "origin" || name == "no hijacker" { // users of the page would not notice
 				level = "level=WARN"
 			}
 			require.Contains(t, lines[0], level)
@@ -325,21 +327,96 @@ func TestMiddlewareThatUnwraps(t *testing.T) {
 	})
 }
 
-// TestMiddlewareThatHidesIsLogged, since clients see no more than a transport that fails.
-func TestMiddlewareThatHidesIsLogged(t *testing.T) {
-	t.Parallel()
-	log := &debugLog{}
-	n := newNodeBehind(t, func(next http.Handler) http.Handler {
+// behindHiding starts a node behind middleware that passes on nothing.
+func behindHiding(t *testing.T, opts ...classic.Option) *node {
+	t.Helper()
+	return newNodeBehind(t, func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(hiding{w}, r) })
-	}, classic.WithLogger(log.logger()))
-	c := newClient(t, n, "transport=webSockets")
-	c.negotiate()
-	_, resp, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(c.url("/connect", nil), "http"), nil)
-	require.Error(t, err)
-	require.Equal(t, http.StatusInternalServerError, resp.StatusCode)
-	lines := log.with("a transport needs more of the http.ResponseWriter: does all middleware implement Unwrap?")
-	require.Len(t, lines, 1)
-	require.Contains(t, lines[0], "level=WARN")
-	require.Contains(t, lines[0], "transport=webSockets")
-	await.Equal(t, 0, func() int { return n.endpoint.Stats().Streams["webSockets"] }, "the number of streams")
+	}, opts...)
+}
+
+// TestMiddlewareThatHides: what needs more of the http.ResponseWriter is refused before its
+// first byte, and the log says why, once. The connection is left to long polling.
+func TestMiddlewareThatHides(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"webSockets", "serverSentEvents", "foreverFrame"} {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			log := &debugLog{}
+			n := behindHiding(t, classic.WithLogger(log.logger()))
+			c := newClient(t, n, "transport="+transport)
+			c.negotiate()
+			for i, level := range []string{"WARN", "DEBUG", "DEBUG"} {
+				r, err := http.NewRequest(http.MethodGet, c.url("/connect", nil), nil)
+				require.NoError(t, err)
+				if transport == "webSockets" {
+					r.Header = upgrade()
+				}
+				resp, err := bounded.Do(r)
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				require.Equal(t, http.StatusNotImplemented, resp.StatusCode)
+				lines := log.with("request refused")
+				require.Len(t, lines, i+1)
+				for _, text := range []string{"level=" + level, "status=501", "transport=" + transport, "Unwrap"} {
+					require.Contains(t, lines[i], text)
+				}
+				require.NotContains(t, lines[i], c.token)
+			}
+			require.Zero(t, n.endpoint.Stats().Opened[transport])
+
+			c.query.Set("transport", "longPolling")
+			c.open("/connect")
+			c.requireInit()
+			c.start()
+			n.chat.requireEvent(t, "connected "+c.id)
+			require.JSONEq(t, `{"R":6,"I":"0"}`, c.call(`{"H":"chat","M":"Add","A":[1,2,3],"I":0}`))
+			for range 3 {
+				require.JSONEq(t, `{"I":"1"}`, c.call(`{"H":"chat","M":"Echo","A":["hi"],"I":1}`))
+				c.requireMessages(`{"H":"Chat","M":"echo","A":["hi"]}`)
+			}
+		})
+	}
+}
+
+// TestPollsBehindMiddlewareThatHides: keep-alives that wait with the response do no harm,
+// nor do polls that nothing comes for.
+func TestPollsBehindMiddlewareThatHides(t *testing.T) {
+	t.Parallel()
+	n := behindHiding(t, classic.WithKeepAlive(2*time.Second), classic.WithConnectionTimeout(5*time.Second))
+	c := newClient(t, n, "transport=longPolling")
+	c.connect()
+	polls := c.polls.Load()
+	await.Until(t, func() bool { return c.polls.Load() > polls+1 }, "a poll ends without a message")
+	require.JSONEq(t, `{"I":"1"}`, c.call(`{"H":"chat","M":"Echo","A":["hi"],"I":1}`))
+	c.requireMessages(`{"H":"Chat","M":"echo","A":["hi"]}`)
+}
+
+// pretending is middleware that has a way to flush and cannot.
+type pretending struct{ http.ResponseWriter }
+
+func (pretending) FlushError() error { return http.ErrNotSupported }
+
+// TestPretendedFlush: what cannot be known before the first write is a warning too.
+func TestPretendedFlush(t *testing.T) {
+	t.Parallel()
+	for _, transport := range []string{"serverSentEvents", "foreverFrame", "longPolling"} {
+		log := &debugLog{}
+		n := newNodeBehind(t, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(pretending{w}, r) })
+		}, classic.WithLogger(log.logger()))
+		c := newClient(t, n, "transport="+transport)
+		c.negotiate()
+		status, _ := c.ask("/connect", nil)
+		require.Equal(t, http.StatusOK, status)
+		lines := log.with("request refused")
+		if transport == "longPolling" {
+			require.Empty(t, lines)
+			continue
+		}
+		require.Len(t, lines, 1)
+		for _, text := range []string{"level=WARN", "transport=" + transport, "Unwrap"} {
+			require.Contains(t, lines[0], text)
+		}
+	}
 }

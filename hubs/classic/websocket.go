@@ -31,6 +31,11 @@ func (u *upgrader) init() {
 	}
 }
 
+var (
+	errNoUpgrade  = errors.New("classic: it has no headers Connection: Upgrade and Upgrade: websocket, which a proxy may have dropped")
+	errSocketBody = errors.New("classic: it has a body, which would be taken for frames")
+)
+
 // socket is the WebSocket transport (classic reference 5). One goroutine reads;
 // what is written, whoever has the connection's turn writes.
 type socket struct {
@@ -48,8 +53,11 @@ type socket struct {
 // serveSocket turns a request into a socket, which a goroutine of its own serves:
 // that lets go of all that net/http keeps for a request.
 func (e *Endpoint) serveSocket(q *request, s *stream) error {
-	if !websocket.IsWebSocketUpgrade(q.r) || q.r.ContentLength != 0 { // a body would be taken for frames
-		return &refusal{status: http.StatusBadRequest, text: textNoSocket}
+	switch {
+	case !websocket.IsWebSocketUpgrade(q.r):
+		return &refusal{status: http.StatusBadRequest, text: textNoSocket, cause: errNoUpgrade}
+	case q.r.ContentLength != 0:
+		return &refusal{status: http.StatusBadRequest, text: textNoSocket, cause: errSocketBody}
 	}
 	t := &socket{timeout: e.opts.sendTimeout, close: e.opts.closeTimeout}
 	s.out = t
@@ -98,8 +106,8 @@ func (e *Endpoint) upgrade(q *request) (*websocket.Conn, error) {
 		return conn, nil
 	case refused != nil:
 		if errors.Is(h.err, http.ErrNotSupported) {
-			e.warn("a transport needs more of the http.ResponseWriter: does all middleware implement Unwrap?",
-				"connection", q.id, "transport", webSockets.String(), "error", h.err)
+			refused = &refusal{status: http.StatusNotImplemented, cause: h.err, logged: true}
+			e.policy.LogUnfit(q.r, refused.status, webSockets.String(), h.err)
 		}
 		q.w.Header().Set("Sec-WebSocket-Version", "13") // the version that is supported
 		return nil, refused
