@@ -16,6 +16,7 @@ type body struct {
 	timeout time.Duration // of a write
 
 	writes sync.Mutex // held during a write
+	whole  bool       // under writes: a response has been written, or part of it
 
 	mu       sync.Mutex
 	underway bool // a write that stop makes fail
@@ -31,7 +32,10 @@ func newBody(w http.ResponseWriter, timeout time.Duration) *body {
 }
 
 // write sends data to the client at once.
-func (b *body) write(data []byte) error { return b.writeBreakable(data, true) }
+func (b *body) write(data []byte) error { return b.writeBreakable(data, true, false) }
+
+// writeWhole is write for a response that is the only one the request gets.
+func (b *body) writeWhole(data []byte) error { return b.writeBreakable(data, true, true) }
 
 // writeFirst is write for the header and the first data. stop does not make it fail:
 // no other goroutine waits for it, and a poll that is replaced right then still
@@ -40,10 +44,10 @@ func (b *body) writeFirst(data []byte) error {
 	// Without it, the first flush would send a header that middleware which sets
 	// Content-Encoding in WriteHeader has not seen.
 	b.w.WriteHeader(http.StatusOK)
-	return b.writeBreakable(data, false)
+	return b.writeBreakable(data, false, false)
 }
 
-func (b *body) writeBreakable(data []byte, breakable bool) error {
+func (b *body) writeBreakable(data []byte, breakable, whole bool) error {
 	b.writes.Lock()
 	defer b.writes.Unlock()
 	b.mu.Lock()
@@ -54,6 +58,7 @@ func (b *body) writeBreakable(data []byte, breakable bool) error {
 	b.underway = breakable
 	_ = b.control.SetWriteDeadline(time.Now().Add(b.timeout))
 	b.mu.Unlock()
+	b.whole = b.whole || whole
 	err := b.push(data)
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -84,11 +89,12 @@ func (b *body) stop(ending) {
 }
 
 // last waits until nothing is being written after stop, and writes data, of which
-// there may be none.
+// there may be none, unless the request has its only response: a poll can end for
+// another reason while that is being written, and two responses in one body are none.
 func (b *body) last(data []byte) {
 	b.writes.Lock()
 	defer b.writes.Unlock()
-	if len(data) > 0 {
+	if len(data) > 0 && !b.whole {
 		_ = b.control.SetWriteDeadline(time.Now().Add(b.timeout))
 		_ = b.push(data) // a client that went away needs no answer
 	}

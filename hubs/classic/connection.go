@@ -302,9 +302,8 @@ func (c *connection) disconnected(h listed, cause error) {
 	c.mu.Lock()
 	r, t := c.request, c.transport
 	c.mu.Unlock()
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	defer context.AfterFunc(c.endpoint.hooks, cancel)()
+	ctx, release := within(r.Context(), c.endpoint.hooks)
+	defer release()
 	if err := h.life.Disconnected(c.peer(h, r, ctx, t), cause); err != nil {
 		c.endpoint.logger.Debug("OnDisconnected has failed", "connection", c.id, "error", err)
 	}
@@ -361,7 +360,7 @@ func (c *connection) retire(cause error) {
 	}
 	left := errors.Is(cause, errLeft)
 	if !left { // else the client waits for its calls elsewhere
-		c.cancel(toldCause(cause))
+		c.cancel(publicCause(cause))
 	}
 	c.mu.Lock()
 	s := c.stream
@@ -401,15 +400,15 @@ func farewellOf(cause error) (told error, tell bool) {
 	case errors.As(cause, new(*elsewhere)):
 		return nil, false
 	case errors.Is(cause, errAborted), errors.Is(cause, errStopped), isLost(cause):
-		return toldCause(cause), true
+		return publicCause(cause), true
 	default:
 		return nil, false
 	}
 }
 
-// toldCause returns what the application is told of a cause: nothing, if the client
-// has ended the connection itself.
-func toldCause(cause error) error {
+// publicCause returns the error that the application gets for a cause: nil, if the
+// client has ended the connection itself.
+func publicCause(cause error) error {
 	if errors.Is(cause, errStopped) {
 		return nil
 	}

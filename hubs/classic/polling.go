@@ -20,7 +20,7 @@ func (t poll) begin() error {
 	return unflushed(t.writeFirst(nil)) // the header alone
 }
 
-func (t poll) send(response []byte) error { return unflushed(t.write(t.q.wrap(response))) }
+func (t poll) send(response []byte) error { return unflushed(t.writeWhole(t.q.wrap(response))) }
 
 // keepAlive writes what parsers skip, of JSON and of the scripts of JSONP.
 func (t poll) keepAlive() error { return unflushed(t.write([]byte(" "))) }
