@@ -321,37 +321,136 @@ func TestAnotherWebSocketTakesOverFromOneThatLives(t *testing.T) {
 	})
 }
 
-// While a WebSocket waits for the one before it, which cannot let go as long as
-// what it has received is in work, there is no place for a third.
-func TestOneWebSocketWaitsForTheOneBefore(t *testing.T) {
-	opts := []hubs.Option{hubs.WithInputBufferSize(1)}
-	inWorld(t, opts, func(t *testing.T, w *world) {
-		c := w.arrive("")
-		c.send(invoke("1", "Wait", ``), note(1)) // which is too much
-		synctest.Wait()
-		opened := make(chan struct{})
-		second := await.Go(t, func() (*websocket.Conn, error) {
-			defer close(opened)
-			_, socket, err := c.tryAttempt()
-			return socket, err
-		}, "the second WebSocket")
-		synctest.Wait()
-		select {
-		case <-opened:
-			require.FailNow(t, "the second WebSocket did not wait for the first")
-		default:
-		}
-		c.refused(http.StatusConflict)
+// A WebSocket waits for the one before it, which cannot let go as long as what it has
+// received is in work. The newest one gets the connection.
+func TestNewestWebSocketGoesOnWithTheConnection(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		meanwhile func(c *traveller, second *knock) (newest *knock)
+	}{
+		{"nothing happens", func(_ *traveller, second *knock) *knock { return second }},
+		{"a third comes", func(c *traveller, second *knock) *knock {
+			third := c.knock()
+			second.expect(http.StatusConflict)
+			return third
+		}},
+		{"more and more come", func(c *traveller, newest *knock) *knock {
+			for range 3 {
+				older := newest
+				newest = c.knock()
+				older.expect(http.StatusConflict)
+			}
+			return newest
+		}},
+		{"the second goes away", func(c *traveller, second *knock) *knock {
+			second.leave()
+			return c.knock()
+		}},
+		{"a third comes and goes away", func(c *traveller, second *knock) *knock {
+			third := c.knock()
+			second.expect(http.StatusConflict)
+			third.leave()
+			return c.knock()
+		}},
+		{"another user comes", func(c *traveller, second *knock) *knock {
+			eve := &traveller{world: c.world, grant: c.grant, user: "eve"}
+			eve.refused(http.StatusForbidden)
+			return second
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, []hubs.Option{hubs.WithInputBufferSize(1)}, func(t *testing.T, w *world) {
+				c := w.arrive("ada")
+				c.send(invoke("1", "Wait", ``), note(1)) // which is too much
+				synctest.Wait()
+				second := c.knock()
+				second.expectWaiting()
+				newest := tt.meanwhile(c, second)
+				newest.expectWaiting()
 
-		await.Send(t, w.hub.release, "done", "the running call")
-		c.client = &client{t: t, socket: second()}
-		t.Cleanup(c.drop)
-		c.expect(sequence(1), result("1", `"done"`))
-		c.send(sequence(3), note(2))
+				await.Send(t, w.hub.release, "done", "the running call")
+				newest.enter()
+				c.expect(sequence(1), result("1", `"done"`))
+				c.send(sequence(2), note(1), note(2)) // the first one again
+				require.Equal(t, 1, await.Receive(t, w.hub.got, "the next number"))
+				require.Equal(t, 2, await.Receive(t, w.hub.got, "the next number"))
+				synctest.Wait()
+				require.Empty(t, w.hub.got, "more numbers")
+				require.Empty(t, w.diary)
+				require.EqualValues(t, 1, w.Stats().Resumed)
+			})
+		})
+	}
+}
+
+// A newer WebSocket comes when one has the place and is not yet one: what it was to
+// receive goes to the newer one.
+func TestNewerWebSocketComesDuringTheUpgrade(t *testing.T) {
+	upgrading := make(chan chan struct{}, 1)
+	over := t.Context()
+	hold := transports.WithSubProtocol(func(requested []string) string {
+		if len(requested) > 0 {
+			proceed := make(chan struct{})
+			upgrading <- proceed
+			select {
+			case <-proceed:
+			case <-over.Done(): // the test has failed
+			}
+		}
+		return ""
+	})
+	inWorld(t, []hubs.Option{hubs.WithEndpoint(hold)}, func(t *testing.T, w *world) {
+		over = t.Context()
+		c := w.arrive("")
+		c.send(invoke("1", "Echo", `"x"`), note(1))
+		c.expect(result("1", `"x"`))
+		c.lose()
+		second := c.knock("held")
+		proceed := await.Receive(t, upgrading, "the upgrade of the second WebSocket")
+		third := c.knock()
+		third.expectWaiting()
+		require.NoError(t, w.Clients().All().Send(context.Background(), "toAll", 1))
+
+		close(proceed)
+		third.enter()
+		c.expect(sequence(1), result("1", `"x"`), event("toAll", 1))
+		c.send(sequence(2), note(1), note(2))
 		require.Equal(t, 1, await.Receive(t, w.hub.got, "the next number"))
 		require.Equal(t, 2, await.Receive(t, w.hub.got, "the next number"))
+		synctest.Wait()
+		require.Empty(t, w.hub.got, "more numbers")
 		require.Empty(t, w.diary)
+		require.EqualValues(t, 1, w.Stats().Resumed)
+		second.leave()
 	})
+}
+
+// A WebSocket that waits for the one before learns of the end of the connection.
+func TestWaitingWebSocketEndsWithTheConnection(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		end   func(w *world, c *traveller)
+		entry string
+	}{
+		{"aborted", func(w *world, c *traveller) {
+			_ = w.Clients().Client(c.id()).Abort(context.Background(), nil)
+		}, abortedEntry},
+		{"shutdown", func(w *world, _ *traveller) { shutDown(w.t, w.Hub) }, shutdownEntry},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inWorld(t, []hubs.Option{hubs.WithInputBufferSize(1)}, func(t *testing.T, w *world) {
+				c := w.arrive("")
+				c.send(invoke("1", "Wait", ``), note(1)) // which is too much
+				synctest.Wait()
+				second := c.knock()
+				second.expectWaiting()
+				tt.end(w, c)
+				second.expect(http.StatusNotFound)
+				w.diary.expect(t, tt.entry)
+				c.refused(http.StatusNotFound)
+			})
+		})
+	}
 }
 
 func TestReconnectByAnotherUserIsRefused(t *testing.T) {

@@ -162,15 +162,15 @@ func (w *world) arrive(user string) *traveller {
 // attempt asks for a WebSocket and returns the answer's status.
 func (c *traveller) attempt() (int, *websocket.Conn) {
 	c.world.t.Helper()
-	status, socket, err := c.tryAttempt()
+	status, socket, err := c.tryAttempt(c.world.dial)
 	require.NoError(c.world.t, err)
 	return status, socket
 }
 
-// tryAttempt is attempt for goroutines that are not the test's. Its error says that
-// no answer has come.
-func (c *traveller) tryAttempt() (int, *websocket.Conn, error) {
-	dialer := &websocket.Dialer{NetDialContext: c.world.dial, HandshakeTimeout: await.Timeout}
+// tryAttempt is attempt for goroutines that are not the test's, with sub-protocols if
+// there are any. Its error says that no answer has come.
+func (c *traveller) tryAttempt(dial dial, subProtocols ...string) (int, *websocket.Conn, error) {
+	dialer := &websocket.Dialer{NetDialContext: dial, HandshakeTimeout: await.Timeout, Subprotocols: subProtocols}
 	address := "ws://192.0.2.1/hub"
 	if c.grant.ConnectionToken != "" {
 		address += "?id=" + c.grant.ConnectionToken
@@ -180,6 +180,67 @@ func (c *traveller) tryAttempt() (int, *websocket.Conn, error) {
 		return 0, nil, err
 	}
 	return response.StatusCode, socket, nil
+}
+
+// dial connects to a server.
+type dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// knock is a request for a WebSocket that may have to wait.
+type knock struct {
+	c        *traveller
+	conn     net.Conn
+	answered chan struct{} // closed when there is an answer, or none will come
+	status   int
+	socket   *websocket.Conn
+	err      error // there is no answer
+}
+
+// knock asks for a WebSocket, and returns when the request is answered or waits.
+func (c *traveller) knock(subProtocols ...string) *knock {
+	k := &knock{c: c, answered: make(chan struct{})}
+	go func() {
+		defer close(k.answered)
+		k.status, k.socket, k.err = c.tryAttempt(func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := c.world.dial(ctx, network, address)
+			k.conn = conn
+			return conn, err
+		}, subProtocols...)
+	}()
+	synctest.Wait()
+	return k
+}
+
+func (k *knock) expectWaiting() {
+	k.c.world.t.Helper()
+	synctest.Wait()
+	select {
+	case <-k.answered:
+		require.FailNow(k.c.world.t, "the request does not wait", "status %d, error %v", k.status, k.err)
+	default:
+	}
+}
+
+// expect waits for the status of the answer.
+func (k *knock) expect(status int) {
+	k.c.world.t.Helper()
+	await.Done(k.c.world.t, k.answered, "an answer to the request for a WebSocket")
+	require.NoError(k.c.world.t, k.err)
+	require.Equal(k.c.world.t, status, k.status)
+}
+
+// enter makes the WebSocket the client's.
+func (k *knock) enter() {
+	k.c.world.t.Helper()
+	k.expect(http.StatusSwitchingProtocols)
+	k.c.client = &client{t: k.c.world.t, socket: k.socket}
+	k.c.world.t.Cleanup(k.c.client.drop)
+}
+
+// leave ends the request, or the WebSocket, which the server has noticed when it
+// returns.
+func (k *knock) leave() {
+	_ = k.conn.Close()
+	synctest.Wait()
 }
 
 // poll makes a request of the other transports and returns the answer's body.

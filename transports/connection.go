@@ -67,8 +67,8 @@ type Connection struct {
 	identity  string // of the negotiation, if it had one, and of the request
 	expires   int64  // Unix nanoseconds, of the wall clock as tokens are; 0: never
 
-	resumes bool // a WebSocket that is lost may be replaced (resume.go)
-	rebinds bool // a WebSocket waits for another to end
+	resumes bool          // a WebSocket that is lost may be replaced (resume.go)
+	rebinds chan struct{} // ends the wait of a WebSocket for the one before; nil: none waits
 
 	deferred Worker // see Defer; of the goroutine that calls Receive
 
@@ -205,6 +205,7 @@ func (c *Connection) Finish(err error) {
 		c.faulted.Store(err != nil)
 	}
 	c.finished = true
+	c.endRebind()
 	away := c.transport == nil && c.kind == WebSockets
 	c.mu.Unlock()
 	if c.out.finish() {
@@ -240,6 +241,7 @@ func (c *Connection) Ending(cause error) {
 func (c *Connection) settle(cause error) {
 	if !c.settled {
 		c.cause, c.settled = cause, true
+		c.endRebind()
 	}
 }
 
@@ -295,11 +297,12 @@ func (c *Connection) written() { c.writingSince.Store(0) }
 type bound uint8
 
 const (
-	boundOK        bound = iota
-	boundOther           // the connection uses another transport
-	boundAlready         // the connection uses this transport already
-	boundDisposed        // the connection ended meanwhile
-	boundCancelled       // the client went away meanwhile
+	boundOK         bound = iota
+	boundOther            // the connection uses another transport
+	boundAlready          // the connection uses this transport already
+	boundSuperseded       // a newer request has taken the place meanwhile
+	boundDisposed         // the connection ended meanwhile
+	boundCancelled        // the client went away meanwhile
 )
 
 // err returns why the connection is not to be had.
@@ -309,6 +312,8 @@ func (b bound) err() error {
 		return errOther
 	case boundAlready:
 		return errAlready
+	case boundSuperseded:
+		return errSuperseded
 	default:
 		return errEnded
 	}

@@ -34,6 +34,7 @@ var (
 	errUserChanged    = errors.New("transports: the request is of another user than the connection")
 	errOther          = errors.New("transports: the connection uses another transport")
 	errAlready        = errors.New("transports: the connection uses this transport already")
+	errSuperseded     = errors.New("transports: a newer WebSocket goes on with the connection")
 	errEnded          = errors.New("transports: the connection has ended meanwhile")
 	errHost           = errors.New("transports: the host is not allowed")
 	errOrigin         = errors.New("transports: the origin is not allowed")

@@ -126,7 +126,7 @@ func (e *Endpoint) refuseBound(w http.ResponseWriter, r *http.Request, c *Connec
 	switch b {
 	case boundOther:
 		status, body = http.StatusBadRequest, textOther
-	case boundAlready:
+	case boundAlready, boundSuperseded:
 		status = http.StatusConflict
 	}
 	e.refuse(w, r, status, body, b.err(), "connection", c.ID(), "transport", kind.String())

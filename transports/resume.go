@@ -43,6 +43,7 @@ func (c *Connection) AllowResume(allow bool) {
 	defer c.mu.Unlock()
 	if c.resumes && !allow {
 		c.disposed = true
+		c.endRebind()
 	}
 	if c.resumes = allow; allow {
 		c.out.lift()
@@ -90,40 +91,59 @@ func (c *Connection) detach(t *webSocket, cause error) bool {
 }
 
 // rebind makes t the connection's WebSocket in place of the one it has, which is
-// broken if it still lives, or has lost (reference 7.4).
+// broken if it still lives, or has lost (reference 7.4). Of several that wait for the
+// one before, only the newest still has a client: it ends the wait of the others.
 func (c *Connection) rebind(t *webSocket, r *http.Request) bound {
 	expires := expiry(c.endpoint.opts.expires(r))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rebinds || !c.resumes {
+	if !c.resumes {
 		return boundAlready
 	}
-	c.rebinds = true
-	defer func() { c.rebinds = false }()
-	for c.transport != nil {
-		before := c.transport.(*webSocket)
+	wait := c.waitToRebind()
+	if before := c.webSocket.Load(); before != nil && c.resumable() {
 		c.mu.Unlock()
 		before.abort()
 		select {
 		case <-before.detached:
+		case <-wait:
 		case <-r.Context().Done():
 		}
 		c.mu.Lock()
-		if r.Context().Err() != nil {
-			return boundCancelled
-		}
-		if !c.resumable() {
-			break
-		}
 	}
-	if !c.resumable() {
+	newest := c.rebinds == wait
+	if newest {
+		c.rebinds = nil
+	}
+	switch {
+	case r.Context().Err() != nil:
+		return boundCancelled
+	case !c.resumable():
 		return boundDisposed
+	case !newest:
+		return boundSuperseded
 	}
 	t.writer = c.out.nextWriter()
 	c.transport = t
 	c.webSocket.Store(t)
 	c.expires = expires
 	return boundOK
+}
+
+// waitToRebind begins the wait of a WebSocket for the one before. The result is closed
+// when a newer one comes, or none can come any more. c is locked.
+func (c *Connection) waitToRebind() <-chan struct{} {
+	c.endRebind()
+	c.rebinds = make(chan struct{})
+	return c.rebinds
+}
+
+// endRebind ends the wait of a WebSocket, if one waits. c is locked.
+func (c *Connection) endRebind() {
+	if c.rebinds != nil {
+		close(c.rebinds)
+		c.rebinds = nil
+	}
 }
 
 // resume goes on with the connection on a new WebSocket.
