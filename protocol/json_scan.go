@@ -9,8 +9,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth is how deep arrays and objects may nest inside one value of a peer.
-const maxDepth = 64
+const (
+	// maxDepth is how deep arrays and objects may nest inside one value of a peer, and
+	// in one message to it.
+	maxDepth = 64
+	// aroundArgument is how many of the levels of a message are around an argument: .NET
+	// clients of JSON count the message itself and the list of the arguments. It counts
+	// for all values and in MessagePack, too, so that what is sent reaches all clients.
+	aroundArgument = 2
+)
 
 // The kinds of JSON values, as the reference server names them in its errors.
 const (
@@ -272,13 +279,13 @@ func (s *jsonScanner) skip() bool {
 }
 
 // nestsTooDeep reports whether arrays and objects nest more than maxDepth levels deep in
-// a JSON text, which need not be well-formed.
-func nestsTooDeep(text []byte) bool {
-	if bytes.Count(text, []byte{'['})+bytes.Count(text, []byte{'{'}) <= maxDepth {
+// a JSON text that lies in depth of them. It need not be well-formed.
+func nestsTooDeep(text []byte, depth int) bool {
+	if depth+bytes.Count(text, []byte{'['})+bytes.Count(text, []byte{'{'}) <= maxDepth {
 		return false // the common case, at a fraction of the cost
 	}
 	s := jsonScanner{data: text}
-	for depth := 0; s.pos < len(text); {
+	for s.pos < len(text) {
 		switch text[s.pos] {
 		case '"':
 			if !s.string() {

@@ -67,7 +67,7 @@ func (p *jsonProtocol) Unmarshal(raw []byte, v any) error {
 			return v.UnmarshalJSON(raw)
 		}
 	}
-	if nestsTooDeep(raw) { // not from Parse
+	if nestsTooDeep(raw, 0) { // not from Parse
 		return errTooDeep
 	}
 	err := p.decode(raw, v)
@@ -114,7 +114,7 @@ func (p *jsonProtocol) AppendValue(dst []byte, v any) ([]byte, error) {
 	case nil:
 		return append(dst, "null"...), nil
 	case Raw:
-		return v.appendJSON(dst)
+		return v.appendJSON(dst, aroundArgument)
 	case string:
 		return appendString(dst, v), nil
 	case bool:
@@ -256,7 +256,7 @@ func (p *jsonProtocol) encode(dst []byte, v any) ([]byte, error) {
 	if !utf8.Valid(out[len(dst):]) {
 		return dst, errNotUTF8
 	}
-	if nestsTooDeep(out[len(dst):]) {
+	if nestsTooDeep(out[len(dst):], aroundArgument) {
 		return dst, errTooDeep
 	}
 	return out[:len(out)-1], nil // without the newline that Encode ends with

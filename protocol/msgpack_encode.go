@@ -43,7 +43,7 @@ func (p *msgpackProtocol) AppendValue(dst []byte, v any) ([]byte, error) {
 	case nil:
 		return append(dst, 0xc0), nil
 	case Raw:
-		return v.appendMsgpack(dst)
+		return v.appendMsgpack(dst, aroundArgument)
 	case string:
 		return appendStr(dst, v), nil
 	case bool:
@@ -64,7 +64,7 @@ func (p *msgpackProtocol) AppendValue(dst []byte, v any) ([]byte, error) {
 	}
 	e := p.encoders.Get().(*msgpackEncoder)
 	e.out = *bytes.NewBuffer(dst)
-	err := p.encode(e, reflect.ValueOf(v), 0)
+	err := p.encode(e, reflect.ValueOf(v), aroundArgument)
 	out := e.out.Bytes()
 	e.out = bytes.Buffer{} // the caller's, not the pool's
 	p.encoders.Put(e)

@@ -221,9 +221,9 @@ func TestMessagePackStructsAsArrays(t *testing.T) {
 		}
 		return v
 	}
-	_, err := p.AppendValue(nil, deep(64))
+	_, err := p.AppendValue(nil, deep(62))
 	require.NoError(t, err)
-	_, err = p.AppendValue(nil, deep(65))
+	_, err = p.AppendValue(nil, deep(63))
 	require.Error(t, err)
 
 	// The name that other packages have for it.

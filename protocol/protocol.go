@@ -10,10 +10,11 @@
 //	err = p.Unmarshal(invocation.Arguments[0], &n)
 //
 // Everything a peer controls is bounded: the size of a message by the limit
-// given to Split, its nesting by 64 levels, and no memory is taken for a length
-// that is only claimed. What would make clients close their connections is not sent:
-// AppendValue and Unmarshal refuse values that nest deeper, and for MessagePack the key
-// "__proto__", which JavaScript clients take in no map.
+// given to Split, the nesting of its values by 64 levels, and no memory is taken for a
+// length that is only claimed. What would make clients close their connections is not
+// sent: AppendValue refuses values that nest more than 62 levels deep, since .NET clients
+// of JSON take 64 with the message and the list of the arguments around them, and for
+// MessagePack the key "__proto__", which JavaScript clients take in no map.
 //
 // # Differences from ASP.NET Core
 //
@@ -22,6 +23,7 @@
 //   - null for what a message may lack: headers, invocationId, streamIds and error, and
 //     for arguments, which then are none; in MessagePack nil for headers, streamIds and
 //     arguments
+//   - values in JSON that nest 64 levels deep; there arguments have 62, others 63
 //   - numbers like 5.0 and 5e0 in JSON, and whole floats in MessagePack, for an integer
 //     that can hold them
 //   - a MessagePack bin for a type that decodes itself from text and from binary, like
@@ -36,7 +38,10 @@
 //   - in a [Raw] from a client of MessagePack, and in what MarshalMsgpack returns: keys of
 //     maps that are neither strings nor integers, a str that is not UTF-8, a timestamp
 //     of another form than the three there are, the key "__proto__"
-//   - values that nest deeper than 64 levels, whoever has made them
+//   - values to be sent that nest more than 62 levels deep; there only arguments in JSON
+//     may not
+//   - values from clients of MessagePack that nest more than 64 levels deep; there the
+//     limit is 500
 //
 // What means something else:
 //
@@ -108,13 +113,13 @@ type Protocol interface {
 	Append(dst []byte, m Message) ([]byte, error)
 
 	// Unmarshal decodes one value of a parsed message into v, a non-nil pointer.
-	// The decoded value never aliases value. Values that nest deeper than 64 levels are
-	// an error.
+	// The decoded value never aliases value. Values that nest more than 64 levels
+	// deep are an error.
 	Unmarshal(value []byte, v any) error
 
 	// AppendValue appends the encoding of v to dst and returns the extended
 	// slice; on error dst is returned as it was. It is an error if v has no encoding
-	// that all clients can decode, as when it nests deeper than 64 levels.
+	// that all clients can decode, as when it nests more than 62 levels deep.
 	AppendValue(dst []byte, v any) ([]byte, error)
 }
 

@@ -42,7 +42,7 @@ func (r *Raw) UnmarshalJSON(value []byte) error {
 }
 
 // MarshalJSON returns the value as JSON.
-func (r Raw) MarshalJSON() ([]byte, error) { return r.appendJSON(nil) }
+func (r Raw) MarshalJSON() ([]byte, error) { return r.appendJSON(nil, 0) }
 
 // UnmarshalMsgpack makes r a copy of a MessagePack value.
 func (r *Raw) UnmarshalMsgpack(value []byte) error {
@@ -54,20 +54,37 @@ func (r *Raw) UnmarshalMsgpack(value []byte) error {
 }
 
 // MarshalMsgpack returns the value as MessagePack.
-func (r Raw) MarshalMsgpack() ([]byte, error) { return r.appendMsgpack(nil) }
+func (r Raw) MarshalMsgpack() ([]byte, error) { return r.appendMsgpack(nil, 0) }
 
-func (r Raw) appendJSON(dst []byte) ([]byte, error) {
+// appendJSON appends the value as JSON, which is to lie in depth arrays and objects. On
+// error dst is returned as it was.
+func (r Raw) appendJSON(dst []byte, depth int) ([]byte, error) {
+	var out []byte
 	if r.msgpack {
-		return transcodeMsgpack(dst, r.value)
+		var err error
+		if out, err = transcodeMsgpack(dst, r.value); err != nil {
+			return dst, err
+		}
+	} else {
+		out = appendRaw(dst, r.value)
 	}
-	return appendRaw(dst, r.value), nil
+	if nestsTooDeep(out[len(dst):], depth) {
+		return dst, errTooDeep
+	}
+	return out, nil
 }
 
-func (r Raw) appendMsgpack(dst []byte) ([]byte, error) {
-	if r.msgpack || r.value == nil {
-		return appendMsgpackRaw(dst, r.value), nil
+// appendMsgpack is appendJSON for MessagePack.
+func (r Raw) appendMsgpack(dst []byte, depth int) ([]byte, error) {
+	if r.value != nil && !r.msgpack {
+		return transcodeJSON(dst, r.value, depth)
 	}
-	return transcodeJSON(dst, r.value, 0)
+	if r.value != nil {
+		if err := checkMsgpack(r.value, depth); err != nil {
+			return dst, err
+		}
+	}
+	return appendMsgpackRaw(dst, r.value), nil
 }
 
 // oneJSON returns the JSON value that data has to be, without white space around it.
@@ -80,7 +97,7 @@ func oneJSON(data []byte) ([]byte, error) {
 	switch {
 	case value != nil && s.end() == nil:
 		return value, nil
-	case nestsTooDeep(data):
+	case nestsTooDeep(data, 0):
 		return nil, errTooDeep
 	default:
 		return nil, errNotJSON
