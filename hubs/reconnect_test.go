@@ -438,7 +438,11 @@ func TestWaitingWebSocketEndsWithTheConnection(t *testing.T) {
 		{"shutdown", func(w *world, _ *traveller) { shutDown(w.t, w.Hub) }, shutdownEntry},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inWorld(t, []hubs.Option{hubs.WithInputBufferSize(1)}, func(t *testing.T, w *world) {
+			opts := []hubs.Option{
+				hubs.WithInputBufferSize(1),
+				hubs.WithShutdownGrace(0), // which would make room by refusing the second call, so that the one before lets go
+			}
+			inWorld(t, opts, func(t *testing.T, w *world) {
 				c := w.arrive("")
 				c.send(invoke("1", "Wait", ``), note(1)) // which is too much
 				synctest.Wait()
