@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync/atomic"
@@ -20,10 +21,11 @@ type follower struct {
 	epochKey string
 
 	// The rest is used by run alone, but for what is atomic.
-	count    int64
+	count    int64 // of entries that a read asks for of each stream
+	most     int64 // what count may become before the follower has caught up; 0: any
 	behind   bool // there may be more than was read last
 	checked  time.Time
-	failures int // in a row
+	failures int // since a read last succeeded
 	overdue  int // of these, in a row
 	pause    backoff
 	epoch    atomic.Pointer[string]
@@ -48,17 +50,20 @@ func (f *follower) run() {
 				f.failed(err)
 				continue
 			}
-			if interrupted {
-				interrupted = false
-				f.node.bus.stats.interruptions.Add(1)
-			}
-			f.succeeded()
 		}
-		batches, err := f.read()
+		batches, err := f.read(!interrupted)
 		if err != nil {
 			interrupted = true
+			// The reply may be more than a limit of Redis, or than the network carries
+			// in time.
+			f.count = max(f.count/4, 1)
+			f.most = f.count
 			f.failed(err)
 			continue
+		}
+		if interrupted {
+			interrupted = false
+			f.node.bus.stats.interruptions.Add(1)
 		}
 		f.succeeded()
 		began := time.Now()
@@ -67,10 +72,16 @@ func (f *follower) run() {
 	}
 }
 
-// read reads what comes next in the streams; it waits for it for a while.
-func (f *follower) read() ([]goredis.XStream, error) {
+// read reads what comes next in the streams. If there is nothing, it may wait for a
+// while.
+func (f *follower) read(wait bool) ([]goredis.XStream, error) {
 	args := make([]any, 0, 6+2*len(f.streams))
-	args = append(args, "xread", "count", f.count, "block", f.node.block.Milliseconds(), "streams")
+	args = append(args, "xread", "count", f.count)
+	if wait {
+		args = append(args, "block", f.node.block.Milliseconds())
+	}
+	args = append(args, "streams")
+	firstKey := len(args)
 	for _, s := range f.streams {
 		args = append(args, s.key)
 	}
@@ -79,7 +90,7 @@ func (f *follower) read() ([]goredis.XStream, error) {
 	}
 	return call(f.node.ctx, f.node, f.node.block+grace, func(ctx context.Context) ([]goredis.XStream, error) {
 		cmd := read{goredis.NewXStreamSliceCmd(ctx, args...)}
-		cmd.SetFirstKeyPos(int8(6))
+		cmd.SetFirstKeyPos(int8(firstKey))
 		err := f.node.bus.client.Process(ctx, cmd)
 		if errors.Is(err, goredis.Nil) {
 			return nil, nil
@@ -104,9 +115,10 @@ func (f *follower) deliver(batches []goredis.XStream) (full bool) {
 	case bytes > readBytes:
 		f.count = max(f.count/2, 1)
 	case full && bytes < readBytes/4:
-		f.count = min(f.count*2, readEntries)
+		f.count = min(f.count*2, cmp.Or(f.most, readEntries))
 	}
 	if !full {
+		f.most = 0
 		for _, s := range f.streams {
 			s.lag.Store(0)
 		}
@@ -203,7 +215,8 @@ func (f *follower) lost(s *stream, l scaleout.Loss) {
 	f.node.receiver.Lost(l)
 }
 
-// succeeded notes that Redis has answered.
+// succeeded notes that a read has succeeded, which another answer of Redis does not
+// show: reads alone may be refused, or their replies be too long.
 func (f *follower) succeeded() {
 	if f.failures > 0 {
 		f.failures, f.overdue = 0, 0
@@ -222,8 +235,6 @@ func (f *follower) failed(err error) {
 	f.failures++
 	state := scaleout.Down
 	if errors.Is(err, errOverdue) {
-		// It may be that so much is on its way that it takes too long.
-		f.count = max(f.count/4, 1)
 		f.overdue++
 		switch {
 		case f.overdue < staleAfter:
