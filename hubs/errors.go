@@ -66,6 +66,10 @@ var (
 	// "app_shutdown". The client has been told to connect anew. It is also the error
 	// of what is sent or asked by the hub afterwards.
 	ErrShutdown = transports.ErrShutdown
+	// ErrNodeCutOff means that this process was cut off from the other nodes, or held
+	// up, for so long that messages for the connection may be lost, or a change of its
+	// groups. The client connects anew. It is "failed".
+	ErrNodeCutOff = errors.New("hubs: the node was cut off from the others for too long")
 	// ErrSlowClient means that the client has not read, or acknowledged, fast
 	// enough what it was sent: "slow_client" or "write_timeout".
 	ErrSlowClient = transports.ErrSlowClient

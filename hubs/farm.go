@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
 	"github.com/go-signalr/signalr/negotiate"
@@ -26,18 +27,11 @@ type farm struct {
 	replies sync.WaitGroup
 	counts  busCounters
 
-	mu      sync.Mutex
-	last    uint64
-	pending map[uint64]*request
-	closed  bool
-}
+	requests requests
 
-// request is a question to another node, or to all.
-type request struct {
-	to scaleout.NodeID // 0: all, which may all answer
-	// answer is told each answer, with nil instead of one that a node that is
-	// gone will not give. It must not block.
-	answer func(from scaleout.NodeID, answer *scaleout.Envelope)
+	mu     sync.Mutex
+	silent map[scaleout.NodeID]struct{} // nodes that were silent when last heard of
+	closed bool
 }
 
 // Outcomes of replies to an Invoke.
@@ -51,7 +45,7 @@ const (
 )
 
 func newFarm(h *Hub, name string, bus scaleout.Bus) (*farm, error) {
-	f := &farm{hub: h, alone: bus == nil, joined: make(chan struct{}), pending: make(map[uint64]*request)}
+	f := &farm{hub: h, alone: bus == nil, joined: make(chan struct{}), silent: make(map[scaleout.NodeID]struct{})}
 	if bus == nil {
 		bus = scaleout.NewMemory()
 	}
@@ -61,13 +55,34 @@ func newFarm(h *Hub, name string, bus scaleout.Bus) (*farm, error) {
 	return f, err
 }
 
-// close leaves the farm after the last answer.
-func (f *farm) close() error {
+// leaveTimeout is how long after the end of its context close may still take to notify
+// the other nodes.
+const leaveTimeout = time.Second
+
+// close leaves the farm after the last reply, or when ctx is done.
+func (f *farm) close(ctx context.Context) error {
 	f.mu.Lock()
 	f.closed = true
 	f.mu.Unlock()
-	f.replies.Wait()
-	return f.node.Close()
+	replied := make(chan struct{})
+	go func() {
+		f.replies.Wait()
+		close(replied)
+	}()
+	select {
+	case <-replied:
+	case <-ctx.Done():
+	}
+	leaving, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(leaveTimeout):
+			cancel(context.Cause(ctx))
+		case <-leaving.Done():
+		}
+	})()
+	return f.node.Close(leaving)
 }
 
 // owner returns the node that a topic is on; 0: any.
@@ -178,14 +193,9 @@ func (f *farm) deliver(e *scaleout.Envelope) {
 	case scaleout.Forget:
 		f.hub.results.forget(remoteResultID(e))
 	case scaleout.Reply:
-		f.mu.Lock()
-		if r := f.pending[e.Request]; r != nil {
-			if r.to != 0 {
-				delete(f.pending, e.Request)
-			}
-			r.answer(e.Publisher, e)
-		}
-		f.mu.Unlock()
+		f.requests.replied(e)
+	case scaleout.Missed:
+		f.requests.fail(e.Publisher, errRequestLost)
 	}
 }
 
@@ -266,28 +276,73 @@ func (f *farm) frame(e *scaleout.Envelope, encoding *encoding) []byte {
 	return frame
 }
 
-// NodeDown ends the questions to a node that has left.
-func (f *farm) NodeDown(id scaleout.NodeID) {
-	f.later(func() { f.hub.logger.Info("a node has left the farm", "node", id) })
+// NodeLeft ends the requests to a node that has left.
+func (f *farm) NodeLeft(id scaleout.NodeID) {
+	f.later(func() { f.hub.logger.Info("a node has left", "node", id) })
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	for number, r := range f.pending {
-		if r.to == id {
-			delete(f.pending, number)
-		}
-		if r.to == id || r.to == 0 {
-			r.answer(id, nil)
-		}
-	}
+	delete(f.silent, id)
+	f.mu.Unlock()
+	f.requests.fail(id, scaleout.ErrNoNode)
 }
 
-// Lost logs what is missing.
+// NodeSilent ends the requests to a node that has died or is cut off. What was sent to
+// it arrives if it comes back.
+func (f *farm) NodeSilent(id scaleout.NodeID) {
+	f.later(func() { f.hub.logger.Warn("a node is silent", "node", id) })
+	f.mu.Lock()
+	f.silent[id] = struct{}{}
+	f.mu.Unlock()
+	f.requests.fail(id, errNodeSilent)
+}
+
+// isSilent reports whether a node was silent and is not back.
+func (f *farm) isSilent(id scaleout.NodeID) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, was := f.silent[id]; !was {
+		return false
+	}
+	if slices.Contains(f.node.Nodes(), id) {
+		delete(f.silent, id)
+		return false
+	}
+	return true
+}
+
+// Lost ends the requests that may be among what is missing, here and on the nodes that
+// have sent it. If it is not known what was sent to this node alone, what was meant for
+// its connections may be missing too, such as the end of one or of a membership: they
+// are ended, so that their clients connect anew.
 func (f *farm) Lost(l scaleout.Loss) {
 	f.counts.losses.Add(1)
 	f.counts.lost.Add(l.Count)
 	f.later(func() {
-		f.hub.logger.Error("messages of the farm are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count)
+		f.hub.logger.Error("messages between the nodes are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count, "own", l.Own)
 	})
+	switch {
+	case l.Own:
+		f.requests.fail(l.Publisher, errRequestLost)
+		f.later(func() { f.tellMissed(l.Publisher) })
+		if l.Publisher == 0 {
+			f.hub.registry.each(scaleout.Topic{Kind: scaleout.All}, nil, func(s *session) { go s.fail(ErrNodeCutOff) })
+		}
+	case l.Publisher == 0:
+		f.requests.fail(0, errRequestLost)
+	}
+}
+
+// tellMissed notifies a node, or all, that what it has sent to this one may be lost.
+func (f *farm) tellMissed(publisher scaleout.NodeID) {
+	e := &scaleout.Envelope{Kind: scaleout.Missed}
+	var err error
+	if publisher == 0 {
+		err = f.node.Publish(context.Background(), e)
+	} else {
+		err = f.node.Send(context.Background(), publisher, e)
+	}
+	if err != nil && !errors.Is(err, scaleout.ErrNoNode) {
+		f.hub.logger.Warn("other nodes cannot be notified of what is lost", "error", err)
+	}
 }
 
 // later runs what may wait or publish, such as a log handler of the application's,
@@ -314,48 +369,34 @@ func (f *farm) reply(question, answer *scaleout.Envelope) {
 	})
 }
 
-// ask sends a question to a node and waits for the answer. A node that does not
-// exist, or leaves before it has answered, gives scaleout.ErrNoNode.
+// ask sends a request to a node and waits for the reply, for as long as
+// [WithNodeReplyTimeout] says. A node that does not exist, or leaves before it has
+// replied, gives scaleout.ErrNoNode.
 func (f *farm) ask(ctx context.Context, to scaleout.NodeID, question *scaleout.Envelope) (*scaleout.Envelope, error) {
-	number, answers := f.expectFrom(to)
-	defer f.forget(number)
+	number, replies := f.requests.addTo(to)
+	defer f.requests.remove(number)
 	question.Request, question.ReplyTo = number, f.node.ID()
-	return f.await(ctx, to, answers, question)
+	ctx, cancel := f.withReplyTimeout(ctx)
+	defer cancel()
+	return f.await(ctx, to, replies, question)
 }
 
-// expect enters a question into the books.
-func (f *farm) expect(r *request) (number uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.last++
-	f.pending[f.last] = r
-	return f.last
+func (f *farm) withReplyTimeout(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, f.hub.config.nodeReplyTimeout, errNoReply)
 }
 
-func (f *farm) forget(number uint64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.pending, number)
-}
-
-// expectFrom expects one answer, of one node, until forget is called.
-func (f *farm) expectFrom(to scaleout.NodeID) (number uint64, answers <-chan *scaleout.Envelope) {
-	answer := make(chan *scaleout.Envelope, 1)
-	return f.expect(&request{to, func(_ scaleout.NodeID, e *scaleout.Envelope) { answer <- e }}), answer
-}
-
-// await sends a question and waits for the answer that was expected.
-func (f *farm) await(ctx context.Context, to scaleout.NodeID, answers <-chan *scaleout.Envelope,
-	question *scaleout.Envelope) (*scaleout.Envelope, error) {
+// await sends a request and waits for the reply that was expected. A node that is
+// silent gets the request too, should it come back.
+func (f *farm) await(ctx context.Context, to scaleout.NodeID, replies <-chan reply, question *scaleout.Envelope) (*scaleout.Envelope, error) {
 	if err := f.node.Send(ctx, to, question); err != nil {
 		return nil, err
 	}
+	if f.isSilent(to) {
+		return nil, errNodeSilent
+	}
 	select {
-	case answer := <-answers:
-		if answer == nil {
-			return nil, scaleout.ErrNoNode
-		}
-		return answer, nil
+	case r := <-replies:
+		return r.envelope, r.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -384,18 +425,10 @@ func (f *farm) changeGroup(ctx context.Context, kind scaleout.Kind, connectionID
 // change goes by the group's stream: a guest that is on its way from one node to
 // another comes across it in the log, at its place among the group's messages.
 func (f *farm) changeGuestsGroup(ctx context.Context, kind scaleout.Kind, connectionID, group string) error {
-	type reply struct {
-		from    scaleout.NodeID
-		outcome uint8
-	}
 	var mu sync.Mutex
 	var replies []reply
 	news := make(chan struct{}, 1)
-	number := f.expect(&request{0, func(from scaleout.NodeID, e *scaleout.Envelope) {
-		r := reply{from, outcomeUnknown}
-		if e != nil {
-			r.outcome = e.Outcome
-		}
+	number := f.requests.add(&request{0, func(r reply) {
 		mu.Lock()
 		replies = append(replies, r)
 		mu.Unlock()
@@ -404,7 +437,7 @@ func (f *farm) changeGuestsGroup(ctx context.Context, kind scaleout.Kind, connec
 		default:
 		}
 	}})
-	defer f.forget(number)
+	defer f.requests.remove(number)
 	waiting := f.node.Nodes() // before: one that joins after the change never hears of it
 	err := f.node.Publish(ctx, &scaleout.Envelope{
 		Kind:        kind,
@@ -416,6 +449,8 @@ func (f *farm) changeGuestsGroup(ctx context.Context, kind scaleout.Kind, connec
 	if err != nil {
 		return err
 	}
+	ctx, cancel := f.withReplyTimeout(ctx)
+	defer cancel()
 	for len(waiting) > 0 {
 		select {
 		case <-news:
@@ -423,32 +458,28 @@ func (f *farm) changeGuestsGroup(ctx context.Context, kind scaleout.Kind, connec
 			return context.Cause(ctx)
 		}
 		mu.Lock()
-		for _, r := range replies {
-			switch r.outcome {
-			case outcomeAnswered:
-				mu.Unlock()
+		got := replies
+		replies = nil
+		mu.Unlock()
+		for _, r := range got {
+			switch {
+			case r.err != nil && !isUnreachable(r.err):
+				return r.err
+			case r.err == nil && r.envelope.Outcome == outcomeAnswered:
 				return nil
-			case outcomeFull:
-				mu.Unlock()
+			case r.err == nil && r.envelope.Outcome == outcomeFull:
 				return fmt.Errorf("%w: %s", ErrTooManyGroups, connectionID)
 			}
 			waiting = slices.DeleteFunc(waiting, func(id scaleout.NodeID) bool { return id == r.from })
 		}
-		replies = replies[:0]
-		mu.Unlock()
 	}
-	return nil // nobody has it
+	return nil // nobody has it, but for a node that is silent, which comes across it later
 }
 
 // askAll asks every node and collects the answers of those that live. This node
 // is asked first.
 func (f *farm) askAll(ctx context.Context, question scaleout.Envelope) (map[scaleout.NodeID]*scaleout.Envelope, error) {
 	nodes := f.node.Nodes()
-	type reply struct {
-		node   scaleout.NodeID
-		answer *scaleout.Envelope
-		err    error
-	}
 	replies := make(chan reply, len(nodes))
 	for _, id := range nodes {
 		go func() {
@@ -462,8 +493,8 @@ func (f *farm) askAll(ctx context.Context, question scaleout.Envelope) (map[scal
 	for range nodes {
 		switch r := <-replies; {
 		case r.err == nil:
-			answers[r.node] = r.answer
-		case !errors.Is(r.err, scaleout.ErrNoNode):
+			answers[r.from] = r.envelope
+		case !isUnreachable(r.err):
 			failure = r.err
 		}
 	}
@@ -477,8 +508,11 @@ func remoteResultID(e *scaleout.Envelope) string {
 
 // invokeThere asks a client of another node.
 func (f *farm) invokeThere(ctx context.Context, owner scaleout.NodeID, connectionID, method string, args []any) (*clientAnswer, error) {
-	number, answers := f.expectFrom(owner)
-	defer f.forget(number)
+	if f.isSilent(owner) {
+		return nil, errNodeSilent // nobody would wait for the client's answer when it is back
+	}
+	number, answers := f.requests.addTo(owner)
+	defer f.requests.remove(number)
 	question := &scaleout.Envelope{
 		Kind:    scaleout.Invoke,
 		Topic:   scaleout.Topic{Kind: scaleout.Connection, Name: connectionID},
@@ -497,13 +531,11 @@ func (f *farm) invokeThere(ctx context.Context, owner scaleout.NodeID, connectio
 	switch {
 	case errors.Is(err, scaleout.ErrNoNode):
 		return &clientAnswer{outcome: outcomeUnknown}, nil
-	case err != nil && ctx.Err() != nil:
+	case err != nil:
 		forget := &scaleout.Envelope{Kind: scaleout.Forget, Topic: question.Topic, Request: number, ReplyTo: f.node.ID()}
 		f.later(func() { // the owner remembers until the client leaves, if this fails
 			_ = f.node.Send(context.WithoutCancel(ctx), owner, forget)
 		})
-		return nil, err
-	case err != nil:
 		return nil, err
 	}
 	result := &clientAnswer{outcome: answer.Outcome, failure: answer.Error}

@@ -50,7 +50,8 @@ func (n hookedNode) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.En
 type mute struct{}
 
 func (mute) Deliver(*scaleout.Envelope) {}
-func (mute) NodeDown(scaleout.NodeID)   {}
+func (mute) NodeLeft(scaleout.NodeID)   {}
+func (mute) NodeSilent(scaleout.NodeID) {}
 func (mute) Lost(scaleout.Loss)         {}
 
 // A node that joins after a change of groups was published has not got it, and is not
@@ -61,7 +62,7 @@ func TestChangeOfGroupsDoesNotWaitForNodesThatJoinLater(t *testing.T) {
 	bus.published = func() {
 		late, err := bus.Memory.Join("hub", mute{})
 		if assert.NoError(t, err) {
-			t.Cleanup(func() { assert.NoError(t, late.Close()) })
+			t.Cleanup(func() { assert.NoError(t, late.Close(context.Background())) })
 		}
 	}
 	h := serve(t, callHub{}, hubs.WithBus(bus), hubs.WithName("hub"))

@@ -118,7 +118,7 @@ func New(impl any, opts ...Option) (*Hub, error) {
 	}
 	endpoint := []transports.Option{transports.WithLogger(h.logger), transports.WithNode(uint32(h.farm.node.ID()))}
 	if h.endpoint, err = transports.NewEndpoint((*handler)(h), append(endpoint, config.endpoint...)...); err != nil {
-		return nil, errors.Join(err, h.farm.close())
+		return nil, errors.Join(err, h.farm.close(context.Background()))
 	}
 	return h, nil
 }
@@ -182,15 +182,19 @@ func (h *Hub) Groups() Groups { return Groups{h} }
 // [WithShutdownGrace] for that. No other calls start: they are answered with an error.
 // Then it waits until all calls and OnDisconnected have returned and the connections are
 // gone, and leaves the bus. When ctx is done first, the connections left are aborted and
-// ctx's error is returned; the contexts of OnDisconnected are done then. What is sent
-// by the hub afterwards fails with an error that is [ErrShutdown].
+// ctx's error is returned; the contexts of OnDisconnected are done then, and to leave a
+// bus that does not answer may take a second more. What is sent by the hub afterwards
+// fails with an error that is [ErrShutdown].
 //
 // Call it before [http.Server.Shutdown], which knows nothing of WebSockets and
 // would wait for event streams and polls.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	err := h.endpoint.Shutdown(ctx)
 	h.endHooks(transports.ErrShutdown)
-	return errors.Join(err, h.farm.close())
+	if left := h.farm.close(ctx); !errors.Is(err, left) {
+		err = errors.Join(err, left)
+	}
+	return err
 }
 
 // hookContext returns a context for OnDisconnected, with the values of the

@@ -19,6 +19,7 @@ const (
 	DefaultHandshakeTimeout            = 15 * time.Second
 	DefaultKeepAliveInterval           = 15 * time.Second
 	DefaultClientTimeout               = 30 * time.Second
+	DefaultNodeReplyTimeout            = 10 * time.Second
 	DefaultMaximumReceiveMessageSize   = 32 << 10
 	DefaultMaximumParallelInvocations  = 1
 	DefaultStreamBufferCapacity        = 10
@@ -40,6 +41,7 @@ type config struct {
 	handshakeTimeout time.Duration
 	keepAlive        time.Duration
 	clientTimeout    time.Duration
+	nodeReplyTimeout time.Duration
 	maxMessageSize   int // 0: unlimited
 	parallelCalls    int
 	streamCapacity   int
@@ -64,6 +66,7 @@ func newConfig(opts []Option) (*config, error) {
 		handshakeTimeout: DefaultHandshakeTimeout,
 		keepAlive:        DefaultKeepAliveInterval,
 		clientTimeout:    DefaultClientTimeout,
+		nodeReplyTimeout: DefaultNodeReplyTimeout,
 		maxMessageSize:   DefaultMaximumReceiveMessageSize,
 		parallelCalls:    DefaultMaximumParallelInvocations,
 		streamCapacity:   DefaultStreamBufferCapacity,
@@ -166,6 +169,16 @@ func WithKeepAliveInterval(d time.Duration) Option {
 // hub with clients that do not ping needs a timeout longer than their silence.
 func WithClientTimeout(d time.Duration) Option {
 	return func(c *config) error { return positive("the client timeout", d, &c.clientTimeout) }
+}
+
+// WithNodeReplyTimeout sets how long what asks other nodes waits for their replies:
+// [Groups.Add] and [Groups.Remove] for connections of other nodes, [Target.Count],
+// [Target.Connections] and [Hub.Nodes]. They then fail with an error that is
+// [scaleout.ErrDown]; a change of a group may still take place. [Invoke] waits for a
+// person perhaps, and so until its context is done. Either ends before if the other node
+// leaves or is silent. The default is [DefaultNodeReplyTimeout].
+func WithNodeReplyTimeout(d time.Duration) Option {
+	return func(c *config) error { return positive("the reply timeout of nodes", d, &c.nodeReplyTimeout) }
 }
 
 // WithMaximumReceiveMessageSize limits a message from a client, in bytes with

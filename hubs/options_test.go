@@ -31,6 +31,7 @@ var wrongOptions = []struct {
 	{hubs.WithHandshakeTimeout(0), "the handshake timeout must be positive, not 0s"},
 	{hubs.WithKeepAliveInterval(-time.Second), "the keep-alive interval must be positive, not -1s"},
 	{hubs.WithClientTimeout(0), "the client timeout must be positive"},
+	{hubs.WithNodeReplyTimeout(0), "the reply timeout of nodes must be positive"},
 	{hubs.WithShutdownGrace(-1), "the shutdown grace must not be negative"},
 	{hubs.WithMaximumReceiveMessageSize(-1), "the maximum message size must not be negative, not -1"},
 	{hubs.WithMaximumParallelInvocations(0), "the number of parallel invocations must be positive, not 0"},

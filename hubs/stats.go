@@ -21,8 +21,10 @@ type Stats struct {
 // BusStats are the counters of a hub's membership of its farm. The bus may have
 // more of its own, such as those of package scaleout/redis.
 type BusStats struct {
-	// Health is the state of the connection to the bus.
-	Health scaleout.Health
+	// Health is the state of the connection to the bus, and HealthCause why, unless it
+	// is [scaleout.Connected].
+	Health      scaleout.Health
+	HealthCause error
 	// Nodes is how many nodes serve the hub, this one included, as far as it
 	// knows.
 	Nodes int
@@ -47,18 +49,17 @@ func (h *Hub) Stats() Stats {
 }
 
 func (f *farm) stats() BusStats {
-	f.mu.Lock()
-	pending := len(f.pending)
-	f.mu.Unlock()
+	health, cause := f.node.Health()
 	return BusStats{
-		Health:    f.node.Health(),
-		Nodes:     len(f.node.Nodes()),
-		Published: f.counts.published.Load(),
-		Failed:    f.counts.failed.Load(),
-		Delivered: f.counts.delivered.Load(),
-		Losses:    f.counts.losses.Load(),
-		Lost:      f.counts.lost.Load(),
-		Pending:   pending,
+		Health:      health,
+		HealthCause: cause,
+		Nodes:       len(f.node.Nodes()),
+		Published:   f.counts.published.Load(),
+		Failed:      f.counts.failed.Load(),
+		Delivered:   f.counts.delivered.Load(),
+		Losses:      f.counts.losses.Load(),
+		Lost:        f.counts.lost.Load(),
+		Pending:     f.requests.count(),
 	}
 }
 

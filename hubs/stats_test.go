@@ -15,12 +15,14 @@ import (
 type moodyBus struct {
 	*scaleout.Memory
 	receiver scaleout.Receiver
+	node     scaleout.Node
 	err      atomic.Pointer[error]
 }
 
 func (b *moodyBus) Join(hub string, receiver scaleout.Receiver) (scaleout.Node, error) {
 	b.receiver = receiver
 	node, err := b.Memory.Join(hub, receiver)
+	b.node = node
 	return moodyNode{node, b}, err
 }
 
@@ -38,9 +40,9 @@ func (n moodyNode) Publish(ctx context.Context, e *scaleout.Envelope) error {
 	return n.Node.Publish(ctx, e)
 }
 
-func (n moodyNode) Health() scaleout.Health {
-	if n.bus.err.Load() != nil {
-		return scaleout.Down
+func (n moodyNode) Health() (scaleout.Health, error) {
+	if err := n.bus.err.Load(); err != nil {
+		return scaleout.Down, *err
 	}
 	return n.Node.Health()
 }
@@ -73,6 +75,7 @@ func TestStatsOfTheBus(t *testing.T) {
 	}
 	stats = a.Stats()
 	require.Equal(t, scaleout.Down, stats.Bus.Health)
+	require.ErrorIs(t, stats.Bus.HealthCause, context.Canceled)
 	require.EqualValues(t, 3, stats.Bus.Failed, "who gives up a send has not seen it fail")
 	require.EqualValues(t, 2, stats.Bus.Losses)
 	require.EqualValues(t, 3, stats.Bus.Lost)

@@ -66,13 +66,18 @@ type Node interface {
 	// [ErrFull], or ctx's. The envelope must not be changed or published again.
 	Publish(ctx context.Context, e *Envelope) error
 	// Send appends an envelope to the stream of one node, this one included.
-	// The error is [ErrNoNode] if that node is not alive, or as for Publish.
+	// The error is [ErrNoNode] if that node has left or never was, or as for
+	// Publish. A node that is silent ([Receiver.NodeSilent]) gets the envelope
+	// when it is back, unless that takes longer than the bus keeps it: then that
+	// node learns that it has missed something ([Loss.Own]).
 	// Send does not wait for the delivery.
 	Send(ctx context.Context, to NodeID, e *Envelope) error
-	// Nodes returns the nodes alive, as far as this one knows, itself first.
+	// Nodes returns the nodes that have not left and are not silent, as far as
+	// this one knows, itself first.
 	Nodes() []NodeID
-	// Health returns the state of the node's connection to the bus.
-	Health() Health
+	// Health returns the state of the node's connection to the bus and, unless it
+	// is [Connected], the cause.
+	Health() (Health, error)
 	// Streams returns the number of shared streams, for [Topic.Stream]. It is
 	// the same on all nodes and never changes.
 	Streams() int
@@ -91,8 +96,9 @@ type Node interface {
 	// Reader returns a reader of a shared stream that begins after a position.
 	Reader(stream int, after Position) Reader
 	// Close leaves the farm. The receiver is not called any more after Close
-	// has returned.
-	Close() error
+	// has returned. When ctx is done first, the others are not notified, and take
+	// the node for silent; Close then returns ctx's error.
+	Close(ctx context.Context) error
 }
 
 // Reader reads a shared stream, in order. It is not safe for concurrent use, and holds
@@ -124,8 +130,12 @@ type Receiver interface {
 	// Deliver takes an envelope. It is shared with other receivers and must
 	// not be changed.
 	Deliver(e *Envelope)
-	// NodeDown says that a node has left or died. It is called once for each.
-	NodeDown(id NodeID)
+	// NodeLeft says that a node has left: nothing more will come from it. It is
+	// called once for each.
+	NodeLeft(id NodeID)
+	// NodeSilent says that nothing has come from a node for too long: it has died, is
+	// held up, or cannot reach the bus. It may come back, and be silent again.
+	NodeSilent(id NodeID)
 	// Lost says that envelopes are missing, and why.
 	Lost(l Loss)
 }
@@ -136,6 +146,8 @@ type Loss struct {
 	// read, "epoch" if the broker's data was replaced, or "sequence" if a
 	// publisher's numbers jump.
 	Reason string
+	// Own reports that the envelopes were meant for this node alone ([Node.Send]).
+	Own bool
 	// Publisher is the node whose envelopes are missing; 0: unknown.
 	Publisher NodeID
 	// Count is how many are missing; 0: unknown. What a gap or a new epoch has
@@ -150,12 +162,13 @@ type Health int
 const (
 	// Connected means that the bus answers.
 	Connected Health = iota
-	// Probing means that an answer is overdue and the bus is asked again.
+	// Probing means that a request has failed or is overdue, and is tried again.
 	Probing
 	// Stale means that the node has heard nothing for a while: what others
 	// publish may be delayed here.
 	Stale
-	// Down means that the bus refuses or cannot be reached.
+	// Down means that the bus cannot be reached, or refuses what this node has to
+	// read or to write.
 	Down
 )
 
@@ -170,7 +183,7 @@ var (
 	ErrDown = errors.New("scaleout: the message bus cannot be reached")
 	// ErrFull means that too much waits for the broker.
 	ErrFull = errors.New("scaleout: too much waits for the message bus")
-	// ErrNoNode means that there is no such node, any more perhaps.
+	// ErrNoNode means that a node has left, or that there never was one.
 	ErrNoNode = errors.New("scaleout: there is no such node")
 	// ErrClosed means that the node has left the farm.
 	ErrClosed = errors.New("scaleout: the node has left the farm")

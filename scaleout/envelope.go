@@ -29,6 +29,9 @@ const (
 	// Moved says that the topic's connection, which may be on any node, is on
 	// the publisher's now.
 	Moved
+	// Missed says that what the receiving node has sent to the publisher may be
+	// lost, so that it waits for no replies.
+	Missed
 )
 
 // TopicKind says what a topic names.

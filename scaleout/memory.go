@@ -131,7 +131,7 @@ func (f *memoryFarm) members() []*memoryNode {
 
 func (n *memoryNode) ID() NodeID { return n.id }
 
-func (n *memoryNode) Health() Health { return Connected }
+func (n *memoryNode) Health() (Health, error) { return Connected, nil }
 
 func (n *memoryNode) Nodes() []NodeID {
 	ids := []NodeID{n.id}
@@ -237,7 +237,7 @@ func (r *memoryReader) Next(ctx context.Context, most int) ([]*Envelope, bool, e
 	return envelopes, !ok, nil
 }
 
-func (n *memoryNode) Close() error {
+func (n *memoryNode) Close(context.Context) error {
 	n.mu.Lock()
 	if n.closed {
 		n.mu.Unlock()
@@ -256,7 +256,7 @@ func (n *memoryNode) Close() error {
 	}
 	n.own.settle()
 	for _, other := range others {
-		other.receiver.NodeDown(n.id)
+		other.receiver.NodeLeft(n.id)
 	}
 	return nil
 }

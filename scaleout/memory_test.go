@@ -14,14 +14,15 @@ import (
 type deaf struct{}
 
 func (deaf) Deliver(*scaleout.Envelope) {}
-func (deaf) NodeDown(scaleout.NodeID)   {}
+func (deaf) NodeLeft(scaleout.NodeID)   {}
+func (deaf) NodeSilent(scaleout.NodeID) {}
 func (deaf) Lost(scaleout.Loss)         {}
 
 // joinMemory joins a new bus, as a process does that has just started.
 func joinMemory(t *testing.T) scaleout.Node {
 	node, err := scaleout.NewMemory().Join("hub", deaf{})
 	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, node.Close()) })
+	t.Cleanup(func() { require.NoError(t, node.Close(context.Background())) })
 	node.Keep()
 	return node
 }
@@ -58,7 +59,7 @@ func TestMemoryLogLimits(t *testing.T) {
 	bus := scaleout.NewMemory(scaleout.WithLogLimits(scaleout.LogLimits{Entries: 3}))
 	node, err := bus.Join("hub", deaf{})
 	require.NoError(t, err)
-	defer node.Close()
+	defer node.Close(context.Background())
 	node.Keep()
 	for range 10 {
 		require.NoError(t, node.Publish(t.Context(), &scaleout.Envelope{Kind: scaleout.Message}))

@@ -40,7 +40,7 @@ func Run(t *testing.T, newFarm func(t *testing.T) func() scaleout.Bus) {
 		{"SendReachesOnlyTheNodeMeant", testSend},
 		{"SendToNobody", testSendToNobody},
 		{"NodesListsTheLiving", testNodes},
-		{"NodeDownOnceForEach", testNodeDown},
+		{"NodeLeftOnceForEach", testNodeLeft},
 		{"CloseEndsEverything", testClose},
 		{"CloseAmidPublishing", testCloseAmidPublishing},
 		{"LogHasWhatWasDelivered", testLog},

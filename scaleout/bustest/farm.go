@@ -34,7 +34,7 @@ func (f *farm) joinOn(bus scaleout.Bus, hub string) *member {
 	m.Node = node
 	f.t.Cleanup(func() {
 		closed := make(chan error, 1)
-		go func() { closed <- node.Close() }()
+		go func() { closed <- node.Close(context.Background()) }()
 		if err := await.Receive(f.t, closed, "node %d to close", node.ID()); err != nil {
 			f.t.Errorf("Close: %v", err)
 		}
@@ -62,7 +62,8 @@ type member struct {
 
 	mu        sync.Mutex
 	envelopes []*scaleout.Envelope
-	down      []scaleout.NodeID
+	left      []scaleout.NodeID
+	silent    []scaleout.NodeID
 	lost      []scaleout.Loss
 	changed   chan struct{} // closed and replaced when something was told
 	live      func(e *scaleout.Envelope)
@@ -78,8 +79,12 @@ func (m *member) Deliver(e *scaleout.Envelope) {
 	m.tell(func() { m.envelopes = append(m.envelopes, e) })
 }
 
-func (m *member) NodeDown(id scaleout.NodeID) {
-	m.tell(func() { m.down = append(m.down, id) })
+func (m *member) NodeLeft(id scaleout.NodeID) {
+	m.tell(func() { m.left = append(m.left, id) })
+}
+
+func (m *member) NodeSilent(id scaleout.NodeID) {
+	m.tell(func() { m.silent = append(m.silent, id) })
 }
 
 func (m *member) Lost(l scaleout.Loss) {
@@ -110,11 +115,11 @@ func (m *member) targets() []string {
 	return targets
 }
 
-// downs returns the nodes that the node was told to be down.
-func (m *member) downs() []scaleout.NodeID {
+// departures returns the nodes that have left, as the node was notified.
+func (m *member) departures() []scaleout.NodeID {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Clone(m.down)
+	return slices.Clone(m.left)
 }
 
 // waitFor waits until a condition holds.

@@ -143,7 +143,7 @@ func testLog(t *testing.T, f *farm) {
 			t.Errorf("read %d, want %d", read, total)
 		}
 	}
-	if err := nodes[1].Close(); err != nil {
+	if err := nodes[1].Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := nodes[1].Reader(0, starts[1][0]).Next(t.Context(), 1); !errors.Is(err, scaleout.ErrClosed) {

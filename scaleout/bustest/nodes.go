@@ -51,11 +51,11 @@ func testSendToNobody(t *testing.T, f *farm) {
 	b := f.join("hub")
 	a.send(b, "welcome")
 	b.waitForTargets("welcome")
-	if err := b.Close(); err != nil {
+	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	noNode(b.ID())
-	a.waitFor("the news", func() bool { return slices.Contains(a.downs(), b.ID()) })
+	a.waitFor("the news", func() bool { return slices.Contains(a.departures(), b.ID()) })
 	noNode(b.ID())
 	b.waitForTargets("welcome")
 }
@@ -88,26 +88,26 @@ func testNodes(t *testing.T, f *farm) {
 			t.Error("a node has the id 0")
 		}
 	}
-	if err := nodes[1].Close(); err != nil {
+	if err := nodes[1].Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	check(nodes[0], nodes[2])
 	check(nodes[0], nodes[2], f.join("hub"))
 }
 
-func testNodeDown(t *testing.T, f *farm) {
+func testNodeLeft(t *testing.T, f *farm) {
 	nodes := f.joinAll(4)
 	for i := 3; i > 1; i-- {
-		if err := nodes[i].Close(); err != nil {
+		if err := nodes[i].Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		for _, node := range nodes[:i] {
-			node.waitFor("a node to be down", func() bool { return len(node.downs()) >= 4-i })
+			node.waitFor("a node to leave", func() bool { return len(node.departures()) >= 4-i })
 		}
 	}
 	for _, node := range nodes[:2] {
-		if got, want := node.downs(), []scaleout.NodeID{nodes[3].ID(), nodes[2].ID()}; !slices.Equal(got, want) {
-			t.Errorf("node %d was told that %v are down, want %v", node.ID(), got, want)
+		if got, want := node.departures(), []scaleout.NodeID{nodes[3].ID(), nodes[2].ID()}; !slices.Equal(got, want) {
+			t.Errorf("node %d was notified that %v have left, want %v", node.ID(), got, want)
 		}
 	}
 }
@@ -119,7 +119,7 @@ func testClose(t *testing.T, f *farm) {
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
-			if err := nodes[1].Close(); err != nil {
+			if err := nodes[1].Close(t.Context()); err != nil {
 				t.Errorf("Close: %v", err)
 			}
 		})
@@ -130,8 +130,8 @@ func testClose(t *testing.T, f *farm) {
 	if got := nodes[1].targets(); !slices.Equal(got, []string{"before"}) {
 		t.Errorf("the node that has left delivered %q", got)
 	}
-	if got := nodes[1].downs(); len(got) > 0 {
-		t.Errorf("the node that has left was told that %v are down", got)
+	if got := nodes[1].departures(); len(got) > 0 {
+		t.Errorf("the node that has left was notified that %v have left", got)
 	}
 	if err := nodes[1].Publish(soon(t), message(group("a"), "x")); !errors.Is(err, scaleout.ErrClosed) {
 		t.Errorf("Publish after Close: %v, want ErrClosed", err)
@@ -162,7 +162,7 @@ func testCloseAmidPublishing(t *testing.T, f *farm) {
 		})
 	}
 	nodes[1].waitFor("some messages", func() bool { return len(nodes[1].delivered()) > 20 })
-	if err := nodes[0].Close(); err != nil {
+	if err := nodes[0].Close(t.Context()); err != nil {
 		t.Errorf("Close: %v", err)
 	}
 	await.Group(t, &wg, "the publishers on the closed node")

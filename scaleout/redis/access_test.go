@@ -65,8 +65,8 @@ func TestTLSAndAUserWithFewRights(t *testing.T) {
 		return c
 	}
 	require.Error(t, client().Set(t.Context(), "foreign", 1, 0).Err(), "the rights are as few as meant")
-	timeout := redis.WithNodeTimeout(time.Second)
-	a, b := join(t, client(), quick, timeout, few), join(t, client(), quick, timeout)
+	options := []redis.Option{quick, redis.WithNodeTimeout(time.Second), redis.WithRetention(4 * time.Second)}
+	a, b := join(t, client(), append(options, few)...), join(t, client(), options...)
 	meet(t, a, b)
 	start := a.Last(0)
 	for range 3 {
@@ -79,14 +79,14 @@ func TestTLSAndAUserWithFewRights(t *testing.T) {
 	require.Len(t, targets, 60)
 
 	ghostly := client()
-	ghost := join(t, ghostly, quick, timeout)
+	ghost := join(t, ghostly, options...)
 	meet(t, a, b, ghost)
 	require.NoError(t, ghostly.Close())
 	await.Until(t, func() bool {
 		left, err := client().HExists(t.Context(), "signalr:{hub}:nodes", strconv.FormatUint(uint64(ghost.ID()), 10)).Result()
 		return err == nil && !left
 	}, "the entry of the dead node %d is removed", ghost.ID())
-	require.Equal(t, scaleout.Connected, a.Health())
+	require.Equal(t, scaleout.Connected, a.health())
 	keys, err := server.client().Do(t.Context(), "dbsize").Int()
 	require.NoError(t, err)
 	require.Zero(t, keys, "all is in the database of the client's choice")

@@ -34,7 +34,8 @@ func benchmarkEnvelope(topic int) *scaleout.Envelope {
 type counter struct{ n atomic.Int64 }
 
 func (c *counter) Deliver(*scaleout.Envelope) { c.n.Add(1) }
-func (c *counter) NodeDown(scaleout.NodeID)   {}
+func (c *counter) NodeLeft(scaleout.NodeID)   {}
+func (c *counter) NodeSilent(scaleout.NodeID) {}
 func (c *counter) Lost(scaleout.Loss)         {}
 
 // publish publishes b.N envelopes from a number of goroutines.
@@ -87,7 +88,7 @@ func BenchmarkPublish(b *testing.B) {
 			b.ReportAllocs()
 			node, err := newBus(b, server.client()).Join(b.Name(), &counter{})
 			require.NoError(b, err)
-			defer node.Close()
+			defer node.Close(context.Background())
 			b.ResetTimer()
 			report(b, measure(b, server.client(), func() { publish(b, node, goroutines) }))
 		})
@@ -117,7 +118,7 @@ func BenchmarkFanOut(b *testing.B) {
 					counters = append(counters, &counter{})
 					node, err := bus.newBus().Join(b.Name(), counters[i])
 					require.NoError(b, err)
-					defer node.Close()
+					defer node.Close(context.Background())
 					all = append(all, node)
 				}
 				b.ResetTimer()

@@ -17,8 +17,13 @@
 // ([WithRetention], [WithMaxLength]), and every node reads them from its last
 // position. A node or a network that is away for less than the retention loses
 // nothing, and nothing is delivered twice, also if an append had to be repeated.
-// While Redis is away, publishing waits ([WithPublishTimeout],
-// [WithPublishBuffer]) and then fails with an error.
+// While Redis is away or refuses, publishing waits ([WithPublishTimeout],
+// [WithPublishBuffer]) and then fails with an error that has the cause.
+//
+// A node from which nothing has come for a while ([WithNodeTimeout]) is silent: it is
+// not asked any more, and what waits for its replies fails. What was sent to it alone is
+// kept as long as what was published. If it comes back later than that, it learns that it
+// has missed something, and the hub has its clients connect anew.
 //
 // Lost is what Redis itself loses after it has confirmed it: what it had not
 // yet written when it crashed (with appendfsync everysec a second), or not yet
@@ -46,12 +51,14 @@
 //
 //	~p:* +@stream +@hash +@string +@transaction +@connection +expire +del
 //
-// and in a Cluster +cluster. All keys expire a day
+// and in a Cluster +cluster. With +info a node also warns when it joins if Redis may
+// evict keys: maxmemory-policy must be noeviction, as what is evicted is lost. All keys expire a day
 // after the farm has ended. Each node needs two to three connections, in a
 // Cluster one more for each stream; the client's PoolSize must allow for them.
 package redis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -101,21 +108,19 @@ func New(client goredis.UniversalClient, opts ...Option) (*Bus, error) {
 	}, nil
 }
 
-// Join makes a node of the farm of a hub. It fails if Redis cannot be reached,
-// or if the farm has another number of streams.
+// Join makes a node of the farm of a hub. It fails if Redis cannot be reached, refuses
+// or is not ready, for as long as [WithJoinTimeout] says, and the error has the cause; or
+// at once, if the farm has another number of streams.
 func (b *Bus) Join(hub string, receiver scaleout.Receiver) (scaleout.Node, error) {
 	if err := b.checkReadTimeout(); err != nil {
 		return nil, err
 	}
 	n := newNode(b, hub, receiver)
-	err := n.start()
-	for attempts := 1; attempts < joinAttempts && errors.Is(err, errOverdue); attempts++ {
-		err = n.start() // a connection may have been dead already, or Redis has much to do
-	}
-	if err != nil {
-		n.stop()
+	if err := n.join(); err != nil {
+		_ = n.stop(context.Background())
 		return nil, fmt.Errorf("redis: cannot join the farm of hub %q: %w", hub, err)
 	}
+	n.warnOfEviction()
 	return n, nil
 }
 

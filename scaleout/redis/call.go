@@ -66,7 +66,7 @@ func (n *node) handOver(work func()) bool {
 		return true
 	default:
 	}
-	return n.spawn(func() {
+	return n.spawnIn(&n.callers, func() {
 		for {
 			work()
 			work = nil // what it has appended is not kept until the next

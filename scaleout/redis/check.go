@@ -26,6 +26,23 @@ type log struct {
 // trimmed is how many entries are not there any more.
 func (l log) trimmed() uint64 { return l.added - min(l.added, l.length) }
 
+// follows reports whether a log certainly is the one that a stream was read from so
+// far. Without the counts of Redis 7, nothing is certain.
+func (l log) follows(s *stream) bool {
+	return l.exists && s.counted && l.added >= s.passed && l.last.Compare(s.position) >= 0 && !l.anew(s)
+}
+
+// anew reports whether a log has begun anew since a stream was last read: nothing of what
+// was read is there, and it was not trimmed, as the log has lost no entries yet or has not
+// had as many as were read. One that has lost its end alone, as after a failover, has not.
+func (l log) anew(s *stream) bool {
+	if !l.exists {
+		return s.position != scaleout.Position{}
+	}
+	return s.counted && s.passed > 0 && l.added > 0 && s.position.Compare(l.first) < 0 &&
+		(l.trimmed() == 0 || l.added < s.passed)
+}
+
 // survey is what a follower asks about its streams.
 type survey struct {
 	epoch string
@@ -123,6 +140,13 @@ func (f *follower) check() error {
 	replaced := found.epoch != *f.epoch.Load()
 	if replaced {
 		f.epoch.Store(&found.epoch)
+		replaced = !f.followed(found.logs)
+		if !replaced {
+			f.node.log().Warn("redis: a key was lost and the streams were not: Redis must not evict keys (maxmemory-policy noeviction)",
+				"key", f.epochKey)
+		}
+	}
+	if replaced {
 		f.node.bus.stats.epochs.Add(1)
 		for _, s := range f.streams {
 			s.broken() // before the receiver is notified, which may call Last or Read
@@ -141,8 +165,25 @@ func (f *follower) check() error {
 	return nil
 }
 
+// followed reports whether all logs certainly are those that were read so far.
+func (f *follower) followed(logs []log) bool {
+	for i, s := range f.streams {
+		if !logs[i].follows(s) {
+			return false
+		}
+	}
+	return true
+}
+
 // reconcile compares a stream with its log.
 func (f *follower) reconcile(s *stream, l log, replaced bool) {
+	if !replaced && l.anew(s) {
+		// Redis has removed it, and what was not read of it.
+		f.node.bus.stats.gaps.Add(1)
+		s.broken()
+		f.lost(s, scaleout.Loss{Reason: "gap", Own: s.index < 0})
+		replaced = true
+	}
 	switch {
 	case !l.exists || replaced && l.last.Compare(s.position) < 0:
 		// All that will be there is new.
@@ -161,7 +202,7 @@ func (f *follower) reconcile(s *stream, l log, replaced bool) {
 		s.passed = l.trimmed()
 		s.broken()
 		f.node.bus.stats.gaps.Add(1)
-		f.lost(s, scaleout.Loss{Reason: "gap"})
+		f.lost(s, scaleout.Loss{Reason: "gap", Own: s.index < 0})
 	}
 	s.lag.Store(l.added - min(l.added, s.passed))
 }

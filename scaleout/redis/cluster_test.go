@@ -199,7 +199,7 @@ func TestSentinelFailover(t *testing.T) {
 	}
 	require.NoError(t, a.Send(t.Context(), b.ID(), message("", "sent")))
 	await.Until(t, func() bool { return b.has("sent") }, "node %d has delivered %q", b.ID(), "sent")
-	await.Equal(t, scaleout.Connected, a.Health, "the health of node %d", a.ID())
+	await.Equal(t, scaleout.Connected, a.health, "the health of node %d", a.ID())
 }
 
 // The replica is held up, so that the failover does lose something, and one node

@@ -55,8 +55,8 @@ func (e *entry) settled() bool { return e.outcome.Load() != awaited }
 
 // expire ends the wait if its context has ended, or it has been too long. What Redis
 // has confirmed by then is waited for as long again: this node will read it soon, and
-// an error would make the caller publish it again.
-func (e *entry) expire(now time.Time, timeout time.Duration) {
+// an error would make the caller publish it again. The lane is the entry's.
+func (e *entry) expire(now time.Time, timeout time.Duration, l *lane) {
 	err := e.ctx.Err()
 	switch {
 	case err != nil:
@@ -66,7 +66,7 @@ func (e *entry) expire(now time.Time, timeout time.Duration) {
 		e.late = true
 		e.deadline = now.Add(timeout)
 	default:
-		e.settle(scaleout.ErrDown)
+		e.settle(unreachable(l.cause()))
 	}
 }
 

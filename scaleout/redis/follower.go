@@ -23,7 +23,7 @@ type follower struct {
 	// The rest is used by run alone, but for what is atomic.
 	count    int64 // of entries that a read asks for of each stream
 	most     int64 // what count may become before the follower has caught up; 0: any
-	behind   bool // there may be more than was read last
+	behind   bool  // there may be more than was read last
 	checked  time.Time
 	failures int // since a read last succeeded
 	overdue  int // of these, in a row
@@ -140,10 +140,17 @@ func (f *follower) deliverStream(s *stream, messages []goredis.XMessage) (bytes 
 		}
 		s.position = end
 		s.passed++
+		var publisher scaleout.NodeID // of the entry, which comes from one node
 		size, err := s.open(m, end, func(e *scaleout.Envelope, gap uint64) {
 			envelopes++
-			if f.envelope(s, e, gap) && e.Publisher == f.node.id {
+			if !f.envelope(s, e, gap) {
+				return
+			}
+			if e.Publisher == f.node.id {
 				own = append(own, e.Sequence)
+			} else if e.Publisher != publisher {
+				publisher = e.Publisher
+				f.node.members.heard(publisher)
 			}
 		})
 		// Who has published an entry's envelopes goes on at the same time, so that
@@ -177,7 +184,7 @@ func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) (isNew 
 		return false
 	}
 	if last == 0 {
-		n.members.heard(e.Publisher)
+		n.members.heard(e.Publisher) // before the receiver may answer it
 	}
 	missing, isNew := s.arrival(e, gap)
 	if !isNew {
@@ -187,7 +194,7 @@ func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) (isNew 
 	if missing > 0 {
 		f.suspect.Store(true) // they may have been trimmed
 		n.bus.stats.jumps.Add(1)
-		f.lost(s, scaleout.Loss{Reason: "sequence", Publisher: e.Publisher, Count: missing})
+		f.lost(s, scaleout.Loss{Reason: "sequence", Own: s.index < 0, Publisher: e.Publisher, Count: missing})
 	}
 	if s.index >= 0 {
 		s.log.Append(e)
@@ -222,7 +229,7 @@ func (f *follower) succeeded() {
 		f.failures, f.overdue = 0, 0
 		f.pause.reset()
 	}
-	f.node.health.set(f, scaleout.Connected)
+	f.node.health.set(f, scaleout.Connected, nil)
 }
 
 // failed notes that Redis has not answered, or with an error, and waits before
@@ -248,7 +255,7 @@ func (f *follower) failed(err error) {
 	if f.failures == 1 {
 		state = scaleout.Probing
 	}
-	f.node.health.set(f, state)
+	f.node.health.set(f, state, err)
 	f.node.logFailure(f.failures, "redis: reading the streams failed, will be tried again", err)
 	if f.failures > 1 {
 		f.pause.wait(f.node.ctx)

@@ -72,7 +72,7 @@ func newTestNode(t *testing.T, opts ...Option) *node {
 	bus, err := New(client, opts...)
 	require.NoError(t, err)
 	n := newNode(bus, "hub", nil)
-	t.Cleanup(n.stop)
+	t.Cleanup(func() { _ = n.stop(context.Background()) })
 	return n
 }
 
@@ -95,7 +95,7 @@ func numbers(batch []*entry) (list []uint64) {
 func TestNumbers(t *testing.T) {
 	t.Parallel()
 	n := newTestNode(t)
-	l := newLane(n)
+	l := newLane(n, "a")
 	first := entries(n, "a", "b", "a", "a")
 	l.number(first)
 	require.Equal(t, []uint64{1, 0, 1, 0, 2, 0, 3, 0}, numbers(first))
@@ -130,7 +130,7 @@ func TestNumbers(t *testing.T) {
 func TestNumbersOfWhatWasDeliveredAreNotGivenUp(t *testing.T) {
 	t.Parallel()
 	n := newTestNode(t)
-	l := newLane(n)
+	l := newLane(n, "a")
 	first := entries(n, "a", "a")
 	l.number(first)
 	first[0].settle(nil)
@@ -144,7 +144,7 @@ func TestNumbersOfWhatWasDeliveredAreNotGivenUp(t *testing.T) {
 func TestAwaitingSettlesInOrder(t *testing.T) {
 	t.Parallel()
 	n := newTestNode(t)
-	l := newLane(n)
+	l := newLane(n, "a")
 	batch := entries(n, "a", "a", "a", "a")
 	for _, e := range batch {
 		e.stream = n.streams[0]
@@ -176,7 +176,9 @@ func TestMembers(t *testing.T) {
 	t.Parallel()
 	type round struct {
 		seen     map[string]string
-		down     []scaleout.NodeID
+		renewed  bool
+		left     []scaleout.NodeID
+		silent   []scaleout.NodeID
 		remove   []scaleout.NodeID
 		living   []scaleout.NodeID // the others
 		jumpTime time.Duration     // before the round, beside the second that passes
@@ -192,7 +194,7 @@ func TestMembers(t *testing.T) {
 		}},
 		{"one has left", []round{
 			{seen: beats(1), living: []scaleout.NodeID{1, 2}},
-			{seen: map[string]string{"1": "2", "2": "left"}, down: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "2", "2": "left"}, left: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
 			{seen: map[string]string{"1": "3", "2": "8"}, living: []scaleout.NodeID{1}}, // a late heartbeat
 		}},
 		{"one had left before", []round{
@@ -203,14 +205,14 @@ func TestMembers(t *testing.T) {
 			{seen: beats(1), living: []scaleout.NodeID{1, 2}},
 			{seen: beats(2), living: []scaleout.NodeID{1, 2}},
 			{seen: beats(3), living: []scaleout.NodeID{1, 2}},
-			{seen: beats(4), down: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
+			{seen: beats(4), silent: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
 			{seen: map[string]string{"1": "5", "2": "8"}, living: []scaleout.NodeID{1, 2}},
-			{seen: map[string]string{"1": "6", "2": "left"}, down: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "6", "2": "left"}, left: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
 		}},
 		{"the time without rounds does not count", []round{
 			{seen: beats(1), living: []scaleout.NodeID{1, 2}},
 			{seen: beats(2), living: []scaleout.NodeID{1, 2}, jumpTime: time.Hour},
-			{seen: beats(3), down: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
+			{seen: beats(3), silent: []scaleout.NodeID{2}, living: []scaleout.NodeID{1}},
 		}},
 		{"the data is gone for a while", []round{
 			{seen: map[string]string{"1": "1"}, living: []scaleout.NodeID{1}},
@@ -219,12 +221,28 @@ func TestMembers(t *testing.T) {
 			{seen: map[string]string{"1": "2"}, living: []scaleout.NodeID{1}},
 			{living: []scaleout.NodeID{1}},
 			{living: []scaleout.NodeID{1}},
-			{down: []scaleout.NodeID{1}},
+			{silent: []scaleout.NodeID{1}},
 			{},
 		}},
-		{"its traces are removed", []round{
+		{"the data is gone again and again, as where keys are evicted", []round{
 			{seen: map[string]string{"1": "1"}, living: []scaleout.NodeID{1}},
-			{seen: map[string]string{"1": "left"}, down: []scaleout.NodeID{1}},
+			{renewed: true, living: []scaleout.NodeID{1}},
+			{renewed: true, living: []scaleout.NodeID{1}},
+			{renewed: true, living: []scaleout.NodeID{1}},
+			{renewed: true, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "2"}, living: []scaleout.NodeID{1}},
+		}},
+		{"the data is gone while one is silent", []round{
+			{seen: map[string]string{"1": "1"}, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "1"}, jumpTime: time.Second, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "1"}, jumpTime: time.Second, silent: []scaleout.NodeID{1}},
+			{renewed: true},
+			{},
+			{seen: map[string]string{"1": "2"}, living: []scaleout.NodeID{1}},
+		}},
+		{"the traces of one that has left are removed", []round{
+			{seen: map[string]string{"1": "1"}, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "left"}, left: []scaleout.NodeID{1}},
 			{seen: map[string]string{"1": "left"}, jumpTime: time.Second},
 			{seen: map[string]string{"1": "left"}, jumpTime: time.Second},
 			{seen: map[string]string{"1": "left"}, jumpTime: time.Second},
@@ -233,17 +251,30 @@ func TestMembers(t *testing.T) {
 			{seen: map[string]string{"1": "left"}, jumpTime: time.Second, remove: []scaleout.NodeID{1}},
 			{},
 		}},
+		{"the traces of one that is silent are removed", []round{
+			{seen: map[string]string{"1": "1"}, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "1"}, jumpTime: time.Second, living: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "1"}, silent: []scaleout.NodeID{1}},
+			{seen: map[string]string{"1": "1"}, jumpTime: time.Second},
+			{seen: map[string]string{"1": "1"}, jumpTime: time.Second},
+			{seen: map[string]string{"1": "1"}, jumpTime: time.Second},
+			{seen: map[string]string{"1": "1"}, jumpTime: time.Second},
+			{seen: map[string]string{"1": "1"}, jumpTime: time.Second, remove: []scaleout.NodeID{1}},
+			{},
+			{seen: map[string]string{"1": "2"}, living: []scaleout.NodeID{1}},
+		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			n := newTestNode(t, WithHeartbeat(time.Second), WithNodeTimeout(3*time.Second))
+			n := newTestNode(t, WithHeartbeat(time.Second), WithNodeTimeout(3*time.Second), WithRetention(time.Second))
 			n.id = math.MaxUint32
 			now := n.members.round
 			for i, round := range test.rounds {
 				now = now.Add(time.Second + round.jumpTime)
-				down, remove := n.members.update(round.seen, now)
-				require.Equal(t, round.down, down, "round %d", i)
+				left, silent, remove := n.members.update(round.seen, round.renewed, now)
+				require.Equal(t, round.left, left, "round %d", i)
+				require.Equal(t, round.silent, silent, "round %d", i)
 				require.Equal(t, round.remove, remove, "round %d", i)
 				living := n.members.living()
 				require.Equal(t, n.id, living[0])
@@ -305,7 +336,7 @@ func TestGivenUpEnvelopesAreLetGo(t *testing.T) {
 	s.lane.number(batch)
 	batch[0].settle(scaleout.ErrDown)
 	batch[2].settle(context.Canceled)
-	n.eachAwaited(func(e *entry) { e.expire(time.Now(), time.Hour) })
+	n.eachAwaited(func(e *entry, l *lane) { e.expire(time.Now(), time.Hour, l) })
 	require.Equal(t, batch[1:2], s.awaiting.entries)
 
 	s.lane.takeBackNumbers(batch)
@@ -321,7 +352,7 @@ func TestFollowersLeaveCallsForOthers(t *testing.T) {
 	bus, err := New(client, WithStreams(2*callsLimit))
 	require.NoError(t, err)
 	n := newNode(bus, "hub", nil)
-	t.Cleanup(n.stop)
+	t.Cleanup(func() { _ = n.stop(context.Background()) })
 	reading := make(chan struct{})
 	for range n.followers {
 		go func() {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -32,7 +33,10 @@ var (
 // runs while there is something to append.
 type lane struct {
 	node    *node
+	key     string                // a stream that it appends to
 	numbers map[string]*numbering // by key; used by run alone
+	trouble atomic.Pointer[trouble]
+	probing atomic.Bool
 
 	mu      sync.Mutex
 	queue   []*entry
@@ -40,8 +44,71 @@ type lane struct {
 	running bool
 }
 
-func newLane(n *node) *lane {
-	return &lane{node: n, numbers: make(map[string]*numbering)}
+func newLane(n *node, key string) *lane {
+	return &lane{node: n, key: key, numbers: make(map[string]*numbering)}
+}
+
+// trouble is why nothing can be appended, and since when.
+type trouble struct {
+	since time.Time
+	cause error
+}
+
+// cause returns why nothing can be appended, or nil.
+func (l *lane) cause() error {
+	if t := l.trouble.Load(); t != nil {
+		return t.cause
+	}
+	return nil
+}
+
+// failed notes that an attempt to append has failed. That is bad health only when it
+// has been so for as long as who publishes waits.
+func (l *lane) failed(err error) {
+	now := time.Now()
+	t := trouble{now, err}
+	if was := l.trouble.Load(); was != nil {
+		t.since = was.since
+	}
+	l.trouble.Store(&t)
+	if now.Sub(t.since) >= l.node.bus.options.publishTimeout {
+		l.node.health.set(l, scaleout.Down, err)
+	}
+}
+
+// succeeded notes that something could be appended.
+func (l *lane) succeeded() {
+	if l.trouble.Load() != nil {
+		l.trouble.Store(nil)
+		l.node.health.set(l, scaleout.Connected, nil)
+	}
+}
+
+// probe finds out, without waiting, whether a lane that was in trouble can append again,
+// as there may be nothing to append for a long time.
+func (l *lane) probe() {
+	if l.trouble.Load() == nil || l.probing.Swap(true) {
+		return
+	}
+	l.node.spawn(func() {
+		defer l.probing.Store(false)
+		l.appendMark()
+	})
+}
+
+// appendMark appends an entry without envelopes. A stream that is not there is no
+// trouble.
+func (l *lane) appendMark() {
+	_, err := call(l.node.ctx, l.node, askTimeout, func(ctx context.Context) (string, error) {
+		mark := once{goredis.NewStringCmd(ctx, "xadd", l.key, "nomkstream", "*", fieldMark, "")}
+		_ = l.node.bus.client.Process(ctx, mark)
+		return mark.Result()
+	})
+	if err == nil || errors.Is(err, goredis.Nil) {
+		l.succeeded()
+	} else {
+		l.failed(err)
+	}
 }
 
 // add adds an entry, unless too much waits already.
@@ -134,8 +201,10 @@ func (l *lane) append(batch []*entry) {
 		}
 		left, inDoubt, err := l.attempt(batch, limit)
 		if len(left) == 0 {
+			l.succeeded()
 			return
 		}
+		l.failed(err)
 		if errors.Is(err, errOverdue) {
 			limit *= 2
 		}

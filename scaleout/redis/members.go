@@ -22,10 +22,13 @@ const (
 )
 
 // members knows which nodes live: those whose heartbeat, a number in a hash,
-// goes up. No clocks are compared.
+// goes up, or whose envelopes come. No clocks are compared.
 type members struct {
 	node *node
-	beat uint64 // used by run alone
+	// Used by run alone.
+	beat      uint64
+	failing   time.Time // since when the heartbeats have failed; zero: they do not
+	different bool      // the other nodes have another number of streams
 
 	mu    sync.Mutex
 	peers map[scaleout.NodeID]*peer
@@ -39,7 +42,7 @@ type members struct {
 type peer struct {
 	heartbeat string
 	changed   time.Duration // on the clock
-	down      bool
+	silent    bool
 	left      bool // for ever
 }
 
@@ -53,7 +56,7 @@ func (m *members) living() []scaleout.NodeID {
 	defer m.mu.Unlock()
 	ids := []scaleout.NodeID{m.node.id}
 	for id, p := range m.peers {
-		if !p.down {
+		if !p.silent && !p.left {
 			ids = append(ids, id)
 		}
 	}
@@ -62,14 +65,14 @@ func (m *members) living() []scaleout.NodeID {
 }
 
 // state says what is known of a node.
-func (m *members) state(id scaleout.NodeID) (known, down bool) {
+func (m *members) state(id scaleout.NodeID) (known, left bool) {
 	if id == m.node.id {
 		return true, false
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.peers[id]
-	return p != nil, p != nil && p.down
+	return p != nil, p != nil && p.left
 }
 
 // ask asks Redis whether a node is there.
@@ -94,16 +97,46 @@ func (m *members) run() {
 			return
 		}
 		if err := m.exchange(); err != nil && m.node.ctx.Err() == nil {
-			m.node.log().Warn("redis: the heartbeat failed", "error", err)
+			m.failed(err)
 		}
 	}
 }
 
-// vitals is what a round of heartbeats tells.
+// failed notes that a heartbeat has failed. When that has been so for the node timeout,
+// the node is silent to the others.
+func (m *members) failed(err error) {
+	if m.failing.IsZero() {
+		m.failing = time.Now()
+		m.node.log().Warn("redis: the heartbeat failed", "error", err)
+	}
+	if time.Since(m.failing) >= m.node.bus.options.nodeTimeout {
+		m.node.health.set(m, scaleout.Down, err)
+	}
+}
+
+// succeeded notes that a heartbeat has succeeded, and how many streams the hash of
+// nodes says there are: after a loss of data, nodes that differ can meet again.
+func (m *members) succeeded(streams string) {
+	n := m.node
+	m.failing = time.Time{}
+	if err := m.sameStreams(streams); err != nil {
+		if !m.different {
+			n.log().Error("redis: nodes with different numbers of streams do not hear each other", "error", err)
+		}
+		m.different = true
+		n.health.set(m, scaleout.Down, err)
+		return
+	}
+	m.different = false
+	n.health.set(m, scaleout.Connected, nil)
+}
+
+// vitals is what a round of heartbeats finds.
 type vitals struct {
-	nodes     map[string]string
-	epochs    []string
-	ownStream bool
+	nodes   map[string]string
+	renewed bool // the hash of nodes was lost: this round has made it anew
+	epochs  []string
+	streams []bool // of all that the node follows: whether it is there
 }
 
 // exchange shows that this node lives and learns the same of the others.
@@ -114,9 +147,16 @@ func (m *members) exchange() error {
 	found, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (vitals, error) {
 		pipe := n.bus.client.Pipeline()
 		pipe.HSet(ctx, n.keys.nodes(), formatID(n.id), beat)
-		pipe.HSetNX(ctx, n.keys.nodes(), streamsField, n.bus.options.streams)
+		renewed := pipe.HSetNX(ctx, n.keys.nodes(), streamsField, n.bus.options.streams)
 		pipe.Expire(ctx, n.keys.nodes(), keyExpiry)
-		own := pipe.Expire(ctx, n.keys.node(n.id), n.ownExpiry())
+		streams := make([]*goredis.BoolCmd, len(n.streams))
+		for i, s := range n.streams {
+			expiry := keyExpiry
+			if s.index < 0 {
+				expiry = n.ownExpiry()
+			}
+			streams[i] = pipe.Expire(ctx, s.key, expiry)
+		}
 		nodes := pipe.HGetAll(ctx, n.keys.nodes())
 		epochs := make([]*goredis.StringCmd, len(n.followers))
 		for i, f := range n.followers {
@@ -125,31 +165,45 @@ func (m *members) exchange() error {
 		if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, goredis.Nil) {
 			return vitals{}, err
 		}
-		v := vitals{nodes: nodes.Val(), ownStream: own.Val()}
+		v := vitals{nodes: nodes.Val(), renewed: renewed.Val()}
 		for _, e := range epochs {
 			v.epochs = append(v.epochs, e.Val())
+		}
+		for _, s := range streams {
+			v.streams = append(v.streams, s.Val())
 		}
 		return v, nil
 	})
 	if err != nil {
 		return err
 	}
+	m.succeeded(found.nodes[streamsField])
 	for i, f := range n.followers {
 		f.compareEpoch(found.epochs[i])
 	}
-	if !found.ownStream {
-		n.followers[len(n.followers)-1].suspect.Store(true)
+	for i, there := range found.streams {
+		if !there {
+			n.followers[min(i, len(n.followers)-1)].suspect.Store(true)
+		}
 	}
-	m.judge(found.nodes)
+	for _, l := range n.allLanes() {
+		l.probe()
+	}
+	m.judge(found)
 	return nil
 }
 
-// judge updates the peers, tells which are down, and clears up after them.
-func (m *members) judge(heartbeats map[string]string) {
-	down, remove := m.update(heartbeats, time.Now())
-	for _, id := range down {
-		m.node.log().Info("redis: a node is down", "down", uint32(id))
-		m.node.receiver.NodeDown(id)
+// judge updates the peers, reports which have left or are silent, and clears up after
+// them.
+func (m *members) judge(found vitals) {
+	left, silent, remove := m.update(found.nodes, found.renewed, time.Now())
+	for _, id := range left {
+		m.node.log().Info("redis: a node has left", "other", uint32(id))
+		m.node.receiver.NodeLeft(id)
+	}
+	for _, id := range silent {
+		m.node.log().Warn("redis: a node is silent", "other", uint32(id))
+		m.node.receiver.NodeSilent(id)
 	}
 	if len(remove) == 0 {
 		return
@@ -168,13 +222,16 @@ func (m *members) judge(heartbeats map[string]string) {
 	}
 }
 
-// update takes what was found in the hash of nodes. It returns the nodes that
-// are newly down, and those whose traces should be removed.
-func (m *members) update(heartbeats map[string]string, now time.Time) (down, remove []scaleout.NodeID) {
+// update takes what was found in the hash of nodes. In one that was made anew the
+// others may not have shown themselves yet. It returns the nodes that have newly left or
+// are newly silent, and those whose traces should be removed.
+func (m *members) update(heartbeats map[string]string, renewed bool, now time.Time) (left, silent, remove []scaleout.NodeID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	options := m.node.bus.options
-	m.clock += min(now.Sub(m.round), 2*options.heartbeat)
+	if !renewed {
+		m.clock += min(now.Sub(m.round), 2*options.heartbeat)
+	}
 	m.round = now
 	for field, heartbeat := range heartbeats {
 		id, ok := parseID(field)
@@ -184,48 +241,51 @@ func (m *members) update(heartbeats map[string]string, now time.Time) (down, rem
 		p := m.peers[id]
 		if p == nil {
 			// One that has left before it was known is not news.
-			left := heartbeat == hasLeft
-			m.peers[id] = &peer{heartbeat: heartbeat, changed: m.clock, down: left, left: left}
+			m.peers[id] = &peer{heartbeat: heartbeat, changed: m.clock, left: heartbeat == hasLeft}
 			continue
 		}
 		if p.heartbeat == heartbeat || p.left {
 			continue
 		}
-		p.heartbeat, p.changed = heartbeat, m.clock
-		if heartbeat != hasLeft {
-			p.down = false // it was away for too long, and is back
-			continue
-		}
-		p.left = true
-		if !p.down {
-			p.down = true
-			down = append(down, id)
+		p.heartbeat, p.changed, p.silent = heartbeat, m.clock, false
+		if heartbeat == hasLeft {
+			p.left = true
+			left = append(left, id)
 		}
 	}
 	for id, p := range m.peers {
-		silent := m.clock - p.changed
+		quiet := m.clock - p.changed
 		_, listed := heartbeats[formatID(id)]
 		switch {
-		case !p.down && silent >= options.nodeTimeout:
-			p.down = true
-			down = append(down, id)
-		case p.down && listed && silent >= 4*options.nodeTimeout:
-			remove = append(remove, id)
-		case p.down && !listed:
-			delete(m.peers, id)
+		case p.left || p.silent:
+			switch {
+			case listed && quiet >= m.node.traces():
+				remove = append(remove, id)
+			case !listed && (p.left || quiet >= m.node.traces()):
+				delete(m.peers, id)
+			}
+		case quiet >= options.nodeTimeout:
+			p.silent = true
+			silent = append(silent, id)
 		}
 	}
-	slices.Sort(down)
-	return down, remove
+	slices.Sort(left)
+	slices.Sort(silent)
+	return left, silent, remove
 }
 
-// heard notes that there is a node, whose heartbeat may not have been seen here
-// yet.
+// heard notes that there is a node, whose envelopes come. Its heartbeat may not have
+// been seen here yet, or be lost.
 func (m *members) heard(id scaleout.NodeID) {
+	if id == m.node.id {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.peers[id] == nil && id != m.node.id {
+	if p := m.peers[id]; p == nil {
 		m.peers[id] = &peer{changed: m.clock}
+	} else if !p.silent && !p.left {
+		p.changed = m.clock
 	}
 }
 
@@ -242,10 +302,25 @@ func (m *members) agree() error {
 	if err != nil {
 		return err
 	}
-	if streams != strconv.Itoa(n.bus.options.streams) {
-		return fmt.Errorf("redis: the farm has %s streams, this node %d", streams, n.bus.options.streams)
+	return m.sameStreams(streams)
+}
+
+// sameStreams returns a *streamsError if this node has another number of streams.
+func (m *members) sameStreams(streams string) error {
+	if own := m.node.bus.options.streams; streams != strconv.Itoa(own) {
+		return &streamsError{streams, own}
 	}
 	return nil
+}
+
+// streamsError is that nodes have different numbers of streams.
+type streamsError struct {
+	theirs string
+	own    int
+}
+
+func (e *streamsError) Error() string {
+	return fmt.Sprintf("redis: the farm has %s streams, this node %d", e.theirs, e.own)
 }
 
 // announce makes the node known and takes in who is there.
@@ -262,6 +337,6 @@ func (m *members) announce() error {
 	if err != nil {
 		return err
 	}
-	m.update(heartbeats, time.Now())
+	m.update(heartbeats, false, time.Now())
 	return nil
 }

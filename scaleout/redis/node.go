@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,12 +46,14 @@ type node struct {
 	cancel  context.CancelFunc
 	closing chan struct{} // closed when Close begins
 	once    sync.Once
+	closed  error // what Close returns
 
-	mu     sync.Mutex
-	ended  bool // no goroutine is started any more
-	wg     sync.WaitGroup
-	lanes  map[string]*lane
-	beater chan struct{} // closed when the last heartbeat was sent; nil before the first
+	mu      sync.Mutex
+	ended   bool // no goroutine is started any more
+	wg      sync.WaitGroup
+	callers sync.WaitGroup // goroutines that call Redis for others
+	lanes   map[string]*lane
+	beater  chan struct{} // closed when the last heartbeat was sent; nil before the first
 }
 
 func newNode(b *Bus, hub string, receiver scaleout.Receiver) *node {
@@ -96,6 +98,50 @@ func newStream(key string, index int) *stream {
 	return &stream{key: key, index: index, publishers: make(map[scaleout.NodeID]*publisher)}
 }
 
+// join starts the node, and tries that again for a while if Redis is not ready.
+func (n *node) join() error {
+	deadline := time.Now().Add(n.bus.options.joinTimeout)
+	var pause backoff
+	for {
+		err := n.ping()
+		if err == nil {
+			err = n.start()
+		}
+		if err == nil || errors.As(err, new(*streamsError)) || time.Now().After(deadline) {
+			return err
+		}
+		n.log().Warn("redis: joining failed, will be tried again", "error", err)
+		pause.wait(n.ctx)
+	}
+}
+
+// ping finds out whether Redis answers, in one attempt, as the client's own attempts to
+// connect take longer than a call may and would hide why they fail.
+func (n *node) ping() error {
+	_, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (string, error) {
+		ping := once{goredis.NewStringCmd(ctx, "ping")}
+		_ = n.bus.client.Process(ctx, ping)
+		return ping.Result()
+	})
+	return err
+}
+
+// warnOfEviction warns if Redis may remove keys when its memory is full, as far as this
+// node may know.
+func (n *node) warnOfEviction() {
+	info, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (string, error) {
+		return n.bus.client.Info(ctx, "memory").Result()
+	})
+	if err != nil {
+		return
+	}
+	_, policy, _ := strings.Cut(info, "\nmaxmemory_policy:")
+	policy, _, _ = strings.Cut(policy, "\r")
+	if policy != "" && policy != "noeviction" {
+		n.log().Warn("redis: Redis may remove what nodes have yet to read; its maxmemory-policy should be noeviction", "maxmemory-policy", policy)
+	}
+}
+
 // start joins the farm: the node has its stream and its places before others
 // know of it.
 func (n *node) start() error {
@@ -129,10 +175,15 @@ func (n *node) start() error {
 	return nil
 }
 
-// ownExpiry is when the node's own stream goes after it has died.
-func (n *node) ownExpiry() time.Duration {
-	return max(n.bus.options.retention, 10*n.bus.options.nodeTimeout) + time.Hour
+// traces is how long a node's own stream and its place in the hash of nodes stay when
+// nothing comes from it any more: what was sent to it is there as long as what was
+// published, should it come back.
+func (n *node) traces() time.Duration {
+	return max(n.bus.options.retention, 4*n.bus.options.nodeTimeout)
 }
+
+// ownExpiry is when the node's own stream goes if no other node removes it.
+func (n *node) ownExpiry() time.Duration { return n.traces() + time.Hour }
 
 // createStream makes sure that the node's own stream is there.
 func (n *node) createStream() error {
@@ -148,13 +199,15 @@ func (n *node) createStream() error {
 
 // spawn starts a goroutine that Close waits for. It reports false if it is too
 // late for that.
-func (n *node) spawn(f func()) bool {
+func (n *node) spawn(f func()) bool { return n.spawnIn(&n.wg, f) }
+
+func (n *node) spawnIn(group *sync.WaitGroup, f func()) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ended {
 		return false
 	}
-	n.wg.Go(f)
+	group.Go(f)
 	return true
 }
 
@@ -175,7 +228,7 @@ func (n *node) ID() scaleout.NodeID { return n.id }
 
 func (n *node) Nodes() []scaleout.NodeID { return n.members.living() }
 
-func (n *node) Health() scaleout.Health { return n.health.get() }
+func (n *node) Health() (scaleout.Health, error) { return n.health.get() }
 
 func (n *node) Publish(ctx context.Context, e *scaleout.Envelope) error {
 	s := n.streams[e.Topic.Stream(n.bus.options.streams)]
@@ -203,11 +256,11 @@ func (n *node) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelop
 		if err == nil && gone {
 			return scaleout.ErrNoNode
 		}
-		if known, _ := n.members.state(to); !known && !there {
+		if known, left := n.members.state(to); left || !known && !there {
 			return scaleout.ErrNoNode
 		}
 		if time.Now().After(deadline) {
-			return scaleout.ErrDown
+			return unreachable(cmp.Or(err, errNoStream))
 		}
 		if !pause.wait(ctx) {
 			return ctx.Err()
@@ -215,11 +268,11 @@ func (n *node) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelop
 	}
 }
 
-// reachable returns an error if a node is known to be down, or neither this node
+// reachable returns an error if a node is known to have left, or neither this node
 // nor Redis knows of it.
 func (n *node) reachable(ctx context.Context, to scaleout.NodeID) error {
-	known, down := n.members.state(to)
-	if down || to == 0 {
+	known, left := n.members.state(to)
+	if left || to == 0 {
 		return scaleout.ErrNoNode
 	}
 	if known {
@@ -227,7 +280,7 @@ func (n *node) reachable(ctx context.Context, to scaleout.NodeID) error {
 	}
 	there, _, err := n.members.ask(to)
 	if err != nil {
-		return cmp.Or(n.usable(ctx), fmt.Errorf("%w: %w", scaleout.ErrDown, err))
+		return cmp.Or(n.usable(ctx), unreachable(err))
 	}
 	if !there {
 		return scaleout.ErrNoNode
@@ -278,25 +331,29 @@ func (n *node) expire() {
 	for {
 		select {
 		case now := <-ticker.C:
-			n.eachAwaited(func(e *entry) { e.expire(now, n.bus.options.publishTimeout) })
+			n.eachAwaited(func(e *entry, l *lane) { e.expire(now, n.bus.options.publishTimeout, l) })
 		case <-n.closing:
-			n.eachAwaited(func(e *entry) { e.settle(scaleout.ErrClosed) })
+			n.eachAwaited(func(e *entry, _ *lane) { e.settle(scaleout.ErrClosed) })
 			return
 		}
 	}
 }
 
-// eachAwaited calls do for every entry that somebody waits for, and some others.
-func (n *node) eachAwaited(do func(e *entry)) {
-	n.mu.Lock()
-	lanes := slices.Collect(maps.Values(n.lanes))
-	n.mu.Unlock()
-	for _, l := range lanes {
-		l.each(do)
+// eachAwaited calls do for every entry that somebody waits for, and some others, with
+// the lane of each.
+func (n *node) eachAwaited(do func(e *entry, l *lane)) {
+	for _, l := range n.allLanes() {
+		l.each(func(e *entry) { do(e, l) })
 	}
 	for _, s := range n.streams {
-		s.awaiting.each(do)
+		s.awaiting.each(func(e *entry) { do(e, s.lane) })
 	}
+}
+
+func (n *node) allLanes() []*lane {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Collect(maps.Values(n.lanes))
 }
 
 // lane returns the lane for a stream.
@@ -308,30 +365,31 @@ func (n *node) lane(key string) *lane {
 	defer n.mu.Unlock()
 	l := n.lanes[key]
 	if l == nil {
-		l = newLane(n)
+		l = newLane(n, cmp.Or(key, n.keys.stream(0)))
 		n.lanes[key] = l
 	}
 	return l
 }
 
 // Close leaves the farm. It must not be called by the receiver. If Redis does
-// not answer, it takes until the client's ReadTimeout.
-func (n *node) Close() error {
+// not answer, it takes until the client's ReadTimeout, or until ctx is done.
+func (n *node) Close(ctx context.Context) error {
 	n.once.Do(func() {
 		close(n.closing)
+		defer context.AfterFunc(ctx, n.cancel)()
 		<-n.beater // a late heartbeat would make the node appear to live
-		n.goodbye()
-		n.stop()
+		n.leave()
+		n.closed = n.stop(ctx)
 		n.bus.mu.Lock()
 		defer n.bus.mu.Unlock()
 		delete(n.bus.nodes, n)
 	})
-	return nil
+	return n.closed
 }
 
-// goodbye tells the others that the node leaves, and removes its stream. The marks
-// that it adds before end the reads that are under way.
-func (n *node) goodbye() {
+// leave notifies the others, and removes the node's stream. The marks that it adds
+// before end the reads that are under way.
+func (n *node) leave() {
 	_, err := call(n.ctx, n, goodbyeTimeout, func(ctx context.Context) (any, error) {
 		key := n.keys.node(n.id)
 		pipe := n.bus.client.Pipeline()
@@ -349,15 +407,27 @@ func (n *node) goodbye() {
 		return nil, err
 	})
 	if err != nil {
-		n.log().Warn("redis: leaving was not told; others will take the node for dead", "error", err)
+		n.log().Warn("redis: the other nodes do not know that this one has left, and will find it silent", "error", err)
 	}
 }
 
-// stop ends all goroutines and waits for them.
-func (n *node) stop() {
+// stop ends all goroutines and waits for them, but for calls that Redis has not answered
+// when ctx is done, whose results reach nobody.
+func (n *node) stop(ctx context.Context) error {
 	n.cancel()
 	n.mu.Lock()
 	n.ended = true
 	n.mu.Unlock()
 	n.wg.Wait()
+	returned := make(chan struct{})
+	go func() {
+		n.callers.Wait()
+		close(returned)
+	}()
+	select {
+	case <-returned:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

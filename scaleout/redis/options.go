@@ -16,6 +16,7 @@ const (
 	DefaultClusterStreams = 4
 	DefaultRetention      = time.Minute
 	DefaultMaxLength      = 1_000_000
+	DefaultJoinTimeout    = 5 * time.Second
 	DefaultPublishTimeout = 5 * time.Second
 	DefaultPublishBuffer  = 16 << 20
 	DefaultNodeTimeout    = 5 * time.Second
@@ -40,8 +41,6 @@ const (
 	expireEvery = 50 * time.Millisecond
 	// askTimeout is for questions with a small answer.
 	askTimeout = 2 * time.Second
-	// joinAttempts is how often Join asks when there is no answer in time.
-	joinAttempts = 3
 	// goodbyeTimeout bounds what Close does to tell the others.
 	goodbyeTimeout = time.Second
 	// firstBackoff doubles with each failure up to lastBackoff.
@@ -88,12 +87,13 @@ type options struct {
 	streams        int
 	retention      time.Duration
 	maxLength      int64
+	joinTimeout    time.Duration
 	publishTimeout time.Duration
 	publishBuffer  int64
 	nodeTimeout    time.Duration
 	heartbeat      time.Duration
 	log            scaleout.LogLimits
-	health         func(scaleout.NodeID, scaleout.Health)
+	health         func(scaleout.NodeID, scaleout.Health, error)
 	logger         *slog.Logger
 }
 
@@ -107,11 +107,12 @@ func defaultOptions(cluster bool) options {
 		streams:        streams,
 		retention:      DefaultRetention,
 		maxLength:      DefaultMaxLength,
+		joinTimeout:    DefaultJoinTimeout,
 		publishTimeout: DefaultPublishTimeout,
 		publishBuffer:  DefaultPublishBuffer,
 		nodeTimeout:    DefaultNodeTimeout,
 		heartbeat:      DefaultHeartbeat,
-		health:         func(scaleout.NodeID, scaleout.Health) {},
+		health:         func(scaleout.NodeID, scaleout.Health, error) {},
 		logger:         slog.New(slog.DiscardHandler),
 	}
 }
@@ -163,7 +164,7 @@ func WithStreams(n int) Option {
 }
 
 // WithRetention sets how long what was published is kept; [DefaultRetention] if
-// it is not given. A node that was away for longer is told that it has a gap.
+// it is not given. A node that was away for longer learns that it has a gap.
 func WithRetention(age time.Duration) Option {
 	return func(o *options) error { return positive("the retention", age, &o.retention) }
 }
@@ -174,6 +175,13 @@ func WithRetention(age time.Duration) Option {
 // roughly, as an entry of a stream holds what was published at the same time.
 func WithMaxLength(envelopes int64) Option {
 	return func(o *options) error { return positive("the maximum length", envelopes, &o.maxLength) }
+}
+
+// WithJoinTimeout sets how long [Bus.Join] tries while Redis cannot be reached, refuses or
+// is not ready, as after a restart; [DefaultJoinTimeout] if it is not given. The last
+// attempt may take some seconds more.
+func WithJoinTimeout(timeout time.Duration) Option {
+	return func(o *options) error { return positive("the join timeout", timeout, &o.joinTimeout) }
 }
 
 // WithPublishTimeout sets how long publishing waits while Redis is away before
@@ -192,8 +200,8 @@ func WithPublishBuffer(bytes int64) Option {
 	return func(o *options) error { return positive("the publish buffer", bytes, &o.publishBuffer) }
 }
 
-// WithNodeTimeout sets after how long without a heartbeat a node is taken for
-// dead; [DefaultNodeTimeout] if it is not given. The time that Redis was away
+// WithNodeTimeout sets after how long without a heartbeat or anything else from it a
+// node is silent; [DefaultNodeTimeout] if it is not given. The time that Redis was away
 // does not count. It must be at least two heartbeats ([WithHeartbeat]), and should
 // be a few.
 func WithNodeTimeout(timeout time.Duration) Option {
@@ -220,9 +228,9 @@ func WithLogLimits(limits scaleout.LogLimits) Option {
 }
 
 // WithHealth sets a function that is called when the health of a node of this
-// bus has changed. It is called in the order of the changes, by one goroutine at
-// a time, and must not block.
-func WithHealth(changed func(scaleout.NodeID, scaleout.Health)) Option {
+// bus has changed, with the cause unless it is [scaleout.Connected]. It is called in
+// the order of the changes, by one goroutine at a time, and must not block.
+func WithHealth(changed func(scaleout.NodeID, scaleout.Health, error)) Option {
 	return func(o *options) error {
 		if changed == nil {
 			return errors.New("redis: the function of WithHealth must not be nil")

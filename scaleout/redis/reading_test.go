@@ -69,7 +69,7 @@ func TestReadingThatIsRefusedWaits(t *testing.T) {
 
 	require.NoError(t, admin.Do(t.Context(), "acl", "setuser", "default", "-xread").Err())
 	begun := time.Now()
-	await.Equal(t, scaleout.Down, b.Health, "the health of node %d", b.ID())
+	await.Equal(t, scaleout.Down, b.health, "the health of node %d", b.ID())
 	before := rejected(t, admin, "xread")
 	await.Until(t, func() bool { return rejected(t, admin, "xread") >= before+6 }, "both nodes have gone on trying")
 	// Two nodes, each a few times at once and then twice a second.
@@ -80,7 +80,7 @@ func TestReadingThatIsRefusedWaits(t *testing.T) {
 	require.NoError(t, admin.Do(t.Context(), "acl", "setuser", "default", "+xread").Err())
 	require.NoError(t, a.publish(t.Context(), "x 1"))
 	b.complete(t, map[string]int{"x": 1})
-	await.Equal(t, scaleout.Connected, b.Health, "the health of node %d", b.ID())
+	await.Equal(t, scaleout.Connected, b.health, "the health of node %d", b.ID())
 	require.Equal(t, []scaleout.Health{scaleout.Probing, scaleout.Down, scaleout.Connected}, health.get())
 	require.EqualValues(t, 1, b.bus.Stats().Interruptions)
 }
@@ -94,8 +94,14 @@ func TestReadingGetsPastALimitOfReplies(t *testing.T) {
 	a := join(t, server.client())
 	slow := newRecorder()
 	held := make(chan struct{})
-	hold := sync.OnceFunc(func() { close(held); <-slow.gate })
-	slow.received = hold
+	first := true
+	slow.received = func() {
+		if first {
+			first = false
+			close(held)
+			<-slow.gate
+		}
+	}
 	b := joinWith(t, slow, server.client(), log.option())
 	meet(t, a, b)
 	require.NoError(t, a.publish(t.Context(), "x 1"))
@@ -112,5 +118,5 @@ func TestReadingGetsPastALimitOfReplies(t *testing.T) {
 	b.complete(t, map[string]int{"x": published})
 	require.Equal(t, 1, log.count(readingFailed))
 	require.EqualValues(t, 1, b.bus.Stats().Interruptions)
-	await.Equal(t, scaleout.Connected, b.Health, "the health of node %d", b.ID())
+	await.Equal(t, scaleout.Connected, b.health, "the health of node %d", b.ID())
 }

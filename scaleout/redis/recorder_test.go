@@ -23,7 +23,8 @@ type recorder struct {
 	wrong    []string
 	count    int
 	lost     []scaleout.Loss
-	down     []scaleout.NodeID
+	left     []scaleout.NodeID
+	silent   []scaleout.NodeID
 	targets  []string
 	received func()        // called for each envelope, if not nil
 	gate     chan struct{} // for received to block on, until release or the end of the test
@@ -58,10 +59,16 @@ func (r *recorder) Deliver(e *scaleout.Envelope) {
 	r.at[name] = number
 }
 
-func (r *recorder) NodeDown(id scaleout.NodeID) {
+func (r *recorder) NodeLeft(id scaleout.NodeID) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.down = append(r.down, id)
+	r.left = append(r.left, id)
+}
+
+func (r *recorder) NodeSilent(id scaleout.NodeID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.silent = append(r.silent, id)
 }
 
 func (r *recorder) Lost(l scaleout.Loss) {
@@ -87,8 +94,9 @@ func (r *recorder) losses() []scaleout.Loss {
 	return locked(r, func() []scaleout.Loss { return slices.Clone(r.lost) })
 }
 
-func (r *recorder) downs() []scaleout.NodeID {
-	return locked(r, func() []scaleout.NodeID { return slices.Clone(r.down) })
+// gone returns the nodes that have left or were silent.
+func (r *recorder) gone() []scaleout.NodeID {
+	return locked(r, func() []scaleout.NodeID { return slices.Concat(r.left, r.silent) })
 }
 
 // complete checks that exactly the numbers up to those of want have come, in
@@ -141,7 +149,7 @@ func joinWith(t testing.TB, r *recorder, client goredis.UniversalClient, opts ..
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		closed := make(chan error, 1)
-		go func() { closed <- node.Close() }()
+		go func() { closed <- node.Close(context.Background()) }()
 		require.NoError(t, await.Receive(t, closed, "node %d to close", node.ID()))
 	})
 	t.Cleanup(r.release) // else Close would wait for a held receiver if the test fails
@@ -154,6 +162,12 @@ func meet(t testing.TB, nodes ...*joined) {
 	for _, node := range nodes {
 		await.Equal(t, len(nodes), func() int { return len(node.Nodes()) }, "the number of nodes that node %d knows", node.ID())
 	}
+}
+
+// health returns the state of the node's connection without the cause.
+func (j *joined) health() scaleout.Health {
+	state, _ := j.Health()
+	return state
 }
 
 func (j *joined) publish(ctx context.Context, target string) error {

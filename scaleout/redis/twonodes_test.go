@@ -32,7 +32,7 @@ func TestOtherNode(t *testing.T) {
 	}
 	node, err := newBus(t, newClient(t, addr)).Join("hub", &counter{})
 	require.NoError(t, err)
-	defer node.Close()
+	defer node.Close(context.Background())
 	fmt.Println("joined")
 	_, _ = os.Stdin.Read(make([]byte, 1)) // until the other has ended
 }
@@ -103,7 +103,7 @@ func BenchmarkTwoNodes(b *testing.B) {
 	received := &counter{}
 	node, err := newBus(b, server.client()).Join("hub", received)
 	require.NoError(b, err)
-	defer node.Close()
+	defer node.Close(context.Background())
 	payload := bytes.Repeat([]byte("x"), 32)
 	client := server.client()
 	published := func(count int) {
