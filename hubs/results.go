@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
 	"github.com/go-signalr/signalr/protocol"
+	"github.com/go-signalr/signalr/scaleout"
 )
 
 // Errors of [Invoke] (reference 6.10).
@@ -53,7 +54,8 @@ func (e *NotConnectedError) Error() string {
 // An error of the client is an *[Error] with its text. That of an answer that is no T
 // names the type, and is no *Error: returned from a hub method it reaches the caller
 // only with [WithDetailedErrors]. A connection that is not there is a
-// *[NotConnectedError]. When ctx is done first, the error wraps ctx's cause.
+// *[NotConnectedError]; one on a node that has died, or cannot be reached, gives
+// [scaleout.ErrDown]. When ctx is done first, the error wraps ctx's cause.
 func Invoke[T any](ctx context.Context, target Target, method string, args ...any) (T, error) {
 	var result T
 	err := target.invoke(ctx, method, args, &result)
@@ -92,6 +94,8 @@ func (t Target) invoke(ctx context.Context, method string, args []any, result an
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return &canceledError{err}
+	case errors.Is(err, scaleout.ErrDown):
+		return fmt.Errorf("hubs: the connection '%s' cannot be asked: %w", id, err)
 	case err != nil:
 		return err
 	}

@@ -238,7 +238,7 @@ for (const platform of ["node", "chromium"]) {
       await victim.asked();
       const killed = Date.now();
       node.kill();
-      ok((await call)?.includes(`Connection '${victim.id}'`), await call);
+      ok((await call)?.includes(`connection '${victim.id}' cannot be asked: hubs: another node is silent`), await call);
       await eventually(() => a.invoke("Count", "Group", ["g"]), 2, "the size of the group");
       await eventually(() => a.invoke("Count", "User", ["ghost"]), 0, "the number of connections of the user");
       await eventually(async () => (await a.invoke("Nodes")).sort(), [1, 2, 2], "the connections of the nodes");
