@@ -221,11 +221,12 @@ func WithMaximumStreams(n int) Option {
 
 // WithInputBufferSize sets how many bytes of one client's calls and stream items
 // may wait to be handled. Above that nothing is read from the client until there
-// is room, which holds it back: cancellations wait too. While a client is asked for a
-// result ([Invoke]), 16 times as much may wait, since its answer comes behind that, and
-// the calls that could make room may be those that wait for it. If that is not enough
-// either, and there is no room for as long as the client timeout, those who have asked
-// get [ErrUnheard], and the connection goes on. The default is
+// is room, which holds it back: cancellations wait too, and that a client has gone is
+// noticed within some seconds, as the loss of its connection. While a client is asked
+// for a result ([Invoke]), 16 times as much may wait, since its answer comes behind
+// that, and the calls that could make room may be those that wait for it. If that is
+// not enough either, and there is no room for as long as the client timeout, those who
+// have asked get [ErrUnheard], and the connection goes on. The default is
 // [DefaultInputBufferSize].
 func WithInputBufferSize(n int) Option {
 	return func(c *config) error { return positive("the input buffer size", n, &c.inputBuffer) }

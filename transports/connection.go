@@ -24,7 +24,9 @@ type Handler interface {
 type Receiver interface {
 	// Receive takes bytes from the client, in order, one call at a time.
 	// Message boundaries are not preserved. data is only valid during the
-	// call. Blocking holds the client back.
+	// call. Blocking holds the client back; that it has gone meanwhile is
+	// noticed within some seconds, but a WebSocket's proper end counts as lost
+	// then.
 	Receive(data []byte)
 	// Tick is called about once a second, also during Receive and perhaps
 	// once after Close. It must not block.
@@ -470,10 +472,7 @@ func (c *Connection) sweep(now time.Time, limit time.Duration, inactive error) {
 		return
 	}
 	if t := c.webSocket.Load(); t != nil {
-		if since := t.conn.stalledSince.Load(); since != 0 && c.endpoint.clock(now)-since > int64(stallTimeout) {
-			c.end(errStalled)
-			return
-		}
+		t.sweep(c.endpoint.clock(now), limit, inactive)
 	}
 	c.mu.Lock()
 	idle := c.transport == nil && !c.disposed && now.Sub(c.idleSince) > limit

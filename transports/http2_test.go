@@ -199,6 +199,16 @@ func TestWebSocketOverHTTP2(t *testing.T) {
 			require.NoError(t, c.resp.Body.Close())
 			p.expectLost()
 		},
+		"the client resets it while it is held back": func(t *testing.T) {
+			a := newApp(t)
+			s := serveBy(t, a, startHTTP2)
+			c := s.tunnel("")
+			p := a.next()
+			c.send(text, "not taken")
+			await.Done(t, p.receiving, "the application to receive")
+			require.NoError(t, c.resp.Body.Close())
+			p.expectLost()
+		},
 		"the client ends its body": func(t *testing.T) {
 			a := newApp(t)
 			s := serveBy(t, a, startHTTP2)

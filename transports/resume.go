@@ -63,6 +63,14 @@ func (c *Connection) endsWith(t *webSocket) bool {
 	return c.transport == t && !c.resumable()
 }
 
+// waitsFor reports whether another WebSocket may take the place of t once nobody reads
+// from that any more.
+func (c *Connection) waitsFor(t *webSocket) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transport == t && c.resumable()
+}
+
 // detach takes a lost WebSocket off the connection, if another may take its
 // place. The disconnect timeout counts from now.
 func (c *Connection) detach(t *webSocket, cause error) bool {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -26,6 +27,11 @@ const (
 	// stallTimeout is how long a client may send nothing more of a message that it
 	// has begun.
 	stallTimeout = time.Minute
+	// probeInterval is how long a client is held back before it is sent a pong, which
+	// clients ignore, and then the time between two: the end of what the client has sent cannot be read then, but its
+	// kernel tells by a reset when nobody has the socket open any more. It is a bit less
+	// than the time between sweeps.
+	probeInterval = sweepInterval * 3 / 4
 )
 
 // webSockets is what the WebSockets of an endpoint share: an idle one holds no
@@ -186,6 +192,10 @@ type webSocket struct {
 
 	first reader
 
+	receiving atomic.Bool  // the application takes what was read, or holds the client back
+	heldSince atomic.Int64 // since when the sweep finds it receiving, or has last sent a pong; 0: it does not
+	lostSince atomic.Int64 // by Endpoint.clock; 0: it is not broken
+
 	mu     sync.Mutex
 	socket *websocket.Conn // over conn; nil until serve
 	ended  bool
@@ -280,6 +290,7 @@ func (t *webSocket) writeRest(rest [][]byte) {
 }
 
 func (t *webSocket) abort() {
+	t.lostSince.CompareAndSwap(0, t.c.endpoint.clock(time.Now()))
 	t.endWriting()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -396,7 +407,9 @@ func (t *webSocket) read(r *reader) (cause error, ended bool) {
 		valid := !t.isText || t.text.valid(buffer[:n]) && (err != io.EOF || t.text.end())
 		if n > 0 && valid {
 			t.conn.pong()
+			t.receiving.Store(true)
 			t.receiver.Receive(buffer[:n])
+			t.receiving.Store(false)
 		}
 		t.shared.readBuffers.Put(buffer)
 		if !valid {
@@ -536,7 +549,35 @@ func (t *webSocket) drain() {
 	}
 }
 
-// pong shows middle boxes that the socket is in use.
+// pong shows middle boxes that the socket is in use. One that the client has closed is
+// found out by it, or by the next.
 func (t *webSocket) pong() {
-	_ = t.socket.WriteControl(websocket.PongMessage, nil, time.Now().Add(t.c.endpoint.opts.sendTimeout))
+	err := t.socket.WriteControl(websocket.PongMessage, nil, time.Now().Add(t.c.endpoint.opts.sendTimeout))
+	if err != nil && err != websocket.ErrCloseSent {
+		t.lost(err)
+	}
+}
+
+// sweep applies the timeouts of a WebSocket, and finds out whether a client has gone that
+// the application holds back, so that nobody reads: within two sweeps of the client's
+// end. A WebSocket that was lost meanwhile has the limit, as connections without one have,
+// until the reader notices and another can take its place.
+func (t *webSocket) sweep(now int64, limit time.Duration, inactive error) {
+	if since := t.conn.stalledSince.Load(); since != 0 && now-since > int64(stallTimeout) {
+		t.c.end(errStalled)
+		return
+	}
+	if since := t.lostSince.Load(); since != 0 && now-since > int64(limit) && t.c.waitsFor(t) {
+		t.c.end(inactive)
+		return
+	}
+	switch {
+	case !t.receiving.Load():
+		t.heldSince.Store(0)
+	case t.heldSince.Load() == 0:
+		t.heldSince.Store(now)
+	case now-t.heldSince.Load() > int64(probeInterval) && t.c.writingSince.Load() == 0:
+		t.heldSince.Store(now)
+		go t.pong() // over TLS it may wait for the client
+	}
 }
