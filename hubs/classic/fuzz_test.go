@@ -47,7 +47,7 @@ func FuzzServeHTTP(f *testing.F) {
 			w := httptest.NewRecorder()
 			e.ServeHTTP(w, r)
 			cancel()
-			require.Contains(t, []int{200, 204, 400, 403, 413, 500}, w.Code)
+			require.Contains(t, []int{200, 204, 400, 403, 405, 413, 500}, w.Code)
 		}
 	})
 }
