@@ -67,21 +67,34 @@ type benchClient struct {
 // connect opens a WebSocket and shakes hands.
 func (s *benchServer) connect(b testing.TB, p protocol.Protocol) *benchClient {
 	b.Helper()
+	c := s.open(b, "/")
+	c.shakeHands(b, p, 1)
+	return c
+}
+
+// shakeHands asks for a version of a protocol.
+func (c *benchClient) shakeHands(b testing.TB, p protocol.Protocol, version int) {
+	b.Helper()
+	c.write(b, maskedFrame(1, fmt.Appendf(nil, `{"protocol":%q,"version":%d}`+"\x1e", p.Name(), version)))
+	c.skip(b, 3)
+	require.NoError(b, c.SetDeadline(time.Time{}))
+}
+
+// open opens a WebSocket. The handshake has to follow in time.
+func (s *benchServer) open(b testing.TB, path string) *benchClient {
+	b.Helper()
 	conn, err := net.Dial("tcp", s.addr)
 	require.NoError(b, err)
 	b.Cleanup(func() { _ = conn.Close() })
 	require.NoError(b, conn.SetDeadline(time.Now().Add(await.Timeout)))
 	c := &benchClient{conn, bufio.NewReaderSize(conn, 4<<10)}
-	request := "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+	request := "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 	_, err = io.WriteString(conn, request)
 	require.NoError(b, err)
 	response, err := http.ReadResponse(c.in, nil)
 	require.NoError(b, err)
 	require.Equal(b, http.StatusSwitchingProtocols, response.StatusCode)
-	c.write(b, maskedFrame(1, []byte(`{"protocol":"`+p.Name()+`","version":1}`+"\x1e")))
-	c.skip(b, 3)
-	require.NoError(b, conn.SetDeadline(time.Time{}))
 	return c
 }
 

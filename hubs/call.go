@@ -171,6 +171,7 @@ func (s *session) answer(frame []byte) { _ = s.sendWait(s.ctx, frame) }
 // answerFromReader is answer for the goroutine that also reads acknowledgements,
 // and so cannot wait for them.
 func (s *session) answerFromReader(frame []byte) {
+	s.conn.Gather() // a client can have any number of them
 	if s.relay != nil {
 		s.send(frame)
 		return

@@ -23,7 +23,7 @@ const (
 	DefaultMaximumReceiveMessageSize   = 32 << 10
 	DefaultMaximumParallelInvocations  = 1
 	DefaultStreamBufferCapacity        = 10
-	DefaultMaximumStreams              = 4096
+	DefaultMaximumStreams              = 100
 	DefaultInputBufferSize             = 64 << 10
 	DefaultStatefulReconnectBufferSize = 100_000
 )
@@ -214,7 +214,10 @@ func WithStreamBufferCapacity(n int) Option {
 // WithMaximumStreams limits the calls with streams, in either direction, that one
 // client has at once, and likewise those that run outside the limit on parallel
 // invocations since they have asked a client ([Invoke]). More are refused, and more
-// questions fail. The default is [DefaultMaximumStreams].
+// questions fail, each with an error for the client that names the limit. An open call
+// takes 5 to 10 KiB beside what its method needs, most of it the stacks of its goroutines:
+// one, and one more for each stream from the client that the method takes as a channel.
+// The default, [DefaultMaximumStreams], bounds that at about 1 MiB for a connection.
 func WithMaximumStreams(n int) Option {
 	return func(c *config) error { return positive("the number of streams", n, &c.maxStreams) }
 }

@@ -256,7 +256,7 @@ func TestStreamsFromTheClientThatFail(t *testing.T) {
 func TestStreamsEndWithTheConnection(t *testing.T) {
 	t.Parallel()
 	d := newDiary()
-	s := serve(t, streamHub{}, hubs.WithOnDisconnected(d.onDisconnected),
+	s := serve(t, streamHub{}, hubs.WithMaximumStreams(2000), hubs.WithOnDisconnected(d.onDisconnected),
 		hubs.HandleVoid1("drain", func(_ *hubs.Context, in iter.Seq2[int, error]) error {
 			for _, err := range in {
 				if err != nil {

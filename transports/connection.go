@@ -72,7 +72,9 @@ type Connection struct {
 	resumes bool          // a WebSocket that is lost may be replaced (resume.go)
 	rebinds chan struct{} // ends the wait of a WebSocket for the one before; nil: none waits
 
-	deferred Worker // see Defer; of the goroutine that calls Receive
+	// Of the goroutine that calls Receive.
+	deferred Worker // see Defer
+	gathers  bool   // see Gather
 
 	// For transports whose bytes come by POST.
 	input      chan struct{} // holds a token while a POST is under way

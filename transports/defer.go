@@ -23,9 +23,25 @@ func (c *Connection) Defer(work Worker) {
 	c.deferred = work
 }
 
-// StartDeferred lets a goroutine of its own do what was deferred, since the one
-// that receives has to wait. It must be called during Receive.
+// Gather lets what is sent gather until all has been received that a WebSocket has read
+// already, or StartDeferred is called: many short messages cost much less together than
+// each by itself. It must be called during Receive.
+func (c *Connection) Gather() {
+	if c.webSocket.Load() != nil {
+		c.gathers = true
+		c.out.hold()
+	}
+}
+
+// StartDeferred lets a goroutine of its own do what was deferred, and sends what has
+// gathered, since the one that receives has to wait. It must be called during Receive.
 func (c *Connection) StartDeferred() {
+	if c.gathers {
+		c.gathers = false
+		if c.out.release() {
+			c.writeNow()
+		}
+	}
 	if work := c.deferred; work != nil {
 		c.deferred = nil
 		go work.Work()

@@ -268,3 +268,34 @@ func TestDeferredWorkOfAPost(t *testing.T) {
 		})
 	}
 }
+
+// What gathers while the client is heard leaves as one message, and before Receive waits.
+func TestGather(t *testing.T) {
+	t.Parallel()
+	proceed := make(chan struct{})
+	shop := newWorkshop(nil)
+	shop.defers = func(p *craftsman, data string) {
+		for _, text := range []string{data, "!"} {
+			p.Gather()
+			_ = p.Send([]byte(text))
+		}
+		if data == "wait" {
+			p.StartDeferred()
+			<-proceed
+		}
+	}
+	s := serve(t, shop)
+	c := s.dial("")
+	c.push(frame("a") + frame("b") + frame("c"))
+	c.expect("a!b!c!")
+	c.push(frame("d") + frame("wait") + frame("e"))
+	c.expect("d!wait!")
+	close(proceed)
+	c.expect("e!")
+	for _, kind := range []transports.Kind{transports.ServerSentEvents, transports.LongPolling} {
+		l := s.connect(kind)
+		l.send("x")
+		s.expectFrom(l, "x!")
+		l.leave()
+	}
+}
