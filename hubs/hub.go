@@ -109,7 +109,10 @@ func New(impl any, opts ...Option) (*Hub, error) {
 		errs = append(errs, err)
 	}
 	h.logger = config.logger.With("hub", config.name)
-	_, err = transports.NewEndpoint((*handler)(h), config.endpoint...) // to see whether the options are right
+	trial, err := transports.NewEndpoint((*handler)(h), config.endpoint...) // to see whether the options are right
+	if err == nil {
+		err = config.suit(trial)
+	}
 	if err = errors.Join(append(errs, err)...); err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ const (
 	DefaultStatefulReconnectBufferSize = 100_000
 )
 
-// Option configures a [Hub].
+// Option configures a [Hub]. One that has no effect beside the others is an error.
 type Option func(*config) error
 
 type config struct {
@@ -39,7 +39,7 @@ type config struct {
 	detailedErrors   bool
 	protocols        []protocol.Protocol
 	handshakeTimeout time.Duration
-	keepAlive        time.Duration
+	keepAlive        time.Duration // 0: the default
 	clientTimeout    time.Duration
 	nodeReplyTimeout time.Duration
 	maxMessageSize   int // 0: unlimited
@@ -47,7 +47,7 @@ type config struct {
 	streamCapacity   int
 	maxStreams       int
 	inputBuffer      int
-	reconnectBuffer  int
+	reconnectBuffer  int           // 0: the default
 	shutdownGrace    time.Duration // 0: none
 	endpoint         []transports.Option
 	bus              scaleout.Bus // nil: one of the hub's own
@@ -64,7 +64,6 @@ func newConfig(opts []Option) (*config, error) {
 		logger:           slog.Default(),
 		protocols:        []protocol.Protocol{protocol.NewJSON()},
 		handshakeTimeout: DefaultHandshakeTimeout,
-		keepAlive:        DefaultKeepAliveInterval,
 		clientTimeout:    DefaultClientTimeout,
 		nodeReplyTimeout: DefaultNodeReplyTimeout,
 		maxMessageSize:   DefaultMaximumReceiveMessageSize,
@@ -72,7 +71,6 @@ func newConfig(opts []Option) (*config, error) {
 		streamCapacity:   DefaultStreamBufferCapacity,
 		maxStreams:       DefaultMaximumStreams,
 		inputBuffer:      DefaultInputBufferSize,
-		reconnectBuffer:  DefaultStatefulReconnectBufferSize,
 		shutdownGrace:    DefaultShutdownGrace,
 	}
 	var errs []error
@@ -84,6 +82,31 @@ func newConfig(opts []Option) (*config, error) {
 		errs = append(errs, opt(c))
 	}
 	return c, errors.Join(errs...)
+}
+
+// suit fits the options to the endpoint, and reports those that do not go with it.
+func (c *config) suit(e *transports.Endpoint) error {
+	var errs []error
+	kinds := e.Transports()
+	for _, p := range c.protocols {
+		if p.Format() == protocol.Binary && !slices.ContainsFunc(kinds, transports.Kind.Binary) {
+			errs = append(errs, fmt.Errorf("hubs: the protocol %q has no effect: no transport that is enabled carries it", p.Name()))
+		}
+	}
+	if e.Node() != 0 {
+		errs = append(errs, errors.New("hubs: transports.WithNode is the hub's to set, by its bus"))
+	}
+	if c.keepAlive == 0 {
+		c.keepAlive = DefaultKeepAliveInterval
+	} else if !slices.ContainsFunc(kinds, func(k transports.Kind) bool { return k != transports.LongPolling }) {
+		errs = append(errs, errors.New("hubs: WithKeepAliveInterval has no effect on long polling alone"))
+	}
+	if c.reconnectBuffer == 0 {
+		c.reconnectBuffer = DefaultStatefulReconnectBufferSize
+	} else if !e.StatefulReconnect() {
+		errs = append(errs, errors.New("hubs: WithStatefulReconnectBufferSize has no effect without WithStatefulReconnect"))
+	}
+	return errors.Join(errs...)
 }
 
 func positive[T int | time.Duration](name string, value T, field *T) error {
@@ -132,7 +155,8 @@ func WithDetailedErrors() Option {
 }
 
 // WithProtocols sets the hub protocols that clients may choose from, such as
-// [protocol.NewJSON] and [protocol.NewMessagePack]. The default is JSON alone.
+// [protocol.NewJSON] and [protocol.NewMessagePack], which Server-Sent Events do not carry.
+// The default is JSON alone.
 func WithProtocols(protocols ...protocol.Protocol) Option {
 	return func(c *config) error {
 		if len(protocols) == 0 || slices.ContainsFunc(protocols, func(p protocol.Protocol) bool { return isNil(p) }) {
@@ -155,7 +179,7 @@ func WithHandshakeTimeout(d time.Duration) Option {
 }
 
 // WithKeepAliveInterval sets how often clients are pinged: on the first tick, of which
-// there is one a second, after the interval. The default is
+// there is one a second, after the interval; those that poll are not. The default is
 // [DefaultKeepAliveInterval].
 func WithKeepAliveInterval(d time.Duration) Option {
 	return func(c *config) error { return positive("the keep-alive interval", d, &c.keepAlive) }
@@ -263,7 +287,8 @@ func WithStatefulReconnectBufferSize(n int) Option {
 }
 
 // WithEndpoint passes options to the transports beneath the hub: which are enabled,
-// how many connections there may be, how long they wait.
+// how many connections there may be, how long they wait. [transports.WithNode] is none of
+// them: the hub's bus says which node it is.
 func WithEndpoint(opts ...transports.Option) Option {
 	return func(c *config) error {
 		c.endpoint = append(c.endpoint, opts...)

@@ -13,6 +13,7 @@ import (
 	"github.com/go-signalr/signalr/hubs"
 	"github.com/go-signalr/signalr/protocol"
 	"github.com/go-signalr/signalr/scaleout"
+	"github.com/go-signalr/signalr/transports"
 )
 
 // wrongOptions are options that New refuses, with what the error says of each.
@@ -80,6 +81,48 @@ func TestWrongOptionsAreReportedTogether(t *testing.T) {
 	require.ErrorContains(t, err, "method hubs_test.twoHooks.Strange")
 	for line := range strings.Lines(err.Error()) {
 		require.Regexp(t, "^(hubs|transports): ", line)
+	}
+}
+
+func TestOptionsWithoutEffect(t *testing.T) {
+	t.Parallel()
+	only := func(kinds ...transports.Kind) hubs.Option {
+		return hubs.WithEndpoint(transports.WithTransports(kinds...))
+	}
+	const ws, sse, lp = transports.WebSockets, transports.ServerSentEvents, transports.LongPolling
+	packed := hubs.WithProtocols(protocol.NewMessagePack())
+	both := hubs.WithProtocols(protocol.NewJSON(), protocol.NewMessagePack())
+	const noCarrier = `hubs: the protocol "messagepack" has no effect: no transport that is enabled carries it`
+	const noPings = "hubs: WithKeepAliveInterval has no effect on long polling alone"
+	const noBuffer = "hubs: WithStatefulReconnectBufferSize has no effect without WithStatefulReconnect"
+	for name, tt := range map[string]struct {
+		opts []hubs.Option
+		says string // empty: nothing is wrong
+	}{
+		"MessagePack by SSE":               {[]hubs.Option{packed, only(sse)}, noCarrier},
+		"MessagePack beside JSON by SSE":   {[]hubs.Option{only(sse), both}, noCarrier},
+		"JSON by SSE":                      {[]hubs.Option{only(sse)}, ""},
+		"MessagePack by WebSockets":        {[]hubs.Option{packed, only(ws)}, ""},
+		"MessagePack by SSE and polling":   {[]hubs.Option{packed, only(sse, lp)}, ""},
+		"pings by polling":                 {[]hubs.Option{hubs.WithKeepAliveInterval(time.Second), only(lp)}, noPings},
+		"pings by SSE and polling":         {[]hubs.Option{hubs.WithKeepAliveInterval(time.Second), only(sse, lp)}, ""},
+		"buffer without reconnect":         {[]hubs.Option{hubs.WithStatefulReconnectBufferSize(1)}, noBuffer},
+		"buffer with reconnect":            {[]hubs.Option{hubs.WithStatefulReconnectBufferSize(1), hubs.WithStatefulReconnect()}, ""},
+		"buffer with transports' option":   {[]hubs.Option{hubs.WithStatefulReconnectBufferSize(1), hubs.WithEndpoint(transports.WithStatefulReconnect())}, ""},
+		"reconnect by SSE and polling":     {[]hubs.Option{hubs.WithStatefulReconnect(), only(sse, lp)}, "transports: WithStatefulReconnect has no effect without the transport WebSockets"},
+		"reconnect by WebSockets and more": {[]hubs.Option{hubs.WithStatefulReconnect(), only(ws, lp)}, ""},
+		"a node of one's own":              {[]hubs.Option{hubs.WithEndpoint(transports.WithNode(7))}, "hubs: transports.WithNode is the hub's to set, by its bus"},
+		"all at once":                      {[]hubs.Option{hubs.WithKeepAliveInterval(time.Second), hubs.WithStatefulReconnectBufferSize(1), only(lp)}, noPings + "\n" + noBuffer},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := hubs.New(nil, append(tt.opts, hubs.WithName("hub"))...)
+			if tt.says == "" {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, tt.says)
+			}
+		})
 	}
 }
 

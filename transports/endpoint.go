@@ -116,10 +116,8 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 			return err
 		},
 	}
-	for k := WebSockets; k < kinds; k++ {
-		if o.enabled[k] {
-			e.negotiator.Transports = append(e.negotiator.Transports, k.offer())
-		}
+	for _, k := range e.Transports() {
+		e.negotiator.Transports = append(e.negotiator.Transports, k.offer())
 	}
 	return e, nil
 }
@@ -174,6 +172,24 @@ func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
 		e.refuse(w, r, http.StatusMethodNotAllowed, "", upgradeFault(r, errMethod))
 	}
 }
+
+// Transports returns the transports that are enabled, in the order in which clients are
+// offered them.
+func (e *Endpoint) Transports() []Kind {
+	var enabled []Kind
+	for k := WebSockets; k < kinds; k++ {
+		if e.opts.enabled[k] {
+			enabled = append(enabled, k)
+		}
+	}
+	return enabled
+}
+
+// StatefulReconnect reports whether it is allowed ([WithStatefulReconnect]).
+func (e *Endpoint) StatefulReconnect() bool { return e.opts.resume }
+
+// Node returns the node that connection ids tell ([WithNode]), or 0.
+func (e *Endpoint) Node() uint32 { return e.opts.node }
 
 // Stats returns the endpoint's counters.
 func (e *Endpoint) Stats() Stats { return e.stats.snapshot() }

@@ -24,11 +24,13 @@ const (
 // sweepInterval is the granularity of every timeout (reference 2.2).
 const sweepInterval = time.Second
 
-// Option configures an [Endpoint].
+// Option configures an [Endpoint]. One that has no effect, since the transport that it is
+// for is not enabled, is an error.
 type Option func(*options) error
 
 type options struct {
 	enabled           [kinds]bool
+	special           [kinds][]string          // options that have an effect on one transport alone
 	allowOrigin       func(origin string) bool // nil: only the endpoint's own
 	allowHost         func(host string) bool   // nil: every host
 	authorize         func(*http.Request) error
@@ -74,6 +76,13 @@ func newOptions(opts []Option) (*options, error) {
 		}
 		errs = append(errs, opt(o))
 	}
+	for k, names := range o.special {
+		for _, name := range names {
+			if !o.enabled[k] {
+				errs = append(errs, fmt.Errorf("transports: %s has no effect without the transport %v", name, Kind(k)))
+			}
+		}
+	}
 	switch {
 	case o.outboxLimit == 0:
 		o.outboxLimit = max(DefaultOutboxLimit, o.bufferSize)
@@ -81,6 +90,12 @@ func newOptions(opts []Option) (*options, error) {
 		errs = append(errs, fmt.Errorf("transports: the outbox limit must be at least the buffer size, %d, not %d", o.bufferSize, o.outboxLimit))
 	}
 	return o, errors.Join(errs...)
+}
+
+// isFor notes that an option has an effect on one transport alone: without that, it is an
+// error.
+func (o *options) isFor(kind Kind, option string) {
+	o.special[kind] = append(o.special[kind], option)
 }
 
 func positive[T int | time.Duration](name string, value T, field *T) error {
@@ -130,7 +145,10 @@ func WithSendTimeout(d time.Duration) Option {
 // WithCloseTimeout limits the wait for the client's half of the WebSocket
 // closing handshake. The default is [DefaultCloseTimeout].
 func WithCloseTimeout(d time.Duration) Option {
-	return func(o *options) error { return positive("the close timeout", d, &o.closeTimeout) }
+	return func(o *options) error {
+		o.isFor(WebSockets, "WithCloseTimeout")
+		return positive("the close timeout", d, &o.closeTimeout)
+	}
 }
 
 // WithDisconnectTimeout limits how long a connection may have no transport:
@@ -144,7 +162,10 @@ func WithDisconnectTimeout(d time.Duration) Option {
 // Clients give up after 100 s, and many proxies, such as nginx as it comes, after
 // 60 s. The default is [DefaultPollTimeout].
 func WithPollTimeout(d time.Duration) Option {
-	return func(o *options) error { return positive("the poll timeout", d, &o.pollTimeout) }
+	return func(o *options) error {
+		o.isFor(LongPolling, "WithPollTimeout")
+		return positive("the poll timeout", d, &o.pollTimeout)
+	}
 }
 
 // WithBufferSize sets how many bytes may wait in a connection's outbox before
@@ -184,6 +205,7 @@ func WithNode(node uint32) Option {
 // none.
 func WithSubProtocol(choose func(requested []string) string) Option {
 	return func(o *options) error {
+		o.isFor(WebSockets, "WithSubProtocol")
 		return function("the choice of sub-protocols", choose, &o.subProtocol)
 	}
 }

@@ -1,12 +1,14 @@
 package transports_test
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -108,6 +110,39 @@ func TestEveryOptionHasItsBadValues(t *testing.T) {
 		}
 	}
 	require.Equal(t, len(badOptions)-1, found, "options of the table that do not exist")
+}
+
+// TestOptionsOfOneTransport: they are errors where that is not enabled. The order does not
+// matter.
+func TestOptionsOfOneTransport(t *testing.T) {
+	t.Parallel()
+	noChoice := func([]string) string { return "" }
+	for _, tt := range []struct {
+		name   string
+		option transports.Option
+		kind   transports.Kind
+	}{
+		{"WithStatefulReconnect", transports.WithStatefulReconnect(), transports.WebSockets},
+		{"WithSubProtocol", transports.WithSubProtocol(noChoice), transports.WebSockets},
+		{"WithCloseTimeout", transports.WithCloseTimeout(time.Second), transports.WebSockets},
+		{"WithPollTimeout", transports.WithPollTimeout(time.Second), transports.LongPolling},
+	} {
+		_, err := transports.NewEndpoint(newApp(t), tt.option)
+		require.NoError(t, err, tt.name)
+		for _, kind := range []transports.Kind{transports.WebSockets, transports.ServerSentEvents, transports.LongPolling} {
+			only := transports.WithTransports(kind)
+			for _, opts := range [][]transports.Option{{tt.option, only}, {only, tt.option}} {
+				e, err := transports.NewEndpoint(newApp(t), opts...)
+				if kind == tt.kind {
+					require.NoError(t, err, tt.name)
+					require.Equal(t, []transports.Kind{kind}, e.Transports())
+					require.Equal(t, tt.name == "WithStatefulReconnect", e.StatefulReconnect())
+				} else {
+					require.EqualError(t, err, fmt.Sprintf("transports: %s has no effect without the transport %v", tt.name, tt.kind))
+				}
+			}
+		}
+	}
 }
 
 // TestOutboxLimitAndBufferSize: their order does not matter, and the default limit

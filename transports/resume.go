@@ -23,6 +23,7 @@ type Resumer interface {
 // not to.
 func WithStatefulReconnect() Option {
 	return func(o *options) error {
+		o.isFor(WebSockets, "WithStatefulReconnect")
 		o.resume = true
 		return nil
 	}

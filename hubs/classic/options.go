@@ -50,7 +50,7 @@ const (
 	maxState           = 4 << 10
 )
 
-// Option configures an [Endpoint].
+// Option configures an [Endpoint]. One that has no effect there is an error.
 type Option func(*options) error
 
 type options struct {
@@ -191,7 +191,7 @@ func WithTokenLifetime(d time.Duration) Option {
 	return func(o *options) error { return positive("the lifetime of tokens", d, &o.tokenLifetime) }
 }
 
-// WithDetailedErrors sends the text of every error to clients, not only those of
+// WithDetailedErrors sends the text of every error of a hub to clients, not only those of
 // a [hubs.Error]. It is meant for development: the texts may hold what clients
 // must not know.
 func WithDetailedErrors() Option {

@@ -110,8 +110,8 @@ func TestBadOptionsAreReportedTogether(t *testing.T) {
 
 	_, err = classic.New(hub, append(all, classic.WithHubs(same, binary), classic.WithPolicy(transports.WithIdentity(nil)))...)
 	ofHubs := append([]string{`there are two hubs "CHAT"`, "JSON", "WithPolicy is for raw connections: a hub has its own"}, every...)
-	_, err2 := classic.NewConnections(echo(), append(all, classic.WithHubs(same), classic.WithPolicy(transports.WithIdentity(nil)))...)
-	ofRaw := append([]string{"WithHubs is for endpoints of hubs", "the identity must not be nil"}, every...)
+	_, err2 := classic.NewConnections(echo(), append(all, classic.WithHubs(same), classic.WithDetailedErrors(), classic.WithPolicy(transports.WithIdentity(nil)))...)
+	ofRaw := append([]string{"WithHubs is for endpoints of hubs", "WithDetailedErrors is for endpoints of hubs", "the identity must not be nil"}, every...)
 	_, err3 := classic.New(nil, all...)
 	ofNone := append([]string{"a hub must not be nil"}, every...)
 	for _, tt := range []struct {

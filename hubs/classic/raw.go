@@ -41,6 +41,9 @@ func NewConnections(handler RawHandler, opts ...Option) (*Endpoint, error) {
 	if len(o.more) > 0 {
 		errs = append(errs, errors.New("classic: WithHubs is for endpoints of hubs"))
 	}
+	if o.detailedErrors {
+		errs = append(errs, errors.New("classic: WithDetailedErrors is for endpoints of hubs"))
+	}
 	nobody := transports.ConnectionHandler(func(*transports.RawConn) error { return nil })
 	policy, err := transports.NewEndpoint(nobody, o.policy...) // for its policy alone
 	if err := errors.Join(append(errs, err)...); err != nil {
