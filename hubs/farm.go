@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-signalr/signalr/hubs/internal/bridge"
+	"github.com/go-signalr/signalr/hubs/internal/warn"
 	"github.com/go-signalr/signalr/negotiate"
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -20,12 +22,13 @@ import (
 // Deliver runs in the bus's goroutines, which must not wait or publish: answers
 // leave by goroutines of their own, which close waits for.
 type farm struct {
-	hub     *Hub
-	node    scaleout.Node
-	alone   bool          // the bus is the hub's own: nobody else will ever join
-	joined  chan struct{} // closed when node is set
-	replies sync.WaitGroup
-	counts  busCounters
+	hub      *Hub
+	node     scaleout.Node
+	alone    bool          // the bus is the hub's own: nobody else will ever join
+	joined   chan struct{} // closed when node is set
+	replies  sync.WaitGroup
+	counts   busCounters
+	warnings warn.Limiter
 
 	requests requests
 
@@ -261,17 +264,13 @@ func (f *farm) frame(e *scaleout.Envelope, encoding *encoding) []byte {
 	if b, ok := e.Local.(*broadcast); ok && b.hub == f.hub {
 		var err error
 		if frame, err = b.frame(encoding); err != nil {
-			f.later(func() {
-				f.hub.logger.Error("a message cannot be encoded", "method", e.Target, "protocol", encoding.protocol.Name(), "error", err)
-			})
+			f.logLater(slog.LevelError, "a message cannot be encoded", "method", e.Target, "protocol", encoding.protocol.Name(), "error", err)
 		}
 		return frame
 	}
 	if frame = e.Body(encoding.protocol.Name()); frame == nil {
-		f.later(func() {
-			f.hub.logger.Error("a message of another node lacks the protocol of a client: all nodes must have the same protocols",
-				"method", e.Target, "protocol", encoding.protocol.Name())
-		})
+		f.logLater(slog.LevelError, "a message of another node lacks the protocol of a client: all nodes must have the same protocols",
+			"method", e.Target, "protocol", encoding.protocol.Name())
 	}
 	return frame
 }
@@ -316,9 +315,7 @@ func (f *farm) isSilent(id scaleout.NodeID) bool {
 func (f *farm) Lost(l scaleout.Loss) {
 	f.counts.losses.Add(1)
 	f.counts.lost.Add(l.Count)
-	f.later(func() {
-		f.hub.logger.Error("messages between the nodes are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count, "own", l.Own)
-	})
+	f.logLater(slog.LevelError, "messages between the nodes are lost", "reason", l.Reason, "publisher", l.Publisher, "count", l.Count, "own", l.Own)
 	switch {
 	case l.Own:
 		f.requests.fail(l.Publisher, errRequestLost)
@@ -341,7 +338,7 @@ func (f *farm) tellMissed(publisher scaleout.NodeID) {
 		err = f.node.Send(context.Background(), publisher, e)
 	}
 	if err != nil && !errors.Is(err, scaleout.ErrNoNode) {
-		f.hub.logger.Warn("other nodes cannot be notified of what is lost", "error", err)
+		f.log(slog.LevelWarn, "other nodes cannot be notified of what is lost", "error", err)
 	}
 }
 
@@ -355,6 +352,17 @@ func (f *farm) later(do func()) {
 	}
 }
 
+// log logs what may go wrong with each message: at that level once in a while, else at
+// Debug.
+func (f *farm) log(level slog.Level, message string, args ...any) {
+	f.hub.logger.Log(context.Background(), f.warnings.Level(level, message), message, args...)
+}
+
+// logLater is log where nothing may be waited for.
+func (f *farm) logLater(level slog.Level, message string, args ...any) {
+	f.later(func() { f.log(level, message, args...) })
+}
+
 // reply answers a question without waiting.
 func (f *farm) reply(question, answer *scaleout.Envelope) {
 	if question.Request == 0 {
@@ -364,7 +372,7 @@ func (f *farm) reply(question, answer *scaleout.Envelope) {
 	f.later(func() {
 		err := f.node.Send(context.Background(), question.ReplyTo, answer)
 		if err != nil && !errors.Is(err, scaleout.ErrNoNode) {
-			f.hub.logger.Warn("a node cannot be answered", "node", question.ReplyTo, "error", err)
+			f.log(slog.LevelWarn, "a node cannot be answered", "node", question.ReplyTo, "error", err)
 		}
 	})
 }

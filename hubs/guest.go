@@ -2,6 +2,7 @@ package hubs
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -286,7 +287,7 @@ func (m *guest) takeOldest(b *bridge.Batch) {
 // has returned while the guest was on its way from one node to another.
 func (m *guest) logFull() {
 	const message = "a group of a client is dropped: its groups token is full"
-	m.guests.hub.logger.Log(context.Background(), m.guests.warnings.Level(message), message, "connection", m.id)
+	m.guests.hub.logger.Log(context.Background(), m.guests.warnings.Level(slog.LevelWarn, message), message, "connection", m.id)
 }
 
 // isMeant reports whether a topic names the guest, with the groups as of what was

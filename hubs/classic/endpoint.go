@@ -158,7 +158,7 @@ func newBareEndpoint(o *options) (*Endpoint, error) {
 // warn logs a warning, a constant, that clients can cause again and again once some
 // fault is there.
 func (e *Endpoint) warn(message string, args ...any) {
-	e.logger.Log(context.Background(), e.warnings.Level(message), message, args...)
+	e.logger.Log(context.Background(), e.warnings.Level(slog.LevelWarn, message), message, args...)
 }
 
 // find returns a hub by its name, whatever the case of its letters.

@@ -1,5 +1,5 @@
-// Package warn keeps clients, which can cause some warnings as often as they like, from
-// filling the log.
+// Package warn keeps clients and messages, which can cause some warnings as often as they
+// like, from filling the log.
 package warn
 
 import (
@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Interval is how long a warning is not repeated.
+// Interval is how long a warning, or an error, is not repeated.
 const Interval = time.Minute
 
 // Limiter limits warnings. It is safe for concurrent use, and ready as its zero value.
@@ -17,9 +17,9 @@ type Limiter struct {
 	last map[string]time.Time // by message
 }
 
-// Level returns the level to log a message at: Warn once in an interval, and Debug
-// otherwise. Messages must be constants: each is remembered.
-func (l *Limiter) Level(message string) slog.Level {
+// Level returns the level to log a message at: the one given once in an interval, and
+// Debug otherwise. Messages must be constants: each is remembered.
+func (l *Limiter) Level(level slog.Level, message string) slog.Level {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
@@ -30,5 +30,5 @@ func (l *Limiter) Level(message string) slog.Level {
 		l.last = make(map[string]time.Time)
 	}
 	l.last[message] = now
-	return slog.LevelWarn
+	return level
 }

@@ -11,16 +11,16 @@ import (
 	"github.com/go-signalr/signalr/hubs/internal/warn"
 )
 
-// A message is a warning once in an interval, whatever others are.
+// A message has its level once in an interval, whatever others are.
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l warn.Limiter
 		for range 2 {
-			require.Equal(t, slog.LevelWarn, l.Level("one"))
-			require.Equal(t, slog.LevelDebug, l.Level("one"))
-			require.Equal(t, slog.LevelWarn, l.Level("other"))
+			require.Equal(t, slog.LevelWarn, l.Level(slog.LevelWarn, "one"))
+			require.Equal(t, slog.LevelDebug, l.Level(slog.LevelWarn, "one"))
+			require.Equal(t, slog.LevelError, l.Level(slog.LevelError, "other"))
 			time.Sleep(warn.Interval - time.Nanosecond)
-			require.Equal(t, slog.LevelDebug, l.Level("one"))
+			require.Equal(t, slog.LevelDebug, l.Level(slog.LevelWarn, "one"))
 			time.Sleep(time.Nanosecond)
 		}
 	})
