@@ -1,9 +1,11 @@
 package hubs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"reflect"
 	"strings"
 
@@ -125,8 +127,15 @@ func (b *binder) argument(into any) error {
 	return nil
 }
 
-// failed returns the error of the current argument.
+// errUnbound is an argument that does not decode.
+var errUnbound error = &namedError{invalidData, textBinding, nil}
+
+// failed returns the error of the current argument. It says more where that is seen: a
+// client can have any number of them.
 func (b *binder) failed(cause error) error {
+	if h := b.call.hub; !h.config.detailedErrors && !h.logger.Enabled(context.Background(), slog.LevelDebug) {
+		return errUnbound
+	}
 	return bindingError(textBinding, b.position, reflect.TypeOf(b.into).Elem(), cause)
 }
 
