@@ -151,13 +151,11 @@ func settled(v any) (any, error) {
 // any steps over a value, which has been checked, and returns what it is in an empty
 // interface: what decode makes of it, with less memory.
 func (s *jsonScanner) any() (any, error) {
-	outer := s.begun
-	defer func() { s.begun = outer }()
 	switch c := s.peek(); c {
 	case '{':
 		m := make(map[string]any)
-		s.pos++
-		for s.begun = false; s.nextMember(); {
+		defer s.leave(s.enter())
+		for s.nextMember() {
 			name, err := anyString(s.name)
 			if err != nil {
 				return nil, err
@@ -169,8 +167,8 @@ func (s *jsonScanner) any() (any, error) {
 		return m, nil
 	case '[':
 		list := []any{}
-		s.pos++
-		for s.begun = false; s.nextElement(); {
+		defer s.leave(s.enter())
+		for s.nextElement() {
 			v, err := s.any()
 			if err != nil {
 				return nil, err

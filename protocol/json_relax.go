@@ -59,11 +59,12 @@ func (r *relaxer) value(t reflect.Type) {
 	case decodesItself(t):
 		s.value()
 	case first == '{' && t.Kind() == reflect.Struct:
-		r.members(r.p.typeOf(t).members)
+		members := r.p.typeOf(t).members
+		r.children(s.nextMember, func() reflect.Type { return memberType(members, string(s.key())) })
 	case first == '{' && t.Kind() == reflect.Map:
-		r.children(s.nextMember, t.Elem())
+		r.children(s.nextMember, t.Elem)
 	case first == '[' && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array):
-		r.children(s.nextElement, t.Elem())
+		r.children(s.nextElement, t.Elem)
 	case reflect.Int <= t.Kind() && t.Kind() <= reflect.Uint64:
 		value := s.value()
 		if kindOf(value) != kindNumber {
@@ -77,28 +78,12 @@ func (r *relaxer) value(t reflect.Type) {
 	}
 }
 
-// children steps over the children of an array or object.
-func (r *relaxer) children(next func() bool, t reflect.Type) {
-	s := &r.scanner
-	s.pos++
-	outer := s.begun
-	s.begun = false
+// children steps over the children of an array or object, each meant for a type.
+func (r *relaxer) children(next func() bool, typeOf func() reflect.Type) {
+	defer r.scanner.leave(r.scanner.enter())
 	for next() {
-		r.value(t)
+		r.value(typeOf())
 	}
-	s.begun = outer
-}
-
-// members steps over the members of an object that is meant for a struct.
-func (r *relaxer) members(members []member) {
-	s := &r.scanner
-	s.pos++
-	outer := s.begun
-	s.begun = false
-	for s.nextMember() {
-		r.value(memberType(members, string(s.key())))
-	}
-	s.begun = outer
 }
 
 // memberType returns the type of the member that encoding/json chooses for a name; nil

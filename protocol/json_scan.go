@@ -106,6 +106,17 @@ func (s *jsonScanner) openObject() error {
 	return &Error{Detail: "Unexpected JSON Token Type '" + kindOf(raw) + "'. Expected a JSON Object."}
 }
 
+// enter steps into the object or array at the current position. outer is for leave, after
+// the last child.
+func (s *jsonScanner) enter() (outer bool) {
+	s.pos++
+	outer, s.begun = s.begun, false
+	return outer
+}
+
+// leave goes on in the object or array around the one that was entered.
+func (s *jsonScanner) leave(outer bool) { s.begun = outer }
+
 // nextMember reads the name of the open object's next member; value must follow.
 // It returns false after the last one, having left the object.
 func (s *jsonScanner) nextMember() bool {
@@ -194,13 +205,11 @@ func (s *jsonScanner) optional() []byte {
 // into.
 func (s *jsonScanner) array(into [][]byte) (raw []byte, elements [][]byte) {
 	start := s.pos
-	outer := s.begun
-	s.pos++
-	s.begun = false
+	outer := s.enter()
 	for s.nextElement() {
 		into = append(into, s.value())
 	}
-	s.begun = outer
+	s.leave(outer)
 	if s.failed {
 		return nil, nil
 	}

@@ -26,9 +26,7 @@ func (s *jsonScanner) transcode(dst []byte, depth int) (out []byte, err error) {
 		if depth >= maxDepth {
 			return nil, errTooDeep
 		}
-		s.pos++
-		outer := s.begun
-		s.begun = false
+		outer := s.enter()
 		start, size := len(dst), 0
 		dst = append(dst, 0) // nearly all heads have one byte
 		for {
@@ -52,7 +50,7 @@ func (s *jsonScanner) transcode(dst []byte, depth int) (out []byte, err error) {
 			}
 			size++
 		}
-		s.begun = outer
+		s.leave(outer)
 		var room [5]byte
 		head := appendArrayHead(room[:0], size)
 		if c == '{' {
