@@ -16,7 +16,7 @@
 // sequence of each publisher, and told ([Receiver.Lost]).
 //
 // A reader with a position, such as a client that was away, gets what has followed
-// from the log of any node ([Node.Read]), if the node keeps one ([Node.Keep]).
+// from the log of any node ([Node.Reader]), if the node keeps one ([Node.Keep]).
 //
 // This package has the bus in memory ([NewMemory]), for one process; the package
 // redis below it joins processes. Whoever writes another bus finds in bustest

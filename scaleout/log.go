@@ -39,7 +39,7 @@ func (l LogLimits) Validate() error {
 }
 
 // Log is the recent part of one stream, for those who write a bus: it does what
-// [Node.Keep], [Node.Last] and [Node.Read] promise of memory. It is safe for
+// [Node.Keep], [Node.Last] and [Node.Reader] promise of memory. It is safe for
 // concurrent use.
 type Log struct {
 	limits LogLimits
