@@ -49,7 +49,6 @@ package transports
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -108,9 +107,7 @@ func NewEndpoint(handler Handler, opts ...Option) (*Endpoint, error) {
 		MinimumVersion:    o.minVersion,
 		StatefulReconnect: o.resume,
 		Redirect:          o.redirect,
-		Refused: func(r *http.Request, status int, reason error) {
-			e.logRefusal(slog.LevelDebug, r, status, reason)
-		},
+		Refused:           func(r *http.Request, status int, reason error) { e.logRefusal(r, status, reason) },
 		Register: func(r *http.Request, grant negotiate.Grant) error {
 			_, err := e.add(grant, o.identity(r))
 			return err

@@ -40,7 +40,7 @@ func answer(w http.ResponseWriter, status int, body string) {
 // refuse answers a request that is not served, and logs why, with more attributes if
 // there are.
 func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, status int, body string, reason error, more ...any) {
-	e.logRefusal(slog.LevelDebug, r, status, reason, more...)
+	e.logRefusal(r, status, reason, more...)
 	answer(w, status, body)
 }
 
@@ -50,8 +50,8 @@ func (e *Endpoint) refuseUntyped(w http.ResponseWriter, r *http.Request, status 
 	e.refuse(w, r, status, body, reason)
 }
 
-func (e *Endpoint) logRefusal(level slog.Level, r *http.Request, status int, reason error, more ...any) {
-	e.Policy().logRefusal(level, r, status, reason, more...)
+func (e *Endpoint) logRefusal(r *http.Request, status int, reason error, more ...any) {
+	e.Policy().logRefusal(slog.LevelDebug, r, status, reason, more...)
 }
 
 // refuseNotEnabled answers a request for a transport that is switched off.
