@@ -1,0 +1,4 @@
+package options
+
+// WithTest is for tests.
+func WithTest() Option { return nil }
