@@ -131,9 +131,10 @@ func (b *binder) argument(into any) error {
 var errUnbound error = &namedError{invalidData, textBinding, nil}
 
 // failed returns the error of the current argument. It says more where that is seen: a
-// client can have any number of them.
+// client can have any number of them. What clients of package classic see is for that to
+// decide.
 func (b *binder) failed(cause error) error {
-	if h := b.call.hub; !h.config.detailedErrors && !h.logger.Enabled(context.Background(), slog.LevelDebug) {
+	if h := b.call.hub; b.call.session() != nil && !h.config.detailedErrors && !h.logger.Enabled(context.Background(), slog.LevelDebug) {
 		return errUnbound
 	}
 	return bindingError(textBinding, b.position, reflect.TypeOf(b.into).Elem(), cause)

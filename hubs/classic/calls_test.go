@@ -41,10 +41,11 @@ func TestDetailedErrors(t *testing.T) {
 	c := newClient(t, n, "transport=webSockets")
 	c.connect()
 	for call, answer := range map[string]string{
-		`{"H":"chat","M":"Secret","I":1}`:      `{"I":"1","E":"the password is 1234"}`,
-		`{"H":"chat","M":"Fail","I":2}`:        `{"I":"2","H":true,"E":"no seats"}`,
-		`{"H":"chat","M":"Foo","I":3}`:         `{"I":"3","E":"'Foo' method could not be resolved. No method found with that name."}`,
-		`{"H":"chat","M":"join","A":[],"I":4}`: `{"I":"4","E":"'join' method could not be resolved. Potential candidates are: Join(string). Invocation provides 0 argument(s) but target expects 1."}`,
+		`{"H":"chat","M":"Secret","I":1}`:        `{"I":"1","E":"the password is 1234"}`,
+		`{"H":"chat","M":"Fail","I":2}`:          `{"I":"2","H":true,"E":"no seats"}`,
+		`{"H":"chat","M":"Foo","I":3}`:           `{"I":"3","E":"'Foo' method could not be resolved. No method found with that name."}`,
+		`{"H":"chat","M":"join","A":[],"I":4}`:   `{"I":"4","E":"'join' method could not be resolved. Potential candidates are: Join(string). Invocation provides 0 argument(s) but target expects 1."}`,
+		`{"H":"chat","M":"Join","A":[{}],"I":5}`: `{"I":"5","E":"'Join' method could not be resolved. Potential candidates are: Join(string). Error binding arguments. Make sure that the types of the provided values match the types of the hub method being invoked. Argument 1 (string): json: cannot unmarshal object into Go value of type string"}`,
 	} {
 		require.JSONEq(t, answer, c.call(call), call)
 	}
