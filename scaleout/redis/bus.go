@@ -25,6 +25,10 @@
 // kept as long as what was published. If it comes back later than that, it learns that it
 // has missed something, and the hub has its clients connect anew.
 //
+// On a single server or a Sentinel group, what a node publishes and sends, one after the
+// other, is delivered in that order by each node, whatever streams it goes by. In a Cluster
+// that holds for each stream alone.
+//
 // Lost is what Redis itself loses after it has confirmed it: what it had not
 // yet written when it crashed (with appendfsync everysec a second), or not yet
 // replicated when another took over. Every envelope carries its publisher's

@@ -21,6 +21,7 @@ type entry struct {
 
 	sequence uint64 // its number; 0: none yet
 	gap      uint64 // how many numbers before its own were given up
+	order    uint64 // its place among all that its lane has appended
 
 	appended atomic.Bool
 	outcome  atomic.Int32
@@ -159,6 +160,9 @@ func (d *density) add(entries, envelopes int) {
 		d.envelopes /= 2
 	}
 }
+
+// mean returns how many an entry has.
+func (d *density) mean() int64 { return d.envelopes / max(d.entries, 1) }
 
 // entriesOf returns how many entries have about a number of envelopes.
 func (d *density) entriesOf(envelopes int64) int64 {

@@ -1,9 +1,9 @@
 package redis
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -51,7 +51,7 @@ func (f *follower) run() {
 				continue
 			}
 		}
-		batches, err := f.read(!interrupted)
+		batches, err := f.readAll(!interrupted)
 		if err != nil {
 			interrupted = true
 			// The reply may be more than a limit of Redis, or than the network carries
@@ -72,9 +72,50 @@ func (f *follower) run() {
 	}
 }
 
-// read reads what comes next in the streams. If there is nothing, it may wait for a
-// while.
-func (f *follower) read(wait bool) ([]goredis.XStream, error) {
+// readAll reads what comes next in the streams. If there is nothing, it may wait for a
+// while. Redis ends the wait with the first stream that has something: if that is part
+// of a batch, all streams are read once more, as messages in others may belong in between.
+func (f *follower) readAll(wait bool) ([]goredis.XStream, error) {
+	after := make([]scaleout.Position, len(f.streams))
+	for i, s := range f.streams {
+		after[i] = s.position
+	}
+	found, err := f.read(after, wait)
+	if err != nil || !wait || len(found) == len(f.streams) || !slices.ContainsFunc(found, isPart) {
+		return found, err
+	}
+	for _, batch := range found {
+		end, err := parsePosition(batch.Messages[len(batch.Messages)-1].ID)
+		if err != nil {
+			return found, nil
+		}
+		after[f.index(batch.Stream)] = end
+	}
+	rest, err := f.read(after, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, batch := range rest {
+		i := slices.IndexFunc(found, func(x goredis.XStream) bool { return x.Stream == batch.Stream })
+		if i < 0 {
+			found = append(found, batch)
+		} else {
+			found[i].Messages = append(found[i].Messages, batch.Messages...)
+		}
+	}
+	return found, nil
+}
+
+func isPart(found goredis.XStream) bool {
+	return slices.ContainsFunc(found.Messages, func(m goredis.XMessage) bool { return m.Values[fieldPart] != nil })
+}
+
+func (f *follower) index(key string) int {
+	return slices.IndexFunc(f.streams, func(s *stream) bool { return s.key == key })
+}
+
+// read reads what the streams have after these positions.
+func (f *follower) read(after []scaleout.Position, wait bool) ([]goredis.XStream, error) {
 	args := make([]any, 0, 6+2*len(f.streams))
 	args = append(args, "xread", "count", f.count)
 	if wait {
@@ -85,8 +126,8 @@ func (f *follower) read(wait bool) ([]goredis.XStream, error) {
 	for _, s := range f.streams {
 		args = append(args, s.key)
 	}
-	for _, s := range f.streams {
-		args = append(args, formatPosition(s.position))
+	for _, position := range after {
+		args = append(args, formatPosition(position))
 	}
 	return call(f.node.ctx, f.node, f.node.block+grace, func(ctx context.Context) ([]goredis.XStream, error) {
 		cmd := read{goredis.NewXStreamSliceCmd(ctx, args...)}
@@ -97,129 +138,6 @@ func (f *follower) read(wait bool) ([]goredis.XStream, error) {
 		}
 		return cmd.Val(), err
 	})
-}
-
-// deliver delivers what was read. It reports whether that was as much as had been
-// asked for, so that there may be more.
-func (f *follower) deliver(batches []goredis.XStream) (full bool) {
-	bytes := 0
-	for _, batch := range batches {
-		for _, s := range f.streams {
-			if s.key == batch.Stream {
-				bytes += f.deliverStream(s, batch.Messages)
-			}
-		}
-		full = full || int64(len(batch.Messages)) >= f.count
-	}
-	switch {
-	case bytes > readBytes:
-		f.count = max(f.count/2, 1)
-	case full && bytes < readBytes/4:
-		f.count = min(f.count*2, cmp.Or(f.most, readEntries))
-	}
-	if !full {
-		f.most = 0
-		for _, s := range f.streams {
-			s.lag.Store(0)
-		}
-	}
-	return full
-}
-
-func (f *follower) deliverStream(s *stream, messages []goredis.XMessage) (bytes int) {
-	envelopes := 0
-	var own []uint64
-	for _, m := range messages {
-		if f.node.ctx.Err() != nil {
-			return bytes
-		}
-		end, err := parsePosition(m.ID)
-		if err != nil {
-			f.malformed(s, err)
-			continue
-		}
-		s.position = end
-		s.passed++
-		var publisher scaleout.NodeID // of the entry, which comes from one node
-		size, err := s.open(m, end, func(e *scaleout.Envelope, gap uint64) {
-			envelopes++
-			if !f.envelope(s, e, gap) {
-				return
-			}
-			if e.Publisher == f.node.id {
-				own = append(own, e.Sequence)
-			} else if e.Publisher != publisher {
-				publisher = e.Publisher
-				f.node.members.heard(publisher)
-			}
-		})
-		// Who has published an entry's envelopes goes on at the same time, so that
-		// what they publish next comes together too.
-		s.awaiting.delivered(own)
-		own = own[:0]
-		bytes += size
-		if err != nil {
-			f.malformed(s, err)
-		}
-	}
-	if len(messages) > 0 {
-		s.average.Store(int64(bytes / len(messages)))
-		s.density.add(len(messages), envelopes)
-		s.longest.Store(s.density.entriesOf(f.node.bus.options.maxLength))
-	}
-	s.forget()
-	return bytes
-}
-
-// envelope delivers an envelope, unless it was delivered before.
-func (f *follower) envelope(s *stream, e *scaleout.Envelope, gap uint64) (isNew bool) {
-	n := f.node
-	last := s.last(e.Publisher)
-	isForged := e.Publisher == n.id && s.index >= 0 && e.Sequence > s.given.Load()
-	if isForged && plausible(last, e.Sequence) {
-		s.forged.Store(max(s.forged.Load(), e.Sequence)) // others take it for this node's
-	}
-	if isForged || !plausible(last, e.Sequence) {
-		f.malformed(s, errImplausible)
-		return false
-	}
-	if last == 0 {
-		n.members.heard(e.Publisher) // before the receiver may answer it
-	}
-	missing, isNew := s.arrival(e, gap)
-	if !isNew {
-		n.bus.stats.duplicates.Add(1)
-		return false
-	}
-	if missing > 0 {
-		f.suspect.Store(true) // they may have been trimmed
-		n.bus.stats.jumps.Add(1)
-		f.lost(s, scaleout.Loss{Reason: "sequence", Own: s.index < 0, Publisher: e.Publisher, Count: missing})
-	}
-	if s.index >= 0 {
-		s.log.Append(e)
-	}
-	n.bus.stats.delivered.Add(1)
-	n.receiver.Deliver(e)
-	return true
-}
-
-func (f *follower) malformed(s *stream, err error) {
-	f.node.bus.stats.malformed.Add(1)
-	if count := s.malformed.due(1); count > 0 {
-		f.node.log().Error("redis: what is in a stream is not an envelope of a node", "stream", s.key, "count", count, "error", err)
-	}
-}
-
-func (f *follower) lost(s *stream, l scaleout.Loss) {
-	f.node.bus.stats.lost.Add(l.Count)
-	if l.Reason != "sequence" {
-		f.node.log().Error("redis: envelopes are missing", "reason", l.Reason, "stream", s.key)
-	} else if count := s.missing.due(l.Count); count > 0 {
-		f.node.log().Error("redis: envelopes are missing", "reason", l.Reason, "stream", s.key,
-			"publisher", uint32(l.Publisher), "count", count)
-	}
-	f.node.receiver.Lost(l)
 }
 
 // succeeded notes that a read has succeeded, which another answer of Redis does not

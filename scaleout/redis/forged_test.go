@@ -20,7 +20,7 @@ import (
 func forge(t *testing.T, server *server, publisher scaleout.NodeID, sequence uint64) {
 	t.Helper()
 	envelope := scaleout.AppendEnvelopeAs(nil, message("forged", "forged"), publisher, sequence)
-	packed := binary.BigEndian.AppendUint32([]byte{0}, uint32(len(envelope))) // no numbers were given up
+	packed := binary.BigEndian.AppendUint32([]byte{0, 1}, uint32(len(envelope))) // no numbers were given up
 	require.NoError(t, server.client().Do(t.Context(), "xadd", "signalr:{hub/0}", "*", "e", string(packed)+string(envelope)).Err())
 }
 

@@ -116,10 +116,11 @@ func TestNumbers(t *testing.T) {
 	l.number(second)
 	require.Equal(t, []uint64{2, 0, 4, 1, 5, 0}, numbers(second))
 	i := 0
-	require.NoError(t, unpack(pack(second, n.id), func(e *scaleout.Envelope, gap uint64) {
-		require.Equal(t, n.id, e.Publisher)
-		require.Equal(t, second[i].sequence, e.Sequence)
-		require.Equal(t, second[i].gap, gap)
+	require.NoError(t, unpack(pack(second, n.id), func(u unpacked) {
+		require.Equal(t, n.id, u.Publisher)
+		require.Equal(t, second[i].sequence, u.Sequence)
+		require.Equal(t, second[i].gap, u.gap)
+		require.Equal(t, second[i].order, u.order)
 		i++
 	}))
 	require.Len(t, second, i)

@@ -35,6 +35,7 @@ type lane struct {
 	node    *node
 	key     string                // a stream that it appends to
 	numbers map[string]*numbering // by key; used by run alone
+	order   uint64                // of the entry numbered last; likewise
 	trouble atomic.Pointer[trouble]
 	probing atomic.Bool
 
@@ -269,7 +270,8 @@ func (l *lane) number(batch []*entry) {
 			e.stream.given.Store(max(e.stream.given.Load(), of.last+1))
 		}
 		of.last++
-		e.sequence = of.last
+		l.order++
+		e.sequence, e.order = of.last, l.order
 		e.gap, of.gap = of.gap, 0
 		if e.stream != nil {
 			e.stream.awaiting.add(e)
@@ -376,7 +378,11 @@ func (l *lane) exchange(keys []string) func(context.Context) ([]once, error) {
 		if stream == nil {
 			a = append(a, "nomkstream") // that of a node that has left must not come back
 		}
-		args = append(args, append(a, "*", fieldEnvelopes, pack(of.batch, l.node.id)))
+		field := fieldEnvelopes
+		if len(keys) > 1 {
+			field = fieldPart
+		}
+		args = append(args, append(a, "*", field, pack(of.batch, l.node.id)))
 		if of.newest.Major > 0 && (of.untrimmed >= trimEvery || time.Since(of.trimmed) >= time.Second) {
 			of.untrimmed, of.trimmed = 0, time.Now()
 			most := of.density.entriesOf(options.maxLength)

@@ -13,10 +13,15 @@ import (
 const (
 	// fieldEnvelopes has the envelopes that a node has appended to the stream at
 	// once, which costs Redis and the client hardly more than one alone. Each has
-	// before it how many numbers of its publisher before its own were given up
-	// (as of [binary.Uvarint]), which are missing and were told to who published
-	// them, and the length of its encoding (4 bytes, the highest first).
+	// before it, as of [binary.Uvarint], how many numbers of its publisher before its
+	// own were given up, which are missing and whose publishers got an error, and its
+	// place among all that the publisher has appended to any stream, from the
+	// envelope before it or 0; then the length of its encoding (4 bytes, the highest
+	// first).
 	fieldEnvelopes = "e"
+	// fieldPart is fieldEnvelopes of an entry that is part of a batch: what the node
+	// has appended at the same time is in other streams too.
+	fieldPart = "p"
 	// fieldMark is in entries without envelopes.
 	fieldMark = "m"
 )
@@ -25,7 +30,7 @@ const (
 // an envelope takes beside its encoding, at most.
 const (
 	lengthBytes     = 4
-	packingOverhead = lengthBytes + binary.MaxVarintLen64
+	packingOverhead = lengthBytes + 2*binary.MaxVarintLen64
 )
 
 var errCutOff = errors.New("redis: the entry is cut off")
@@ -37,8 +42,11 @@ func pack(entries []*entry, publisher scaleout.NodeID) []byte {
 		size += e.size + packingOverhead
 	}
 	packed := make([]byte, 0, size)
+	last := uint64(0)
 	for _, e := range entries {
 		packed = binary.AppendUvarint(packed, e.gap)
+		packed = binary.AppendUvarint(packed, e.order-last)
+		last = e.order
 		start := len(packed) + lengthBytes
 		packed = append(packed, make([]byte, lengthBytes)...)
 		packed = scaleout.AppendEnvelopeAs(packed, e.envelope, publisher, e.sequence)
@@ -47,22 +55,30 @@ func pack(entries []*entry, publisher scaleout.NodeID) []byte {
 	return packed
 }
 
-// unpack calls do for each envelope of a field's content, with the numbers that were
-// given up before it, until one is malformed. The envelopes share its memory, and
-// that of each other.
-func unpack(packed []byte, do func(e *scaleout.Envelope, gap uint64)) error {
+// unpacked is an envelope of an entry.
+type unpacked struct {
+	*scaleout.Envelope
+	gap   uint64 // how many numbers before its own were given up
+	order uint64 // its place among all that its publisher has appended to any stream
+}
+
+// unpack calls do for each envelope of a field's content until one is malformed. The
+// envelopes share its memory, and that of each other.
+func unpack(packed []byte, do func(unpacked)) error {
 	envelopes := make([]scaleout.Envelope, countPacked(packed))
+	order := uint64(0)
 	for len(packed) > 0 {
-		gap, length, rest := cut(packed)
+		gap, step, length, rest := cut(packed)
 		if rest == nil {
 			return errCutOff
 		}
+		order += step
 		e := &envelopes[0]
 		envelopes = envelopes[1:]
 		if err := scaleout.ParseEnvelopeInto(e, rest[:length:length]); err != nil {
 			return err
 		}
-		do(e, gap)
+		do(unpacked{e, gap, order})
 		packed = rest[length:]
 	}
 	return nil
@@ -71,7 +87,7 @@ func unpack(packed []byte, do func(e *scaleout.Envelope, gap uint64)) error {
 // countPacked returns how many envelopes a field's content has.
 func countPacked(packed []byte) (count int) {
 	for len(packed) > 0 {
-		_, length, rest := cut(packed)
+		_, _, length, rest := cut(packed)
 		if rest == nil {
 			break
 		}
@@ -83,34 +99,41 @@ func countPacked(packed []byte) (count int) {
 
 // cut returns the numbers before an envelope, which is the beginning of rest; rest is
 // nil if it is cut off.
-func cut(packed []byte) (gap uint64, length int, rest []byte) {
+func cut(packed []byte) (gap, step uint64, length int, rest []byte) {
 	gap, n := binary.Uvarint(packed)
-	if n <= 0 || len(packed) < n+lengthBytes {
-		return 0, 0, nil
+	if n <= 0 {
+		return 0, 0, 0, nil
+	}
+	step, m := binary.Uvarint(packed[n:])
+	if n += m; m <= 0 || len(packed) < n+lengthBytes {
+		return 0, 0, 0, nil
 	}
 	announced := binary.BigEndian.Uint32(packed[n:])
 	rest = packed[n+lengthBytes:]
 	if uint64(announced) > uint64(len(rest)) {
-		return 0, 0, nil
+		return 0, 0, 0, nil
 	}
-	return gap, int(announced), rest
+	return gap, step, int(announced), rest
 }
 
 // open calls do for each envelope of a message of the stream, which ends at a
 // position. It returns the length of the message's content.
-func (s *stream) open(m goredis.XMessage, end scaleout.Position, do func(e *scaleout.Envelope, gap uint64)) (size int, err error) {
+func (s *stream) open(m goredis.XMessage, end scaleout.Position, do func(unpacked)) (size int, err error) {
 	if _, ok := m.Values[fieldMark]; ok {
 		return 0, nil
 	}
 	packed, ok := m.Values[fieldEnvelopes].(string)
 	if !ok {
+		packed, ok = m.Values[fieldPart].(string)
+	}
+	if !ok {
 		return 0, errors.New("redis: the entry has no envelopes")
 	}
 	index := 0
-	err = unpack([]byte(packed), func(e *scaleout.Envelope, gap uint64) {
-		e.Stream, e.Position = s.index, inEntry(end, index)
+	err = unpack([]byte(packed), func(u unpacked) {
+		u.Stream, u.Position = s.index, inEntry(end, index)
 		index++
-		do(e, gap)
+		do(u)
 	})
 	return len(packed), err
 }

@@ -10,9 +10,9 @@ import (
 
 func packed() []byte {
 	return pack([]*entry{
-		{envelope: &scaleout.Envelope{Kind: scaleout.Message, Target: "a"}, sequence: 1, size: 100},
-		{envelope: &scaleout.Envelope{Kind: scaleout.Message, Target: "b"}, sequence: 300, gap: 298, size: 100},
-		{envelope: &scaleout.Envelope{}, sequence: 301, size: 100},
+		{envelope: &scaleout.Envelope{Kind: scaleout.Message, Target: "a"}, sequence: 1, order: 5, size: 100},
+		{envelope: &scaleout.Envelope{Kind: scaleout.Message, Target: "b"}, sequence: 300, gap: 298, order: 300, size: 100},
+		{envelope: &scaleout.Envelope{}, sequence: 301, order: 301, size: 100},
 	}, 7)
 }
 
@@ -21,7 +21,7 @@ func TestUnpackIsCutAnywhere(t *testing.T) {
 	whole := packed()
 	for i := range whole {
 		count := 0
-		err := unpack(whole[:i], func(*scaleout.Envelope, uint64) { count++ })
+		err := unpack(whole[:i], func(unpacked) { count++ })
 		require.Equal(t, count, countPacked(whole[:i]))
 		if err == nil { // between two
 			require.Equal(t, packed()[:i], whole[:i])
@@ -34,13 +34,13 @@ func TestUnpackIsCutAnywhere(t *testing.T) {
 // What is malformed is refused without harm, and what is before it is taken.
 func FuzzUnpack(f *testing.F) {
 	f.Add(packed())
-	f.Add([]byte{0, 0xff, 0xff, 0xff, 0xff, 0x95})
+	f.Add([]byte{0, 1, 0xff, 0xff, 0xff, 0xff, 0x95})
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
-	f.Add([]byte{0, 0, 0, 0, 0})
+	f.Add([]byte{0, 1, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		count := 0
-		err := unpack(b, func(e *scaleout.Envelope, _ uint64) {
-			require.NotNil(t, e)
+		err := unpack(b, func(u unpacked) {
+			require.NotNil(t, u.Envelope)
 			count++
 		})
 		require.LessOrEqual(t, count, countPacked(b))

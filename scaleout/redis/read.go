@@ -205,7 +205,7 @@ func (r *reader) look(before []goredis.XMessage) {
 			continue
 		}
 		envelopes := 0
-		_, _ = r.stream.open(m, end, func(e *scaleout.Envelope, _ uint64) {
+		_, _ = r.stream.open(m, end, func(e unpacked) {
 			envelopes++
 			if e.Position.Compare(r.after) <= 0 && plausible(r.seen[e.Publisher], e.Sequence) {
 				r.seen[e.Publisher] = max(r.seen[e.Publisher], e.Sequence)
@@ -224,14 +224,14 @@ func (r *reader) take(entries []goredis.XMessage) {
 		if err != nil {
 			continue
 		}
-		size, _ := r.stream.open(m, end, func(e *scaleout.Envelope, _ uint64) {
+		size, _ := r.stream.open(m, end, func(e unpacked) {
 			envelopes++
 			if e.Position.Compare(r.after) <= 0 || e.Position.Compare(r.end) > 0 || e.Sequence <= r.seen[e.Publisher] ||
 				!plausible(r.seen[e.Publisher], e.Sequence) {
 				return
 			}
 			r.seen[e.Publisher] = e.Sequence
-			r.rest = append(r.rest, e)
+			r.rest = append(r.rest, e.Envelope)
 		})
 		if r.after = end; r.end.Compare(end) < 0 {
 			r.after = r.end // the node has yet to deliver the rest

@@ -25,8 +25,14 @@ type stream struct {
 	lag        atomic.Uint64
 	average    atomic.Int64 // bytes of an entry, as far as was seen of late
 	density    density
+	sizes      density      // of bytes, instead of envelopes
 	longest    atomic.Int64 // how many entries it may have; 0: none was seen yet
 	forgotten  uint64       // when forget was last at work
+
+	// Of the entry that is being delivered: the numbers of this node's envelopes in it,
+	// and which other node has published it.
+	own   []uint64
+	heard scaleout.NodeID
 
 	// Of this node as a publisher: the last number that its lane has given, and one
 	// that it has not, but others take for its last.
