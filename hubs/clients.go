@@ -100,23 +100,28 @@ const (
 type Target struct {
 	hub      *Hub
 	selector selector
-	names    []string // connections, groups or users
-	except   []string // connections
-	caller   *Context // the target is this call's own connection
+	names    []string  // connections, groups or users
+	except   []string  // connections
+	caller   *Context  // the target is this call's own connection
+	pipeline *Pipeline // nil: each send waits
 }
 
-var errNoTarget = errors.New("hubs: the target is empty: get one from Clients")
+var (
+	errNoTarget        = errors.New("hubs: the target is empty: get one from Clients")
+	errForeignPipeline = errors.New("hubs: the pipeline is of another hub")
+)
 
 // Send calls a method of the clients, without an answer. What one goroutine sends
 // to one client arrives in that order, and before the answer of the call that it
-// was sent in.
+// was sent in; where nodes share a Redis Cluster, in that order for each target.
 //
 // Send returns when the message is queued, without waiting for any client but
 // the caller of the current call, if that is the target: a client that does not
 // read in time is disconnected instead ([transports.ErrSlowClient]). With a bus
 // between nodes it waits until the message is on the bus and has come back to
-// this node; what the bus returns then is [scaleout.ErrDown] and its like. That
-// nobody matches, or has gone, is not an error. Arguments that cannot be encoded
+// this node ([Target.Via] does not wait); what the bus returns then is
+// [scaleout.ErrDown] and its like, in a *[SendError] if the target has several names.
+// That nobody matches, or has gone, is not an error. Arguments that cannot be encoded
 // are.
 func (t Target) Send(ctx context.Context, method string, args ...any) error {
 	if t.hub == nil {
@@ -128,6 +133,9 @@ func (t Target) Send(ctx context.Context, method string, args ...any) error {
 	m := &broadcast{hub: t.hub, method: method, args: args}
 	if t.caller != nil {
 		return t.caller.conn.sendBack(ctx, m)
+	}
+	if t.pipeline != nil && t.pipeline.window.farm != t.hub.farm {
+		return errForeignPipeline
 	}
 	if err := m.prepare(); err != nil {
 		return err
@@ -150,6 +158,9 @@ func (t Target) Send(ctx context.Context, method string, args ...any) error {
 func (t Target) Abort(ctx context.Context, cause error) error {
 	if t.hub == nil {
 		return errNoTarget
+	}
+	if t.pipeline != nil && t.pipeline.window.farm != t.hub.farm {
+		return errForeignPipeline
 	}
 	cause = settled(cause)
 	return t.hub.farm.send(ctx, &t, func(topic scaleout.Topic) (*scaleout.Envelope, error) {

@@ -114,31 +114,6 @@ func (t *Target) topics() []scaleout.Topic {
 	return topics
 }
 
-// send brings an envelope for each topic of a target on its way. What is for
-// connections of this node does not touch the bus.
-func (f *farm) send(ctx context.Context, t *Target, envelope func(scaleout.Topic) (*scaleout.Envelope, error)) error {
-	for _, topic := range t.topics() {
-		e, err := envelope(topic)
-		if err != nil {
-			return err
-		}
-		switch owner := f.owner(topic); {
-		case owner == 0:
-			err = f.node.Publish(ctx, e)
-		case owner == f.node.ID():
-			f.deliver(e)
-		default:
-			if err = f.node.Send(ctx, owner, e); errors.Is(err, scaleout.ErrNoNode) {
-				err = nil // nobody has that id
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // message returns the envelope of a broadcast for a topic.
 func (f *farm) message(b *broadcast, topic scaleout.Topic, except []string) (*scaleout.Envelope, error) {
 	e := &scaleout.Envelope{Kind: scaleout.Message, Topic: topic, Excluded: except, Target: b.method, Local: b}

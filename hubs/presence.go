@@ -2,6 +2,7 @@ package hubs
 
 import (
 	"context"
+	"sync"
 
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -28,14 +29,29 @@ func (t Target) ask(ctx context.Context, kind scaleout.Kind, collect func(*scale
 	if t.hub == nil {
 		return errNoTarget
 	}
-	for _, topic := range t.topics() {
-		answers, err := t.hub.farm.askAll(ctx, scaleout.Envelope{Kind: kind, Topic: topic, Excluded: t.except})
-		if err != nil {
-			return err
+	topics := t.topics()
+	answers := make([]map[scaleout.NodeID]*scaleout.Envelope, len(topics))
+	errs := make([]error, len(topics))
+	var wait sync.WaitGroup
+	room := make(chan struct{}, surveys)
+	for i, topic := range topics {
+		room <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-room }()
+			answers[i], errs[i] = t.hub.farm.askAll(ctx, scaleout.Envelope{Kind: kind, Topic: topic, Excluded: t.except})
+		})
+	}
+	wait.Wait()
+	for i := range topics {
+		if errs[i] != nil {
+			return errs[i]
 		}
-		for _, answer := range answers {
+		for _, answer := range answers[i] {
 			collect(answer)
 		}
 	}
 	return nil
 }
+
+// surveys is how many topics all nodes are asked about at the same time.
+const surveys = 64

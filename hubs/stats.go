@@ -83,6 +83,14 @@ func (n countedNode) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.E
 	return n.settle(n.Node.Send(ctx, to, e))
 }
 
+func (n countedNode) Start(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelope) (func() error, error) {
+	wait, err := n.Node.Start(ctx, to, e)
+	if err != nil {
+		return nil, n.settle(err)
+	}
+	return func() error { return n.settle(wait()) }, nil
+}
+
 func (n countedNode) settle(err error) error {
 	switch {
 	case err == nil:

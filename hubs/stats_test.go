@@ -40,6 +40,13 @@ func (n moodyNode) Publish(ctx context.Context, e *scaleout.Envelope) error {
 	return n.Node.Publish(ctx, e)
 }
 
+func (n moodyNode) Start(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelope) (func() error, error) {
+	if err := n.bus.err.Load(); err != nil {
+		return nil, *err
+	}
+	return n.Node.Start(ctx, to, e)
+}
+
 func (n moodyNode) Health() (scaleout.Health, error) {
 	if err := n.bus.err.Load(); err != nil {
 		return scaleout.Down, *err

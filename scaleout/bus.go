@@ -72,6 +72,11 @@ type Node interface {
 	// node learns that it has missed something ([Loss.Own]).
 	// Send does not wait for the delivery.
 	Send(ctx context.Context, to NodeID, e *Envelope) error
+	// Start begins what Publish does or, if to is not 0, Send, and returns before it
+	// is done: envelopes that are begun one after the other keep that order. wait,
+	// which must be called once, waits for the outcome. What is wrong at once, such
+	// as [ErrFull], is returned as err, without a wait.
+	Start(ctx context.Context, to NodeID, e *Envelope) (wait func() error, err error)
 	// Nodes returns the nodes that have not left and are not silent, as far as
 	// this one knows, itself first.
 	Nodes() []NodeID

@@ -193,6 +193,21 @@ func (n *memoryNode) Send(ctx context.Context, to NodeID, e *Envelope) error {
 	return nil
 }
 
+// Start has nothing to wait for: what is published here is delivered at once.
+func (n *memoryNode) Start(ctx context.Context, to NodeID, e *Envelope) (wait func() error, err error) {
+	if to == 0 {
+		err = n.Publish(ctx, e)
+	} else {
+		err = n.Send(ctx, to, e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return done, nil
+}
+
+func done() error { return nil }
+
 // left reports whether the node was closed.
 func (n *memoryNode) left() bool {
 	n.mu.Lock()

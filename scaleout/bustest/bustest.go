@@ -38,6 +38,7 @@ func Run(t *testing.T, newFarm func(t *testing.T) func() scaleout.Bus) {
 		{"HubsDoNotMix", testHubs},
 		{"CancelledPublishIsNotDelivered", testCancelled},
 		{"SendReachesOnlyTheNodeMeant", testSend},
+		{"StartKeepsTheOrder", testStart},
 		{"SendToNobody", testSendToNobody},
 		{"NodesListsTheLiving", testNodes},
 		{"NodeLeftOnceForEach", testNodeLeft},

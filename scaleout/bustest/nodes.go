@@ -32,6 +32,57 @@ func testSend(t *testing.T, f *farm) {
 	nodes[2].waitForTargets("self", "all")
 }
 
+// What is begun one after the other keeps that order, without waiting for each.
+func testStart(t *testing.T, f *farm) {
+	nodes := f.joinAll(2)
+	ctx, cancel := within(t)
+	defer cancel()
+	start := func(to scaleout.NodeID, topic scaleout.Topic, target string) func() error {
+		wait, err := nodes[0].Start(ctx, to, message(topic, target))
+		if err != nil {
+			t.Fatalf("Start: %v", err)
+		}
+		return wait
+	}
+	var waits []func() error
+	var want []string
+	for i := range 300 {
+		want = append(want, fmt.Sprint(i))
+		waits = append(waits, start(nodes[1].ID(), scaleout.Topic{}, want[i]))
+	}
+	for i := range 300 {
+		want = append(want, fmt.Sprint(300+i))
+		waits = append(waits, start(0, group("a"), want[300+i]))
+	}
+	for _, wait := range waits {
+		if err := wait(); err != nil {
+			t.Errorf("the outcome of Start: %v", err)
+		}
+	}
+	nodes[0].waitForTargets(want[300:]...)
+	nodes[1].waitFor("all that was begun", func() bool { return len(nodes[1].delivered()) == len(want) })
+	var sent, published []string
+	for _, e := range nodes[1].delivered() {
+		if e.Stream < 0 {
+			sent = append(sent, e.Target)
+		} else {
+			published = append(published, e.Target)
+		}
+	}
+	if !slices.Equal(sent, want[:300]) || !slices.Equal(published, want[300:]) {
+		t.Errorf("node %d delivered %q and %q, want %q", nodes[1].ID(), sent, published, want)
+	}
+	if _, err := nodes[0].Start(ctx, nodes[1].ID()+1, message(scaleout.Topic{}, "x")); !errors.Is(err, scaleout.ErrNoNode) {
+		t.Errorf("Start to a node that never was: %v, want ErrNoNode", err)
+	}
+	if err := nodes[0].Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nodes[0].Start(ctx, 0, message(group("a"), "x")); !errors.Is(err, scaleout.ErrClosed) {
+		t.Errorf("Start after Close: %v, want ErrClosed", err)
+	}
+}
+
 // One may send to a node from the moment it has joined, and no longer than it is
 // there; both are known at once, not when the nodes next hear of each other.
 func testSendToNobody(t *testing.T, f *farm) {

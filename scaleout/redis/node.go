@@ -231,8 +231,50 @@ func (n *node) Nodes() []scaleout.NodeID { return n.members.living() }
 func (n *node) Health() (scaleout.Health, error) { return n.health.get() }
 
 func (n *node) Publish(ctx context.Context, e *scaleout.Envelope) error {
+	entry, err := n.publish(ctx, e)
+	if err != nil {
+		return err
+	}
+	return n.outcome(entry)
+}
+
+// publish begins to append an envelope to the stream of its topic.
+func (n *node) publish(ctx context.Context, e *scaleout.Envelope) (*entry, error) {
 	s := n.streams[e.Topic.Stream(n.bus.options.streams)]
-	return n.append(ctx, s.lane, &entry{envelope: e, key: s.key, stream: s})
+	return n.begin(ctx, s.lane, &entry{envelope: e, key: s.key, stream: s})
+}
+
+func (n *node) Start(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelope) (wait func() error, err error) {
+	if to == 0 {
+		entry, err := n.publish(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		return func() error { return n.outcome(entry) }, nil
+	}
+	if err := n.usable(ctx); err != nil {
+		return nil, err
+	}
+	if err := n.reachable(ctx, to); err != nil {
+		return nil, err
+	}
+	entry, err := n.send(ctx, to, e)
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		err := n.outcome(entry)
+		if errors.Is(err, errNoStream) {
+			return n.Send(ctx, to, e) // which waits for the stream, if it will be back
+		}
+		return err
+	}, nil
+}
+
+// send begins to append an envelope to the stream of a node.
+func (n *node) send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelope) (*entry, error) {
+	key := n.keys.node(to)
+	return n.begin(ctx, n.lane(key), &entry{envelope: e, key: key})
 }
 
 func (n *node) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelope) error {
@@ -245,8 +287,11 @@ func (n *node) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelop
 		if err := n.reachable(ctx, to); err != nil {
 			return err
 		}
-		key := n.keys.node(to)
-		if err := n.append(ctx, n.lane(key), &entry{envelope: e, key: key}); !errors.Is(err, errNoStream) {
+		entry, err := n.send(ctx, to, e)
+		if err == nil {
+			err = n.outcome(entry)
+		}
+		if !errors.Is(err, errNoStream) {
 			return err
 		}
 		// The stream is not there: either the node has left and this one has
@@ -306,21 +351,28 @@ func (n *node) isClosing() bool {
 	}
 }
 
-// append puts an entry into a lane and waits for the outcome. That it does not wait
-// for too long, or when ctx has ended or the node is closed, is the work of expire:
-// to wait for two things costs twice as much as for one, and for a channel that many
-// others wait for as well, as that of a context may be, even more.
-func (n *node) append(ctx context.Context, l *lane, e *entry) error {
+// begin puts an entry into a lane.
+func (n *node) begin(ctx context.Context, l *lane, e *entry) (*entry, error) {
 	if err := n.usable(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	e.ctx, e.size, e.deadline = ctx, e.envelope.Size(), time.Now().Add(n.bus.options.publishTimeout)
 	e.done = n.bus.channels.Get().(chan error)
-	defer n.bus.channels.Put(e.done) // it has got its value
 	if err := l.add(e); err != nil {
-		return err
+		n.bus.channels.Put(e.done)
+		return nil, err
 	}
-	return <-e.done
+	return e, nil
+}
+
+// outcome waits for the outcome of an entry, once. That it does not wait for too long,
+// or when the entry's context has ended or the node is closed, is the work of expire:
+// to wait for two things costs twice as much as for one, and for a channel that many
+// others wait for as well, as that of a context may be, even more.
+func (n *node) outcome(e *entry) error {
+	err := <-e.done
+	n.bus.channels.Put(e.done) // it has got its value
+	return err
 }
 
 // expire ends the waits that have been too long, until the node is closed, which ends
