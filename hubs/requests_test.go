@@ -14,14 +14,27 @@ import (
 	"github.com/go-signalr/signalr/scaleout"
 )
 
+// unanswering is a receiver that replies to no request, and says when there is one.
+type unanswering struct {
+	mute
+	asked chan struct{}
+}
+
+func (u unanswering) Deliver(e *scaleout.Envelope) {
+	if e.Request != 0 {
+		u.asked <- struct{}{}
+	}
+}
+
 // joinMute joins a node that replies to nothing, and returns the id that a connection of
 // it could have.
-func joinMute(t *testing.T, bus *scaleout.Memory) (node scaleout.Node, connectionID string) {
+func joinMute(t *testing.T, bus *scaleout.Memory) (node scaleout.Node, connectionID string, asked <-chan struct{}) {
 	t.Helper()
-	node, err := bus.Join("hub", mute{})
+	receiver := unanswering{asked: make(chan struct{}, 10)}
+	node, err := bus.Join("hub", receiver)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = node.Close(context.Background()) })
-	return node, negotiate.NewNodeID(uint32(node.ID()))
+	return node, negotiate.NewNodeID(uint32(node.ID())), receiver.asked
 }
 
 // requestsTo are all requests to another node: they end by its reply, or as tests show.
@@ -60,7 +73,7 @@ func TestRequestsToANodeThatDoesNotReply(t *testing.T) {
 			t.Parallel()
 			bus := scaleout.NewMemory()
 			h := serve(t, callHub{}, hubs.WithBus(bus), hubs.WithName("hub"), hubs.WithNodeReplyTimeout(20*time.Millisecond))
-			_, id := joinMute(t, bus)
+			_, id, _ := joinMute(t, bus)
 			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 			defer cancel()
 			err := request(ctx, h.Hub, id)
@@ -109,10 +122,10 @@ func TestRequestsThatAreLost(t *testing.T) {
 				t.Parallel()
 				bus := &moodyBus{Memory: scaleout.NewMemory()}
 				h := serve(t, callHub{}, hubs.WithBus(bus), hubs.WithName("hub"), hubs.WithNodeReplyTimeout(time.Hour))
-				other, id := joinMute(t, bus.Memory)
+				other, id, asked := joinMute(t, bus.Memory)
 				result := make(chan error, 1)
 				go func() { result <- request(t.Context(), h.Hub, id) }()
-				await.Until(t, func() bool { return h.Stats().Bus.Pending > 0 }, "the request waits")
+				await.Done(t, asked, "the request to reach the other node")
 				cause.tell(t, bus.receiver, bus.node, other)
 				err := await.Receive(t, result, "the end of the request")
 				isSurvey := name != "Groups.Add" && name != "Groups.Remove" && name != "Invoke"
