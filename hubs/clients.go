@@ -155,6 +155,10 @@ func (t Target) Send(ctx context.Context, method string, args ...any) error {
 // wraps [ErrAborted] and cause; on another node, where only the text arrives, an *[Error]
 // or another error with the same text. Clients of package classic, and OnDisconnected for
 // them, are not told the cause: their protocol has no field for it.
+//
+// A client can always connect anew: only [WithAuthorization] keeps a user out. Clients of
+// package classic cannot come back as the connection that has ended, but what is left to
+// them after a restart, that package says.
 func (t Target) Abort(ctx context.Context, cause error) error {
 	if t.hub == nil {
 		return errNoTarget

@@ -44,6 +44,11 @@ type guest struct {
 	sample  []scaleout.Position
 	joined  map[string]struct{} // the groups, as of what was taken
 	changed bool                // joined was changed
+	// caughtUp says that all from the start on was taken once: what the registry
+	// knows of the guest is true since then.
+	caughtUp bool
+	unproven bool // the log does not reach back to the start
+	logBytes int  // read for the Take that is under way
 
 	left atomic.Bool // the guest is on another node
 
@@ -82,6 +87,7 @@ func (g *guests) Attach(p *bridge.Peer, groups []string, cursor []scaleout.Posit
 	}
 	if cursor == nil {
 		g.snapshot(m.cursor)
+		m.caughtUp = true
 	} else {
 		copy(m.cursor, cursor)
 		for stream := range m.behind {
@@ -171,12 +177,25 @@ func (m *guest) Groups() (names []string, changed bool) {
 
 // Take implements [bridge.Member].
 func (m *guest) Take(ctx context.Context, most int) (bridge.Batch, error) {
+	m.logBytes = 0
+	b, err := m.take(ctx, most)
+	b.LogBytes = m.logBytes
+	return b, err
+}
+
+func (m *guest) take(ctx context.Context, most int) (bridge.Batch, error) {
 	if m.left.Load() {
 		return bridge.Batch{Left: true}, nil // what follows is the other node's to send
 	}
 	var b bridge.Batch
 	for len(b.Messages) < most && !b.Aborted {
+		if m.unproven {
+			return bridge.Batch{Unproven: true}, nil
+		}
 		more, err := m.readOn(ctx)
+		if m.unproven {
+			continue
+		}
 		if err != nil && len(b.Messages) == 0 {
 			return b, err
 		}
@@ -190,7 +209,7 @@ func (m *guest) Take(ctx context.Context, most int) (bridge.Batch, error) {
 		}
 		m.takeOldest(&b)
 	}
-	b.More = true
+	b.More = !b.Aborted
 	return b, nil
 }
 
@@ -203,9 +222,8 @@ func (m *guest) readOn(ctx context.Context) (more bool, err error) {
 				return false, err
 			}
 		}
-		more = more || len(m.ahead[stream]) > 0
 	}
-	return more, nil
+	return slices.ContainsFunc(m.ahead, func(ahead []*scaleout.Envelope) bool { return len(ahead) > 0 }), nil
 }
 
 func (m *guest) read(ctx context.Context, stream int) error {
@@ -222,8 +240,16 @@ func (m *guest) read(ctx context.Context, stream int) error {
 	if err != nil {
 		return err
 	}
-	if gap {
-		m.cursor[stream] = scaleout.Position{} // it is none of this log
+	switch {
+	case gap && m.caughtUp:
+		m.startOver()
+		return nil
+	case gap:
+		m.unproven = true
+		return nil
+	}
+	for _, e := range envelopes {
+		m.logBytes += e.Size()
 	}
 	for i, e := range envelopes {
 		if e.Position.Compare(target) > 0 {
@@ -245,6 +271,25 @@ func (m *guest) read(ctx context.Context, stream int) error {
 	return nil
 }
 
+// startOver goes on from now, without what the log has lost before the guest could take
+// it. The registry knows the groups of today: the guest was here all the time.
+func (m *guest) startOver() {
+	m.guests.snapshot(m.sample) // what is put from now on is later
+	m.mu.Lock()
+	m.queue, m.size = nil, 0
+	clear(m.behind)
+	m.mu.Unlock()
+	clear(m.readers)
+	clear(m.ahead)
+	joined, ok := m.guests.registry.groupsOf(m)
+	if !ok {
+		m.leave() // which is about to be noticed
+		return
+	}
+	copy(m.cursor, m.sample)
+	m.joined, m.changed = joined, true
+}
+
 // takeOldest takes the envelope that was published first, as far as that can be
 // told: positions of different streams only nearly compare.
 func (m *guest) takeOldest(b *bridge.Batch) {
@@ -255,22 +300,16 @@ func (m *guest) takeOldest(b *bridge.Batch) {
 		}
 	}
 	e := m.ahead[oldest][0]
+	if e.Kind == scaleout.Abort && m.isMeant(e.Topic) && !slices.Contains(e.Excluded, m.id) {
+		b.Aborted = true
+		return
+	}
 	m.ahead[oldest] = m.ahead[oldest][1:]
 	m.cursor[oldest] = e.Position
 	switch e.Kind {
 	case scaleout.AddToGroup, scaleout.RemoveFromGroup:
 		if slices.Contains(e.Connections, m.id) {
-			// From now on messages of the group come by the queue, or not any
-			// more; those since the registration are still in the log.
-			if m.guests.registry.changeGroup(e.Kind, m.id, e.Topic.Name) == outcomeFull {
-				m.logFull()
-				break
-			}
-			m.changeGroup(e.Kind, e.Topic.Name)
-			m.mu.Lock()
-			m.behind[oldest] = true
-			m.target[oldest] = m.guests.hub.farm.node.Last(oldest)
-			m.mu.Unlock()
+			m.replayChange(e)
 		}
 	case scaleout.Message:
 		if m.isMeant(e.Topic) && !slices.Contains(e.Excluded, m.id) {
@@ -278,9 +317,25 @@ func (m *guest) takeOldest(b *bridge.Batch) {
 				b.Messages = append(b.Messages, text)
 			}
 		}
-	case scaleout.Abort:
-		b.Aborted = b.Aborted || m.isMeant(e.Topic) && !slices.Contains(e.Excluded, m.id)
 	}
+}
+
+// replayChange makes a change of the guest's groups that the log has.
+func (m *guest) replayChange(e *scaleout.Envelope) {
+	if !m.caughtUp {
+		// From now on messages of the group come by the queue, or not any more;
+		// those since the registration are still in the log, and so are later
+		// changes, which this one may undo in the registry for now.
+		if m.guests.registry.changeGroup(e.Kind, m.id, e.Topic.Name) == outcomeFull {
+			m.logFull()
+			return
+		}
+		m.mu.Lock()
+		m.behind[e.Stream] = true
+		m.target[e.Stream] = m.guests.hub.farm.node.Last(e.Stream)
+		m.mu.Unlock()
+	}
+	m.changeGroup(e.Kind, e.Topic.Name)
 }
 
 // logFull logs that a membership is dropped that nobody could be told of: Groups.Add
@@ -321,27 +376,32 @@ func (m *guest) changeGroup(change scaleout.Kind, group string) {
 // drain takes what waits in the queue, when no log comes first any more.
 func (m *guest) drain(b *bridge.Batch, most int) {
 	m.guests.snapshot(m.sample) // all up to there is in the queue
+	left := m.left.Load()       // perhaps not all
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if slices.Contains(m.behind, true) { // it has overflowed just now
 		b.More = true
 		return
 	}
+	m.caughtUp = true
 	n := 0
-	for ; n < len(m.queue) && len(b.Messages) < most && !b.Aborted; n++ {
+	for ; n < len(m.queue) && len(b.Messages) < most; n++ {
 		i := &m.queue[n]
-		m.size -= len(i.text)
 		if !i.anew && i.at.Compare(m.cursor[i.stream]) <= 0 {
+			m.size -= len(i.text)
 			continue // it was in the log
 		}
+		if i.abort && m.isMeant(i.topic) {
+			b.Aborted = true
+			break
+		}
+		m.size -= len(i.text)
 		m.cursor[i.stream] = i.at
 		switch {
 		case i.anew:
 		case i.change != 0:
 			m.changeGroup(i.change, i.topic.Name)
 		case !m.isMeant(i.topic):
-		case i.abort:
-			b.Aborted = true
 		case i.text != nil:
 			b.Messages = append(b.Messages, i.text)
 		}
@@ -349,10 +409,13 @@ func (m *guest) drain(b *bridge.Batch, most int) {
 	clear(m.queue[:n])
 	m.queue = m.queue[n:]
 	if len(m.queue) > 0 {
-		b.More = true
+		b.More = !b.Aborted
 		return
 	}
 	m.queue = nil // idle guests keep no memory
+	if left {
+		return
+	}
 	for stream, at := range m.sample {
 		if at.Compare(m.cursor[stream]) > 0 {
 			m.cursor[stream] = at

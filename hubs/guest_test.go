@@ -68,8 +68,11 @@ type guestWorld struct {
 }
 
 func newGuestWorld(t *testing.T, nodes int, opts ...hubs.Option) *guestWorld {
+	return newGuestWorldOn(t, scaleout.NewMemory(), nodes, opts...)
+}
+
+func newGuestWorldOn(t *testing.T, bus scaleout.Bus, nodes int, opts ...hubs.Option) *guestWorld {
 	w := &guestWorld{t: t, events: newDiary()}
-	bus := scaleout.NewMemory()
 	for range nodes {
 		h, err := hubs.New(&guestHub{w.events}, append(opts, hubs.WithName("Chat"), hubs.WithBus(bus))...)
 		require.NoError(t, err)
@@ -196,6 +199,8 @@ func TestGuestsCountAndAreEnded(t *testing.T) {
 	texts, last := v.take()
 	require.Equal(t, []string{said("bye")}, texts)
 	require.True(t, last.Aborted)
+	_, last = v.take()
+	require.True(t, last.Aborted, "again")
 	v.Detach()
 	_, last = other.take()
 	require.False(t, last.Aborted)
@@ -204,8 +209,13 @@ func TestGuestsCountAndAreEnded(t *testing.T) {
 	require.Equal(t, 1, n)
 
 	again := w.visit(1, p, nil, v.Cursor())
+	texts, last = again.take()
+	require.Empty(t, texts)
+	require.True(t, last.Aborted, "the cursor stays before that")
+	again.Detach()
+	again = w.visit(1, p, nil, nil)
 	_, last = again.take()
-	require.False(t, last.Aborted, "that was before the cursor")
+	require.False(t, last.Aborted)
 	require.NoError(t, w.nodes[0].Moved(ctx, p.ConnectionID))
 	_, last = again.take()
 	require.True(t, last.Left)
@@ -285,18 +295,119 @@ func TestSlowGuestReadsTheLog(t *testing.T) {
 	v.requireTaken(want...)
 }
 
-func TestCursorOfAnotherLogLeavesNobodyDeaf(t *testing.T) {
+// A log that does not reach back to a cursor, or has never been there, proves nothing.
+func TestGuestWhoseLogIsGoneIsUnproven(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]scaleout.Position{
+		"of the future": {Major: uint64(time.Now().Add(time.Hour).UnixMilli())}, "of an earlier log": {Major: 1, Minor: 7}, "nowhere": {},
+	} {
+		w := newGuestWorld(t, 1)
+		require.NoError(t, w.hubs[0].Clients().All().Send(t.Context(), "say", "1"))
+		v := w.visit(0, newPeer(""), []string{"red"}, slices.Repeat([]scaleout.Position{at}, w.nodes[0].Streams()))
+		for range 2 {
+			require.NoError(t, w.hubs[0].Clients().All().Send(t.Context(), "say", "2"))
+			texts, last := v.take()
+			require.Empty(t, texts, name)
+			require.Equal(t, bridge.Batch{Unproven: true}, last, name)
+		}
+	}
+}
+
+// A guest that was too slow for the log goes on with the groups that it is in by then.
+func TestGuestThatIsSlowerThanTheLog(t *testing.T) {
+	t.Parallel()
+	w := newGuestWorldOn(t, scaleout.NewMemory(scaleout.WithLogLimits(scaleout.LogLimits{Entries: 10})), 1)
+	ctx, h := t.Context(), w.hubs[0]
+	p := newPeer("ann")
+	v := w.visit(0, p, []string{"red"}, nil)
+	require.NoError(t, h.Groups().Add(ctx, p.ConnectionID, "blue"))
+	require.NoError(t, h.Groups().Remove(ctx, p.ConnectionID, "red"))
+	for i := range 1100 {
+		require.NoError(t, h.Clients().User("ann").Send(ctx, "say", fmt.Sprint(i)))
+	}
+	for i := range 100 { // in all streams
+		require.NoError(t, h.Clients().Group(fmt.Sprint(i)).Send(ctx, "say", "others"))
+	}
+	for _, group := range []string{"red", "blue"} {
+		require.NoError(t, h.Clients().Group(group).Send(ctx, "say", "before it goes on"))
+	}
+	texts, last := v.take()
+	require.Empty(t, texts)
+	require.False(t, last.Unproven)
+	names, changed := v.Groups()
+	require.True(t, changed)
+	require.Equal(t, []string{"blue"}, names)
+	for _, group := range []string{"red", "blue"} {
+		require.NoError(t, h.Clients().Group(group).Send(ctx, "say", group))
+	}
+	v.requireTaken(said("blue"))
+}
+
+// A guest that reads in the log of changes that were made long ago is in the groups of today if the log is lost then.
+func TestGuestThatLosesTheLogWhileItReads(t *testing.T) {
+	t.Parallel()
+	w := newGuestWorldOn(t, scaleout.NewMemory(scaleout.WithLogLimits(scaleout.LogLimits{Entries: 400})), 1)
+	ctx, h := t.Context(), w.hubs[0]
+	p := newPeer("")
+	v := w.visit(0, p, nil, nil)
+	v.take()
+	send := func(count int, target hubs.Target) {
+		for range count {
+			require.NoError(t, target.Send(ctx, "say", "hi"))
+		}
+	}
+	require.NoError(t, h.Groups().Add(ctx, p.ConnectionID, "red"))
+	send(300, h.Clients().Group("red"))
+	require.NoError(t, h.Groups().Remove(ctx, p.ConnectionID, "red"))
+	streams := w.nodes[0].Streams()
+	streamOf := func(group string) int { return scaleout.Topic{Kind: scaleout.Group, Name: group}.Stream(streams) }
+	full := map[int]bool{streamOf("red"): true}
+	for i := 0; len(full) < streams; i++ { // so much by each of the other streams that its queue overflows
+		group := fmt.Sprint("other ", i)
+		if full[streamOf(group)] {
+			continue
+		}
+		full[streamOf(group)] = true
+		require.NoError(t, h.Groups().Add(ctx, p.ConnectionID, group))
+		send(350, h.Clients().Group(group))
+		require.NoError(t, h.Groups().Remove(ctx, p.ConnectionID, group))
+	}
+	b, err := v.Take(ctx, 10)
+	require.NoError(t, err)
+	require.Len(t, b.Messages, 10, "of the log")
+	require.Positive(t, b.LogBytes)
+	send(500, h.Clients().Group("red"))
+	_, last := v.take()
+	require.False(t, last.Unproven)
+	names, _ := v.Groups()
+	require.Empty(t, names)
+	send(1, h.Clients().Group("red"))
+	send(1, h.Clients().All())
+	v.requireTaken(said("hi"))
+}
+
+// What is read of the log is counted, whomever it is for; what is delivered is not.
+func TestGuestCountsWhatIsReadOfTheLog(t *testing.T) {
 	t.Parallel()
 	w := newGuestWorld(t, 1)
-	require.NoError(t, w.hubs[0].Clients().All().Send(t.Context(), "say", "1"))
-	cursor := make([]scaleout.Position, w.nodes[0].Streams())
-	for i := range cursor {
-		cursor[i] = scaleout.Position{Major: uint64(time.Now().Add(time.Hour).UnixMilli())}
+	p := newPeer("")
+	v := w.visit(0, p, nil, nil)
+	cursor := v.Cursor()
+	for range 300 {
+		require.NoError(t, w.hubs[0].Clients().Group("others").Send(t.Context(), "say", strings.Repeat("x", 1000)))
 	}
-	v := w.visit(0, newPeer(""), nil, cursor)
-	v.requireTaken(said("1"))
-	require.NoError(t, w.hubs[0].Clients().All().Send(t.Context(), "say", "2"))
-	v.requireTaken(said("2"))
+	require.NoError(t, w.hubs[0].Clients().All().Send(t.Context(), "say", "hi"))
+	b, err := v.Take(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, b.Messages, 1)
+	require.Zero(t, b.LogBytes)
+	v.Detach()
+	v = w.visit(0, p, nil, cursor)
+	b, err = v.Take(t.Context(), 10)
+	require.NoError(t, err)
+	require.Len(t, b.Messages, 1)
+	require.Greater(t, b.LogBytes, 300_000)
+	require.Less(t, b.LogBytes, 400_000)
 }
 
 // Publishers on two nodes send numbers by every kind of topic, while a guest goes

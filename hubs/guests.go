@@ -125,8 +125,8 @@ func (g *guests) deliver(e *scaleout.Envelope) {
 		g.notify(e)
 	case scaleout.Moved:
 		if m := g.registry.find(e.Topic.Name); m != nil && e.Publisher != g.hub.farm.node.ID() && m.precedes(e) {
+			m.leave() // before it misses something
 			g.registry.remove(m)
-			m.leave()
 		}
 	}
 	if e.Stream >= 0 {
@@ -136,10 +136,11 @@ func (g *guests) deliver(e *scaleout.Envelope) {
 	}
 }
 
-// notify calls the watchers if an envelope is a pushed message.
+// notify calls the watchers if an envelope is a pushed message, or ends one guest.
 func (g *guests) notify(e *scaleout.Envelope) {
 	message := e.Body(bodyGuests)
-	if message == nil || e.Topic.Kind != scaleout.Connection {
+	aborted := e.Kind == scaleout.Abort && bridge.IsConnectionID(e.Topic.Name)
+	if e.Topic.Kind != scaleout.Connection || message == nil && !aborted {
 		return
 	}
 	g.mu.Lock()

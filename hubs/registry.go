@@ -1,6 +1,7 @@
 package hubs
 
 import (
+	"maps"
 	"slices"
 	"sync"
 
@@ -141,6 +142,14 @@ func (r *registry[C]) removeFromGroup(id, group string) (outcome uint8) {
 		}
 	}
 	return outcomeAnswered
+}
+
+// groupsOf returns the groups of a connection; false: it is not there any more.
+func (r *registry[C]) groupsOf(c C) (groups map[string]struct{}, ok bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	e := c.registration()
+	return maps.Clone(e.groups), !e.removed
 }
 
 // find returns the connection of an id, or the zero value.

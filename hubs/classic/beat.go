@@ -60,6 +60,10 @@ func (c *connection) check(now time.Time, keepAlive bool) error {
 		}
 	}
 	c.lastSeen = now
+	if now.Sub(c.refreshed) >= o.cursorAge {
+		c.stale = true
+		c.turn.wake()
+	}
 	tooLong := now.Sub(s.since) >= o.connectionTimeout
 	switch {
 	case !c.begun && now.Sub(c.created) >= o.disconnectTimeout+o.threshold:

@@ -33,13 +33,16 @@ type connection struct {
 	sent     atomic.Uint64 // messages written
 
 	// With the turn.
-	sources []source
-	shape   uint32
-	written string   // the cursor that the client should have; "": none
-	unsure  bool     // what was taken may not have reached the client
-	proven  bool     // the client has a groups token of what groups it is in
-	parked  [][]byte // taken already, for the next poll
-	next    int      // source to take from first
+	sources   []source
+	shape     uint32
+	written   string   // the cursor that the client should have; "": none
+	unsure    bool     // what was taken may not have reached the client
+	admitted  bool     // it is known what has happened to it
+	mark      string   // of the groups token that the client has; "": none
+	proven    bool     // that token says that it was accepted
+	regrouped bool     // the groups are not those of that token
+	parked    [][]byte // taken already, for the next response
+	next      int      // source to take from first
 
 	mu        sync.Mutex
 	request   *http.Request // the latest that it receives by
@@ -51,6 +54,8 @@ type connection struct {
 	expires   time.Time       // of the authentication; zero: never
 	expired   bool            // it has, which has ended the latest stream
 	due       bool            // a keep-alive
+	stale     bool            // another cursor is due, if it has moved
+	refreshed time.Time       // when the client has got a cursor, or it had not moved
 	barriers  []chan struct{} // are closed when what was there before is written
 	calls     int             // of the application's code, its OnDisconnected aside
 	returned  chan struct{}   // closed when none runs and no other starts
@@ -100,7 +105,7 @@ func (e *elsewhere) Unwrap() error { return e.cause }
 // isFinal reports whether a connection that has ended for a cause must not come
 // back.
 func isFinal(cause error) bool {
-	return errors.Is(cause, errAborted) || errors.Is(cause, errStopped)
+	return errors.Is(cause, errAborted) || errors.Is(cause, errStopped) || errors.Is(cause, errUnproven)
 }
 
 // isLost reports whether a connection has ended because its client did not come back.
@@ -115,15 +120,17 @@ func isNews(err error) bool {
 }
 
 func newConnection(e *Endpoint, q *request) *connection {
+	now := time.Now()
 	c := &connection{
-		endpoint: e,
-		id:       q.id,
-		hubs:     q.hubs,
-		gone:     make(chan struct{}),
-		started:  make(chan struct{}),
-		returned: make(chan struct{}),
-		lastSeen: time.Now(),
-		created:  time.Now(),
+		endpoint:  e,
+		id:        q.id,
+		hubs:      q.hubs,
+		gone:      make(chan struct{}),
+		started:   make(chan struct{}),
+		returned:  make(chan struct{}),
+		lastSeen:  now,
+		created:   now,
+		refreshed: now,
 	}
 	c.turn.init(c.pass)
 	c.ctx, c.cancel = context.WithCancelCause(context.WithoutCancel(q.r.Context()))
@@ -354,7 +361,7 @@ func (c *connection) endLocked(cause error) {
 // retire does what is to be done when a connection ends.
 func (c *connection) retire(cause error) {
 	if isLost(cause) {
-		if news := c.news(); isNews(news) {
+		if news := c.news(); isNews(news) && !errors.Is(news, errUnproven) {
 			cause = news
 		}
 	}
@@ -399,7 +406,7 @@ func farewellOf(cause error) (told error, tell bool) {
 	switch {
 	case errors.As(cause, new(*elsewhere)):
 		return nil, false
-	case errors.Is(cause, errAborted), errors.Is(cause, errStopped), isLost(cause):
+	case errors.Is(cause, errAborted), errors.Is(cause, errStopped), errors.Is(cause, errUnproven), isLost(cause):
 		return publicCause(cause), true
 	default:
 		return nil, false
@@ -409,10 +416,14 @@ func farewellOf(cause error) (told error, tell bool) {
 // publicCause returns the error that the application gets for a cause: nil, if the
 // client has ended the connection itself.
 func publicCause(cause error) error {
-	if errors.Is(cause, errStopped) {
+	switch {
+	case errors.Is(cause, errStopped):
 		return nil
+	case errors.Is(cause, errUnproven):
+		return hubs.ErrClientTimeout
+	default:
+		return cause
 	}
-	return cause
 }
 
 // endCalls waits for the calls of a client that has left. They go on, until the grace of

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/fnv"
+	"strings"
 
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -15,9 +16,10 @@ const cursorVersion = 'g'
 var errCursor = errors.New("classic: not a cursor")
 
 // cursor is what a client has received: for each of its hubs the position in each
-// stream of the bus. Its text is the same on every node. It is opaque to clients
-// and need not be signed: whoever makes one up can only have messages that are for
-// the user and the groups that the client's tokens say.
+// stream of the bus. Its text is the same on every node, and opaque to clients. What
+// they get has a signature behind it ([tokens.sign]): an older cursor with later
+// groups would bring what was sent to a group before the client joined, a later one
+// with older groups would bring back memberships that were taken away.
 type cursor struct {
 	shape     uint32 // of what hubs and how many streams
 	positions [][]scaleout.Position
@@ -71,6 +73,35 @@ func longestCursor(hubs, streams int) int {
 		position = 1 + 2*binary.MaxVarintLen64
 	)
 	return 1 + base64.RawURLEncoding.EncodedLen(head+hubs*binary.MaxVarintLen64+streams*position)
+}
+
+// signatureMark begins the signature of a cursor.
+const signatureMark = '.'
+
+// signatureLength is how much longer a cursor is by its signature.
+var signatureLength = 1 + base64.RawURLEncoding.EncodedLen(signatureSize)
+
+// appendSigned appends the text of a cursor and its signature.
+func appendSigned(dst []byte, c cursor, sign func(dst, text []byte) []byte) []byte {
+	start := len(dst)
+	dst = appendCursor(dst, c)
+	var signature [signatureSize]byte
+	s := sign(signature[:0], dst[start:])
+	return base64.RawURLEncoding.AppendEncode(append(dst, signatureMark), s)
+}
+
+// parseSigned reads the text of a cursor and its signature; none, if there is none.
+// Text is what was signed. The caller limits its length.
+func parseSigned(signed string) (c cursor, text string, signature []byte, err error) {
+	text, encoded, found := strings.Cut(signed, string(signatureMark))
+	if c, err = parseCursor(text); err != nil || !found {
+		return c, text, nil, err
+	}
+	signature, err = base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if err != nil || len(signature) != signatureSize {
+		return cursor{}, "", nil, errCursor
+	}
+	return c, text, signature, nil
 }
 
 // parseCursor reads the text of a cursor. The caller limits its length.

@@ -29,10 +29,26 @@
 // runs at all. So it does not guard a hub's methods here. What does are
 // [hubs.WithAuthorization], [hubs.WithMethodAuthorization] and filters.
 //
-// A groups token does not expire, as clients get another one only when their groups
-// change. So a client that keeps an old one, and gives a later cursor with it, is back
-// in the groups that it was in then. [WithTokenLifetime] limits for how long, and
-// authorization, which every request needs, keeps users out for good.
+// # Coming back
+//
+// The cursor is signed for the connection and for the groups token that its client has
+// got with it or before. Both together are what was true once, and the log tells what has
+// happened since: a client that comes back is in the groups of today, however old what it
+// brings is, and gets nothing that was sent to a group while it was no member. If they do
+// not belong together, or the log does not reach back to the cursor (a minute, by default,
+// and 8 MiB in memory), the connection goes on from what the process knows of it. One
+// that does not know it sends the client away: it is shown an error and does not
+// reconnect, and its application can start a new connection. So do processes with a bus in
+// memory after a restart. To a client that the application has not accepted yet this does
+// not happen: it begins anew, without groups.
+//
+// Clients that are connected get another cursor with a keep-alive or, where these are off
+// and by long polling, after 15 s, if anything was published meanwhile. So a log that
+// keeps a minute reaches back to whoever is away for less than half of that.
+//
+// What is read in the log for a connection that comes back is limited to 32 MiB, which it
+// has again after 16 s. When more was read for it, it is refused with 503 until a part is
+// there again. Clients try again by themselves.
 //
 // The groups token lists the names of all groups of the client: it takes 4/3 of their
 // bytes, and 2 for each group. Clients send it in the URL when they reconnect by
@@ -44,10 +60,17 @@
 // where the client's last node still knows its groups: the cursor goes with the groups
 // that the client was in there, not with those of today.
 //
+// # The end of a connection
+//
 // A connection that its client has stopped or that the application has ended stays
 // ended: every node refuses its requests, also those that were under way. Each node
-// remembers the latest 32,768 of either kind for a day, but not over a restart. A
-// client can always start a new connection; only authorization keeps a user out.
+// remembers the latest 32,768 of either kind for a day, but not over a restart. A node
+// that began later finds an Abort in the log, as long as that reaches back, and a client
+// that comes back behind the end of the log is sent away. Such a node knows nothing of
+// calls: a client that was ended can have it run methods, if no node that remembers gets
+// the request, and it can always start a new connection. Only authorization keeps a user
+// out for good ([hubs.WithAuthorization]), and [WithTokenLifetime] limits what a
+// connection token is good for.
 //
 // To stop its connection a client needs the connection token and the connection's user,
 // or no user at all: one who has logged out still stops. The original server refuses

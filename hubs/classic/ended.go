@@ -23,6 +23,9 @@ type tombstone struct {
 	cause error // see isFinal
 	until time.Time
 	told  bool // the response to a request has said so
+	// pending says that the connection is aborted behind what was sent to it before.
+	// Its client may come for that to a node that has heard of the Abort alone.
+	pending bool
 }
 
 // tombstones are those of an endpoint, by id.
@@ -81,10 +84,7 @@ func (d *dismissed) text(cursor string) []byte {
 	if d.last != nil {
 		return d.last
 	}
-	r := response{cursor: cursor}
-	if errors.Is(d.cause, errAborted) {
-		r.failure = textAborted
-	}
+	r := response{cursor: cursor, failure: failureOf(d.cause)}
 	return r.append(nil)
 }
 
@@ -106,11 +106,15 @@ func (e *Endpoint) bury(id string, cause error, last []byte) {
 
 // buryLocked is bury with the table locked.
 func (e *Endpoint) buryLocked(id string, cause error, last []byte) {
-	if e.ended.byID[id] != nil {
+	now := time.Now()
+	switch t := e.ended.byID[id]; {
+	case t == nil:
+		e.ended.add(id, cause, now)
+	case t.pending:
+		t.pending, t.cause = false, cause
+	default:
 		return
 	}
-	now := time.Now()
-	e.ended.add(id, cause, now)
 	if last != nil && !e.stopped { // else it comes for it to nobody
 		e.unread[id] = lastResponse{last, now.Add(e.opts.disconnectTimeout)}
 		e.startBeat()
@@ -129,19 +133,20 @@ func (e *Endpoint) dropUnread(now time.Time) {
 	e.endBeat()
 }
 
-// causeOfEnd returns why a connection has ended for good, nil if it has not.
-func (e *Endpoint) causeOfEnd(id string) error {
+// causeOfEnd returns why a connection has ended for good, nil if it has not. anew says
+// that the connection does not come for what was sent to it before.
+func (e *Endpoint) causeOfEnd(id string, anew bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if t := e.ended.byID[id]; t != nil {
+	if t := e.ended.byID[id]; t != nil && (anew || !t.pending) {
 		return t.cause
 	}
 	return nil
 }
 
-// hasEnded reports whether a connection has ended for good.
+// hasEnded reports whether a connection has ended for good, or is about to.
 func (e *Endpoint) hasEnded(id string) bool {
-	if e.causeOfEnd(id) != nil {
+	if e.causeOfEnd(id, true) != nil {
 		return true
 	}
 	c := e.lookup(id)
@@ -168,14 +173,15 @@ func (c *connection) isOver() bool {
 // dismissal returns the error of a request to receive by a connection that has ended
 // for good; nil if it has not. c is the connection, if it is in the table still. The
 // table is locked.
-func (e *Endpoint) dismissal(id string, c *connection) error {
+func (e *Endpoint) dismissal(q *request, c *connection) error {
+	id := q.id
 	if c != nil {
 		if last, cause := c.final(); cause != nil {
 			e.buryLocked(id, cause, last)
 		}
 	}
 	t := e.ended.byID[id]
-	if t == nil {
+	if t == nil || t.pending && !q.isConnect() {
 		return nil
 	}
 	if t.told {
@@ -218,7 +224,7 @@ func (e *Endpoint) stopHere(id string) bool {
 // tellEnd tells the other nodes that the connection has ended for good.
 func (c *connection) tellEnd(cause error, last []byte) {
 	e := c.endpoint
-	if !e.farm || e.raw != nil || errors.As(cause, new(*elsewhere)) {
+	if !e.farm || e.raw != nil || errors.As(cause, new(*elsewhere)) || errors.Is(cause, errUnproven) {
 		return
 	}
 	command := commandGone
@@ -250,9 +256,14 @@ func endIn(command []byte) (last []byte, cause error) {
 	return nil, nil
 }
 
-// heard notes what the nodes of the farm say of connections, here or elsewhere.
+// heard notes what the nodes of the farm say of connections, here or elsewhere; no
+// message: the application aborts one.
 func (e *Endpoint) heard(id string, message []byte) {
-	if len(message) == 0 || message[0] != commandMark {
+	if message == nil {
+		e.hearAbort(id)
+		return
+	}
+	if !e.farm || len(message) == 0 || message[0] != commandMark {
 		return
 	}
 	last, cause := endIn(message)
@@ -268,5 +279,19 @@ func (e *Endpoint) heard(id string, message []byte) {
 	e.buryLocked(id, cause, last)
 	if c != nil && c.log != nil { // others come across it where they take their messages
 		c.end(cause)
+	}
+}
+
+// hearAbort marks a connection that the application aborts. The node that it is on, or
+// comes back to, ends it.
+func (e *Endpoint) hearAbort(id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ended.byID[id] == nil {
+		e.ended.add(id, errAborted, time.Now())
+		e.ended.byID[id].pending = true
+	}
+	if c := e.connections[id]; c != nil && c.log != nil { // others come across it where they take their messages
+		c.abort()
 	}
 }

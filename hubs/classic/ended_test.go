@@ -3,6 +3,7 @@ package classic_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -32,8 +33,17 @@ func (c *client) requireRefused(op string) {
 // by itself.
 func (c *client) receiveOnce(op string) (status int, body string) {
 	c.t.Helper()
-	if c.query.Get("transport") != "webSockets" {
+	switch c.query.Get("transport") {
+	case "webSockets":
+	case "longPolling":
 		return c.ask(op, c.resume())
+	default:
+		resp, err := c.http.Get(c.url(op, c.resume()))
+		require.NoError(c.t, err)
+		defer resp.Body.Close()
+		b, err := io.ReadAll(resp.Body)
+		require.NoError(c.t, err)
+		return resp.StatusCode, string(b)
 	}
 	dialer := websocket.Dialer{HandshakeTimeout: await.Timeout}
 	ws, resp, err := dialer.Dial("ws"+strings.TrimPrefix(c.url(op, c.resume()), "http"), nil)

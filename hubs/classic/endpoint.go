@@ -32,6 +32,7 @@ type Endpoint struct {
 	warnings   warn.Limiter
 	webSockets upgrader
 	sends      limiter
+	reads      reads
 	stats      counters
 	// cursorLimit is the longest cursor that is taken back. None that the endpoint
 	// gives out is longer.
@@ -117,16 +118,14 @@ func newEndpoint(bridges []bridge.Hub, o *options) (*Endpoint, error) {
 		name, _ := b.Name()
 		e.hubs = append(e.hubs, &served{hub: b, life: b, policy: b.Policy(), name: name})
 	}
-	e.cursorLimit = max(minCursorLimit, longestCursor(len(e.hubs), streams))
+	e.cursorLimit = max(minCursorLimit, longestCursor(len(e.hubs), streams)+signatureLength)
 	e.policy = e.hubs[0].policy
 	if e.logger = o.logger; e.logger == nil {
 		e.logger = bridges[0].Logger()
 	}
 	e.policy = e.policy.LoggingTo(e.logger)
-	if e.farm {
-		for _, b := range bridges {
-			b.Watch(e.heard)
-		}
+	for _, b := range bridges {
+		b.Watch(e.heard)
 	}
 	e.script = newScript(bridges)
 	return e, nil
@@ -151,6 +150,7 @@ func newBareEndpoint(o *options) (*Endpoint, error) {
 	e.ended.init(o)
 	e.webSockets.init()
 	e.sends.init(o.parallelCalls)
+	e.reads.init(o.logAllowance, o.logRecovery)
 	e.stats.init()
 	return e, nil
 }

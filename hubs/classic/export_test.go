@@ -40,3 +40,21 @@ func Settle(e *Endpoint, id string) {
 
 // HasEnded reports whether the endpoint knows that a connection has ended for good.
 func HasEnded(e *Endpoint, id string) bool { return e.hasEnded(id) }
+
+// WithLogAllowance sets how many bytes of the logs may be read for a connection in an hour.
+func WithLogAllowance(bytes int) Option {
+	return func(o *options) error {
+		o.logAllowance, o.logRecovery = bytes, time.Hour
+		return nil
+	}
+}
+
+// LogBytes returns how many bytes of the logs were read for a connection.
+func LogBytes(e *Endpoint, id string) int {
+	e.reads.mu.Lock()
+	defer e.reads.mu.Unlock()
+	if a, ok := e.reads.byID[id]; ok {
+		return e.reads.allowance - a.rest
+	}
+	return 0
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/transports"
 )
 
@@ -33,6 +34,10 @@ const (
 	maxDefaultKeepAlive  = 20 * time.Second
 	maxSilentBeat        = 5 * time.Second // so that timeouts are met by that
 	minKeySize           = 32
+	// cursorAge is how old the cursor of a client that receives nothing gets while
+	// there is something for others: a quarter of what a bus keeps by default. Logs that
+	// do not reach back to it any more prove nothing.
+	cursorAge = scaleout.DefaultLogAge / 4
 	// threshold is what a lost stream gets on top of the disconnect timeout
 	// (classic reference 10).
 	threshold = 5 * time.Second
@@ -72,6 +77,9 @@ type options struct {
 	parallelCalls     int
 	maxConnections    int // 0: unlimited
 	logger            *slog.Logger
+	logAllowance      int
+	logRecovery       time.Duration
+	cursorAge         time.Duration
 	threshold         time.Duration
 	closeTimeout      time.Duration
 	beat              time.Duration // 0: as the keep-alive demands
@@ -85,6 +93,9 @@ func newOptions(opts []Option) (*options, error) {
 		sendTimeout:       DefaultSendTimeout,
 		maxMessageSize:    DefaultMaximumMessageSize,
 		parallelCalls:     DefaultMaximumParallelCalls,
+		logAllowance:      logAllowance,
+		logRecovery:       logRecovery,
+		cursorAge:         cursorAge,
 		threshold:         threshold,
 		closeTimeout:      closeTimeout,
 	}
@@ -172,8 +183,8 @@ func WithPath(path string) Option {
 
 // WithKey sets the secret, of 32 bytes or more, from which the keys of the tokens
 // are made. Processes of a farm have the same, so that a client can come to any
-// of them; it also lets clients stay over a restart. The default is a random one
-// for each endpoint: clients of others are then refused.
+// of them; it also lets clients stay over a restart, if the bus has a log that outlasts
+// it. The default is a random one for each endpoint: clients of others are then refused.
 func WithKey(key []byte) Option {
 	return func(o *options) error {
 		if len(key) < minKeySize {

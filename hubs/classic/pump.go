@@ -1,6 +1,7 @@
 package classic
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -21,42 +22,26 @@ const (
 	commandAborted = "\x00aborted" // the application has ended it; the response that waits for the client follows
 )
 
-// attach makes the connection reachable on this node, by the groups and from the
-// cursor that its client has sent (classic reference 9.5). It reports whether the
-// cursor fits; if not, the client gets what is sent from now on. The caller has
-// the turn.
-func (c *connection) attach(q *request, s *stream) (fits bool) {
+// attach makes the connection reachable on this node from a point on. The caller has the
+// turn.
+func (c *connection) attach(q *request, p point) {
 	c.detach()
 	names, streams := q.layout(c)
-	shape := shapeOf(names, streams)
-	from := make([][]scaleout.Position, len(names))
-	if s.cursorText != "" && s.cursor.shape == shape && len(s.cursor.positions) == len(names) {
-		fits = true
-		for i, p := range s.cursor.positions {
-			from[i] = p
-			fits = fits && len(p) == streams(i)
-		}
-	}
-	if !fits {
-		clear(from)
-	}
-	c.shape = shape
-	c.proven = s.groups != nil
+	c.shape = shapeOf(names, streams)
 	if c.log != nil {
-		c.sources = []source{{Member: c.log.attach(from[0])}}
+		c.sources = []source{{Member: c.log.attach(p.positions[""])}}
 	}
-	for i, h := range q.hubs {
+	for _, h := range q.hubs {
 		if h.hub == nil {
 			continue // raw connections have the log alone
 		}
-		groups := s.groups[h.name]
-		p := c.peer(h, c.request, c.ctx, q.transport)
-		p.GroupRoom = c.endpoint.tokens.groupRoom(c.id, q.hubs)
-		c.sources = append(c.sources, source{h.hub.Attach(p, groups, from[i], c.turn.wake), h.name, h.user, groups})
+		groups := p.groups[h.name]
+		peer := c.peer(h, c.request, c.ctx, q.transport)
+		peer.GroupRoom = c.endpoint.tokens.groupRoom(c.id, q.hubs)
+		c.sources = append(c.sources, source{h.hub.Attach(peer, groups, p.positions[h.name], c.turn.wake), h.name, h.user, groups})
 	}
 	c.unsure = false
 	c.written = ""
-	return fits
 }
 
 // layout returns what a cursor of the connection is about: hubs and their numbers
@@ -112,8 +97,8 @@ func (c *connection) barrier() <-chan struct{} {
 // messages that were sent before, and reports whether it could.
 func (c *connection) flush(s *stream) bool {
 	for {
-		results, due := c.takeResults(s)
-		err := c.flushMessages(s, due)
+		results, due, stale := c.takeResults(s)
+		err := c.flushMessages(s, due, stale)
 		if err != nil && !errors.Is(err, errUnread) {
 			s.drop(results)
 			return false
@@ -134,15 +119,16 @@ func (c *connection) flush(s *stream) bool {
 }
 
 // flushMessages writes messages until there is none. due says that a keep-alive
-// is. The error is [errUnread] if there may be more that could not be read, and
+// is, and stale another cursor. The error is [errUnread] if there may be more that could not be read, and
 // else means that the stream has ended.
-func (c *connection) flushMessages(s *stream, due bool) error {
-	for more := true; more; due = false {
+func (c *connection) flushMessages(s *stream, due, stale bool) error {
+	for more := true; more; due, stale = false, false {
 		var r response
 		var err error
 		r, more, err = c.collect(s)
 		switch {
-		case c.mustWrite(s, &r, due):
+		case errors.Is(err, errStopped), isFinal(err) && len(r.messages) == 0: // nothing more is for the client
+		case c.mustWrite(s, &r, due && s.transport != longPolling || stale):
 			if writeErr := c.write(s, &r); writeErr != nil {
 				return writeErr
 			}
@@ -165,22 +151,32 @@ func (c *connection) flushMessages(s *stream, due bool) error {
 	return nil
 }
 
-func (c *connection) takeResults(s *stream) (results [][]byte, due bool) {
+func (c *connection) takeResults(s *stream) (results [][]byte, due, stale bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	results, s.results = s.results, nil
 	due, c.due = c.due, false
-	return results, due
+	if stale, c.stale = c.stale, false; stale {
+		c.refreshed = time.Now()
+	}
+	return results, due, stale
+}
+
+// noteCursor notes that the client has a cursor of now.
+func (c *connection) noteCursor() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refreshed = time.Now()
 }
 
 // mustWrite reports whether a response has something for the client, and gives it
-// its cursor. Where a keep-alive is due, a cursor that has moved is something.
-func (c *connection) mustWrite(s *stream, r *response, due bool) bool {
+// its cursor. If refresh is set, a cursor that has moved is something.
+func (c *connection) mustWrite(s *stream, r *response, refresh bool) bool {
 	something := len(r.messages) > 0 || r.init || r.groups != "" || s.greet.Load()
-	if !something && (!due || s.transport == longPolling) {
+	if !something && !refresh {
 		return false
 	}
-	r.cursor = c.cursor()
+	r.cursor = c.cursor(r.groups)
 	return something || r.cursor != c.written
 }
 
@@ -194,11 +190,12 @@ func (c *connection) write(s *stream, r *response) error {
 		return err
 	}
 	c.written = r.cursor
+	c.noteCursor()
 	c.sent.Add(uint64(len(r.messages)))
 	s.init = false
 	s.greet.Store(false)
 	if r.groups != "" {
-		c.proven = true
+		c.mark, c.proven, c.regrouped = mark(r.groups), r.accepted, false
 	}
 	if s.transport == longPolling {
 		c.release(s)
@@ -221,9 +218,9 @@ var errUnread = errors.New("classic: what a client has missed cannot be read")
 // that does not answer.
 func (c *connection) stop(s *stream, err error) error {
 	switch {
-	case errors.Is(err, errAborted):
+	case errors.Is(err, errAborted), errors.Is(err, errUnproven):
 		if !s.isEnded() {
-			failure := response{cursor: c.written, failure: textAborted}
+			failure := response{cursor: cmp.Or(c.written, s.cursorText), failure: failureOf(err)}
 			_ = s.out.send(failure.append(nil)) // it has to go anyway
 			if s.transport == longPolling {
 				s.end(endAnswered) // a poll has one response
@@ -242,20 +239,31 @@ func (c *connection) stop(s *stream, err error) error {
 	return err
 }
 
-// textAborted is what clients show when the application has ended them.
-const textAborted = "The connection was closed by the server."
+// Texts that clients show which have to go.
+const (
+	textAborted  = "The connection was closed by the server."
+	textUnproven = "The connection was away for too long to be resumed."
+)
+
+// failureOf returns what a client shows of the end of its connection; "": nothing.
+func failureOf(cause error) string {
+	switch {
+	case errors.Is(cause, errAborted):
+		return textAborted
+	case errors.Is(cause, errUnproven):
+		return textUnproven
+	default:
+		return ""
+	}
+}
 
 // collect makes a response of what comes next.
 func (c *connection) collect(s *stream) (r response, more bool, err error) {
-	most, bytes := maxStreamMessages, maxPollBytes
-	if s.transport == longPolling {
-		most = maxPollMessages
-	}
 	r.init = s.init
 	r.add(c.parked...)
 	c.parked = nil
-	more, err = c.gather(s.ctx, &r, most, bytes)
-	r.groups = c.groupsToken()
+	more, err = c.gather(s.ctx, &r, s.transport.atOnce(), maxPollBytes)
+	r.groups, r.accepted = c.groupsToken()
 	return r, more, err
 }
 
@@ -272,11 +280,14 @@ func (c *connection) gather(ctx context.Context, r *response, most, bytes int) (
 				return true, err
 			}
 			b, takeErr := src.Take(ctx, min(room, atOnce))
+			c.endpoint.reads.charge(c.id, b.LogBytes, time.Now())
 			switch {
 			case takeErr != nil:
 				err = takeErr
 			case b.Left:
 				return false, errLeft
+			case b.Unproven:
+				return false, errUnproven
 			}
 			switch cause := c.accept(r, b.Messages); {
 			case cause != nil:
@@ -336,7 +347,7 @@ func (c *connection) lookAhead() {
 		_, err = c.gather(ctx, &r, maxPollMessages, maxPollBytes)
 		c.parked = r.messages
 		if errors.Is(err, errAborted) && len(r.messages) > 0 {
-			r.cursor = c.cursor()
+			r.cursor = c.cursor("")
 			c.leave(r.append(nil))
 		}
 	} else {
@@ -387,46 +398,56 @@ func (c *connection) discard(ctx context.Context) error {
 	return nil
 }
 
-// cursor returns the text of what the client has, once it has what was taken.
-func (c *connection) cursor() string {
+// cursor returns the text of what the client has, once it has what was taken and the
+// groups token, if there is another one; "": there is not.
+func (c *connection) cursor(groups string) string {
+	c.noteGroups()
+	m := c.mark
+	switch {
+	case groups != "":
+		m = mark(groups)
+	case c.regrouped: // the client has no token that goes with it
+		m = noMark
+	}
 	positions := make([][]scaleout.Position, len(c.sources))
 	for i, s := range c.sources {
 		positions[i] = s.Cursor()
 	}
 	var buffer [256]byte
-	return string(appendCursor(buffer[:0], cursor{c.shape, positions}))
+	return string(appendSigned(buffer[:0], cursor{c.shape, positions}, func(dst, text []byte) []byte {
+		return c.endpoint.tokens.sign(dst, c.id, m, text)
+	}))
 }
 
-// groupsToken returns the token of the groups if the client needs another one:
-// its groups have changed, or it has none yet that shows that it was accepted.
-func (c *connection) groupsToken() string {
-	changed := !c.proven
+// noteGroups notices whether the groups have changed.
+func (c *connection) noteGroups() {
 	for i := range c.sources {
-		if c.sources[i].hub == "" {
-			continue
-		}
 		if names, others := c.sources[i].Groups(); others {
 			c.sources[i].groups = names
-			changed = true
+			c.regrouped = true
 		}
 	}
-	if !changed || !c.isStarted() {
-		c.proven = !changed
-		return ""
+}
+
+// groupsToken returns the token of the groups if the client needs another one: its
+// groups have changed, or it was accepted since. accepted is what the token says of that.
+func (c *connection) groupsToken() (token string, accepted bool) {
+	c.noteGroups()
+	accepted = c.isStarted()
+	if !c.regrouped && (c.proven || !accepted) {
+		return "", false
 	}
-	var order []string
-	groups := make(map[string][]string, len(c.sources))
+	m := membership{accepted: accepted, groups: make(map[string][]string, len(c.sources))}
 	for _, s := range c.sources {
 		if s.hub != "" {
-			order = append(order, s.hub)
-			groups[s.hub] = s.groups
+			m.hubs = append(m.hubs, s.hub)
+			m.groups[s.hub] = s.groups
 		}
 	}
-	token, err := c.endpoint.tokens.sealGroups(c.id, groups, order)
-	if err != nil { // for now: what has made room for a group may come behind it, by another stream
-		c.proven = false
-	}
-	return token
+	// If it fails, it does for now: what has made room for a group may come behind
+	// it, by another stream.
+	token, _ = c.endpoint.tokens.sealGroups(c.id, m)
+	return token, accepted
 }
 
 // reusable reports whether a request can go on with the members of the one

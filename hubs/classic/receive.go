@@ -1,6 +1,7 @@
 package classic
 
 import (
+	"crypto/hmac"
 	"errors"
 	"fmt"
 	"net/http"
@@ -53,23 +54,34 @@ func (e *Endpoint) resume(q *request, s *stream) error {
 	if q.isConnect() {
 		return nil
 	}
-	if s.cursorText = q.value("messageid"); s.cursorText != "" {
-		var err error
-		if s.cursor, err = parseCursor(s.cursorText); err != nil || len(s.cursorText) > e.cursorLimit {
-			return &refusal{status: http.StatusBadRequest, text: textCursor, cause: err}
-		}
+	if s.mark, s.member = e.membership(q); s.member != nil {
+		s.accepted = s.member.accepted
 	}
-	groups, err := e.tokens.openGroups(q.value("groupstoken"), q.id)
-	if err != nil {
+	if s.cursorText = q.value("messageid"); s.cursorText == "" {
 		return nil
 	}
+	c, text, signature, err := parseSigned(s.cursorText)
+	if err != nil || len(s.cursorText) > e.cursorLimit {
+		return &refusal{status: http.StatusBadRequest, text: textCursor, cause: err}
+	}
+	s.cursor = c
+	s.genuine = hmac.Equal(signature, e.tokens.sign(nil, q.id, s.mark, []byte(text)))
+	return nil
+}
+
+// membership returns what the client's groups token says, and its mark; nil: it has none.
+func (e *Endpoint) membership(q *request) (string, *membership) {
+	token := q.value("groupstoken")
+	m, err := e.tokens.openGroups(token, q.id)
+	if err != nil {
+		return "", nil
+	}
 	for _, h := range q.hubs {
-		if _, ok := groups[h.name]; !ok && h.hub != nil {
-			return nil
+		if _, ok := m.groups[h.name]; !ok && h.hub != nil {
+			return "", nil
 		}
 	}
-	s.groups = groups
-	return nil
+	return mark(token), m
 }
 
 // httpOutlet is the outlet of a transport that is the answer to its request.
@@ -90,6 +102,9 @@ func (e *Endpoint) serveBody(q *request, s *stream, out httpOutlet) error {
 		e.logRefusal(q, http.StatusOK, d)
 		dismiss(s, out, d)
 		return nil
+	}
+	if err == nil {
+		err = c.allow(q, s)
 	}
 	if err != nil {
 		return err

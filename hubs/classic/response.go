@@ -13,12 +13,21 @@ const (
 	maxPollBytes      = 1 << 20
 )
 
+// atOnce returns how many messages there are in one response.
+func (t transport) atOnce() int {
+	if t == longPolling {
+		return maxPollMessages
+	}
+	return maxStreamMessages
+}
+
 // response is what a client gets at once (classic reference 6).
 type response struct {
 	cursor   string
 	init     bool
 	shutdown bool
 	groups   string // token
+	accepted bool   // what the token says
 	delay    int    // milliseconds until the next poll; 0: none
 	failure  string // ends the client
 	messages [][]byte
@@ -40,7 +49,7 @@ func (r *response) room() int {
 }
 
 // append appends the JSON of the response. The cursor and the tokens are made of
-// letters that need no escapes.
+// characters that need no escapes.
 func (r *response) append(b []byte) []byte {
 	b = append(b, `{"C":"`...)
 	b = append(b, r.cursor...)

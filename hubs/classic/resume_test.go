@@ -142,37 +142,6 @@ func TestCursorsThatDoNotFit(t *testing.T) {
 	})
 }
 
-// TestGroupsAreThoseOfTheToken, wherever the client comes back.
-func TestGroupsAreThoseOfTheToken(t *testing.T) {
-	t.Parallel()
-	eachTransport(t, func(t *testing.T, transport string) {
-		a, b := newFarm(t)
-		c := newClient(t, a, "transport="+transport)
-		c.connect()
-		before := c.resume().Get("groupsToken")
-		c.call(`{"H":"chat","M":"Join","A":["red"],"I":1}`)
-		await.Until(t, func() bool { return c.resume().Get("groupsToken") != before }, "a groups token comes with the new group")
-		joined := c.resume().Get("groupsToken")
-		c.close()
-		c.drain()
-
-		for i, token := range []string{joined, before} {
-			c.groups, c.node = token, []*node{b, a}[i]
-			c.open("/reconnect")
-			c.node.chat.requireEvent(t, "reconnected "+c.id)
-			require.NoError(t, a.hub.Clients().Group("red").Send(t.Context(), "say", "group"))
-			require.NoError(t, a.hub.Clients().Client(c.id).Send(t.Context(), "say", "you"))
-			if token == joined {
-				require.ElementsMatch(t, []string{said("group"), said("you")}, []string{c.nextMessage(), c.nextMessage()})
-			} else {
-				c.requireMessages(said("you"))
-			}
-			c.close()
-			c.drain()
-		}
-	})
-}
-
 // TestClientComesBackBeforeItsLeavingIsNoticed: the node that it has left and comes
 // back to serves it, rather than end the new stream with the old connection.
 func TestClientComesBackBeforeItsLeavingIsNoticed(t *testing.T) {

@@ -76,7 +76,7 @@ func reason(cause error) string {
 		return "aborted"
 	case errors.Is(cause, errStopped):
 		return "stopped"
-	case errors.Is(cause, hubs.ErrClientTimeout):
+	case errors.Is(cause, hubs.ErrClientTimeout), errors.Is(cause, errUnproven):
 		return "timeout"
 	case errors.Is(cause, hubs.ErrExpired):
 		return "expired"

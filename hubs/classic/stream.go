@@ -20,10 +20,15 @@ type stream struct {
 	// What the client has sent along.
 	cursorText string
 	cursor     cursor
-	groups     map[string][]string // by hub; nil: no valid token
+	genuine    bool        // the cursor was given to this client, together with its groups
+	member     *membership // nil: no valid groups token
+	mark       string      // of the groups token
 
-	init  bool        // the first response is an init message; with the turn
-	greet atomic.Bool // the client needs a response, whether there is something or not
+	init     bool        // the first response is an init message; with the turn
+	accepted bool        // the groups token shows that the application has accepted the client; with the turn
+	anew     bool        // the client gets what is sent from now on; with the turn
+	doomed   bool        // the client has to go, or to come again; with the turn
+	greet    atomic.Bool // the client needs a response, whether there is something or not
 
 	slots   chan struct{} // of a socket: holds a token for each call under way
 	results [][]byte      // of a socket's calls; under connection.mu
@@ -126,7 +131,7 @@ func (e *Endpoint) tryEnter(q *request, s *stream) (c *connection, known bool, g
 	if e.stopped && !(known && q.isPoll() && !c.hasEnded()) { // those that wait for results may poll on
 		return nil, false, nil, errDraining
 	}
-	if err := e.dismissal(q.id, c); err != nil {
+	if err := e.dismissal(q, c); err != nil {
 		return nil, false, nil, err
 	}
 	if !known {
@@ -180,12 +185,11 @@ func (c *connection) open(q *request, s *stream, known bool) {
 		return
 	}
 	if !c.reusable(q, s) {
-		first := !known && q.isConnect() && q.transport == webSockets // which clients try before all others
-		if !first && c.log == nil && c.endpoint.farm {
-			c.moved(q)
-		}
-		if !c.attach(q, s) || !q.isPoll() {
-			s.greet.Store(true)
+		if err := c.resume(q, s, known); err != nil {
+			s.doomed = true
+			_ = c.stop(s, err)
+			s.end(endFailed) // if it has not ended: the client comes back
+			return
 		}
 	}
 	if s.cursorText == "" {
@@ -194,7 +198,7 @@ func (c *connection) open(q *request, s *stream, known bool) {
 	if q.isConnect() && q.protocol.less(startVersion) && !c.startBy(q, s) {
 		return
 	}
-	if cause := c.endpoint.causeOfEnd(c.id); cause != nil { // the word of it came before the members did
+	if cause := c.endpoint.causeOfEnd(c.id, s.anew); cause != nil { // the word of it came before the members did
 		c.end(cause)
 	}
 	c.mu.Lock()
@@ -225,8 +229,8 @@ func (c *connection) release(s *stream) {
 // greeted by the application.
 func (c *connection) greeted(q *request, s *stream) {
 	switch {
-	case q.isConnect(), c.hasEnded():
-	case s.groups == nil && !c.isBegun():
+	case q.isConnect(), s.doomed, c.hasEnded():
+	case !s.accepted && !c.isBegun():
 		// Nothing shows that the application has accepted this client. A poll
 		// may be ahead of its start.
 		if !q.isPoll() {

@@ -48,7 +48,8 @@ func TestConnectionTokens(t *testing.T) {
 func TestTokensThatAreNone(t *testing.T) {
 	t.Parallel()
 	a := testTokens(t, testKey, 0)
-	token, groups := must(a.sealConnection(testID, "ann")), must(a.sealGroups(testID, map[string][]string{"Chat": {"red"}}, []string{"Chat"}))
+	red := membership{hubs: []string{"Chat"}, groups: map[string][]string{"Chat": {"red"}}}
+	token, groups := must(a.sealConnection(testID, "ann")), must(a.sealGroups(testID, red))
 	other := testTokens(t, nil, 0)
 	for name, bad := range map[string]string{
 		"empty": "", "garbage": "garbage", "other key": must(other.sealConnection(testID, "ann")), "groups token": groups, "cut": token[:len(token)-4],
@@ -65,7 +66,7 @@ func TestTokensThatAreNone(t *testing.T) {
 		require.ErrorIs(t, err, errToken)
 		raw[i] ^= 1
 	}
-	for name, bad := range map[string]string{"connection token": token, "other key": must(other.sealGroups(testID, nil, nil))} {
+	for name, bad := range map[string]string{"connection token": token, "other key": must(other.sealGroups(testID, membership{}))} {
 		_, err := a.openGroups(bad, testID)
 		require.ErrorIs(t, err, errToken, name)
 	}
@@ -92,13 +93,36 @@ func TestConnectionTokensExpire(t *testing.T) {
 func TestGroupsTokens(t *testing.T) {
 	t.Parallel()
 	a := testTokens(t, testKey, 0)
-	groups := map[string][]string{"Chat": {"red", "blue \" \x00"}, "Other": nil}
-	opened, err := a.openGroups(must(a.sealGroups(testID, groups, []string{"Chat", "Other"})), testID)
-	require.NoError(t, err)
-	require.Equal(t, groups, opened, "hubs without groups are there too")
-	opened, err = a.openGroups(must(a.sealGroups(testID, nil, nil)), testID)
-	require.NoError(t, err)
-	require.NotNil(t, opened)
+	for _, m := range []membership{
+		{true, []string{"Chat", "Other"}, map[string][]string{"Chat": {"red", "blue \" \x00"}, "Other": nil}}, // hubs without groups are there too
+		{false, []string{"Other", "Chat"}, map[string][]string{"Chat": {"red"}, "Other": {"red"}}},
+		{true, nil, map[string][]string{}},
+	} {
+		first, second := must(a.sealGroups(testID, m)), must(a.sealGroups(testID, m))
+		require.NotEqual(t, mark(first), mark(second), "the marks of two tokens")
+		opened, err := a.openGroups(first, testID)
+		require.NoError(t, err)
+		require.Equal(t, m, *opened)
+	}
+	_, err := a.openGroups(must(a.sealGroups(testID, membership{hubs: []string{"Chat", "Chat"}})), testID)
+	require.ErrorIs(t, err, errToken, "a hub is there twice")
+}
+
+// TestSignatures: of one connection, one groups token, one cursor and one key.
+func TestSignatures(t *testing.T) {
+	t.Parallel()
+	sign := func(key []byte, id, mark, cursor string) string {
+		return string(testTokens(t, key, 0).sign(nil, id, mark, []byte(cursor)))
+	}
+	want := sign(testKey, testID, "mark", "cursor")
+	require.Len(t, want, signatureSize)
+	require.Equal(t, want, sign(testKey, testID, "mark", "cursor"), "on another node")
+	for name, other := range map[string]string{
+		"key": sign(nil, testID, "mark", "cursor"), "id": sign(testKey, testID+"m", "ark", "cursor"), "mark": sign(testKey, testID, "", "cursor"),
+		"no mark": sign(testKey, testID, noMark, "cursor"), "cursor": sign(testKey, testID, "mark", "cursors"), "parts": sign(testKey, testID, "markc", "ursor"),
+	} {
+		require.NotEqual(t, want, other, name)
+	}
 }
 
 // TestTokensAreTakenBack: none is made that is longer than those that are read.
@@ -115,7 +139,7 @@ func TestTokensAreTakenBack(t *testing.T) {
 		},
 		maxGroupsToken: {
 			func(size int) (string, error) {
-				return a.sealGroups(testID, map[string][]string{"Chat": {strings.Repeat("g", size)}}, []string{"Chat"})
+				return a.sealGroups(testID, membership{hubs: []string{"Chat"}, groups: map[string][]string{"Chat": {strings.Repeat("g", size)}}})
 			},
 			func(token string) error { _, err := a.openGroups(token, testID); return err },
 		},
@@ -148,11 +172,11 @@ func TestGroupRoomFitsTheToken(t *testing.T) {
 					groups[hub] = append(groups[hub], name)
 				}
 			}
-			token, err := a.sealGroups(testID, groups, hubs)
+			token, err := a.sealGroups(testID, membership{true, hubs, groups})
 			require.NoError(t, err, "%d hubs, names of %d bytes", len(hubs), length)
 			opened, err := a.openGroups(token, testID)
 			require.NoError(t, err)
-			require.Equal(t, groups, opened)
+			require.Equal(t, groups, opened.groups)
 		}
 	}
 }
@@ -160,7 +184,8 @@ func TestGroupRoomFitsTheToken(t *testing.T) {
 func FuzzTokens(f *testing.F) {
 	a := testTokens(f, testKey, 0)
 	f.Add(must(a.sealConnection(testID, "ann")), []byte("\x00\x24"+testID+"ann"))
-	f.Add(must(a.sealGroups(testID, map[string][]string{"Chat": {"red"}}, []string{"Chat"})), []byte("\x24"+testID+"\x04Chat\x01\x03red"))
+	red := membership{true, []string{"Chat"}, map[string][]string{"Chat": {"red"}}}
+	f.Add(must(a.sealGroups(testID, red)), []byte("\x01\x24"+testID+"\x04Chat\x01\x03red"))
 	f.Add("", []byte{})
 	f.Add("AAAA", []byte("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"))
 	f.Fuzz(func(t *testing.T, token string, clear []byte) {
@@ -172,17 +197,13 @@ func FuzzTokens(f *testing.F) {
 			require.NoError(t, err)
 			require.Equal(t, [2]string{id, user}, [2]string{again, who})
 		}
-		groups, err := a.openGroups(must(seal(a.groups, clear, math.MaxInt)), testID)
+		m, err := a.openGroups(must(seal(a.groups, clear, math.MaxInt)), testID)
 		if err != nil {
 			return
 		}
-		var order []string
-		for hub := range groups {
-			order = append(order, hub)
-		}
-		again, err := a.openGroups(must(a.sealGroups(testID, groups, order)), testID)
+		again, err := a.openGroups(must(a.sealGroups(testID, *m)), testID)
 		require.NoError(t, err)
-		require.Equal(t, groups, again)
+		require.Equal(t, m, again)
 	})
 }
 
@@ -194,5 +215,14 @@ func BenchmarkTokens(b *testing.B) {
 		if _, _, err := a.openConnection(token); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func BenchmarkSign(b *testing.B) {
+	a := testTokens(b, testKey, 0)
+	var buffer []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buffer = a.sign(buffer[:0], testID, "mark", []byte("gAAAABwKH0JX_vDEDAQcDAQAAAAEBl06AgICAgCA"))
 	}
 }

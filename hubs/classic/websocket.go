@@ -63,6 +63,9 @@ func (e *Endpoint) serveSocket(q *request, s *stream) error {
 	s.out = t
 	s.slots = make(chan struct{}, e.opts.parallelCalls)
 	c, known, err := e.enter(q, s)
+	if err == nil {
+		err = c.allow(q, s)
+	}
 	d := (*dismissed)(nil)
 	if err != nil && !errors.As(err, &d) {
 		return err

@@ -67,17 +67,18 @@ type Hub interface {
 	Call(p *Peer, method string, arguments []json.RawMessage) (json.RawMessage, error)
 
 	// Attach makes a guest reachable on this node: as one of all, by its id, as
-	// its user and as a member of the groups. After the cursor follow the
-	// messages it gets; without one (nil) those sent from now on. wake is called
-	// when [Member.Take] may have more, by goroutines that must not be held up.
+	// its user and as a member of the groups, which are those it was in at the
+	// cursor. After the cursor follow the messages it gets; without one (nil) those
+	// sent from now on. wake is called when [Member.Take] may have more, by
+	// goroutines that must not be held up.
 	Attach(p *Peer, groups []string, cursor []scaleout.Position, wake func()) Member
 	// Streams returns how many positions a cursor has.
 	Streams() int
 	// Push sends a whole message of the other protocol to a guest of any node.
 	Push(ctx context.Context, connectionID string, message []byte) error
 	// Watch has heard called with every message that is pushed from then on, on
-	// this node or another, whether the guest is here or not. heard must neither
-	// block nor publish.
+	// this node or another, whether the guest is here or not, and with nil for a
+	// guest that is aborted by its id. heard must neither block nor publish.
 	Watch(heard func(connectionID string, message []byte))
 	// Abort ends a guest of any node: its member there gets Aborted.
 	Abort(ctx context.Context, connectionID string) error
@@ -149,8 +150,16 @@ type Batch struct {
 	// More means that Take has more already.
 	More bool
 	// Aborted means that the application, of whatever node, ended the
-	// connection, after Messages.
+	// connection, after Messages. The cursor stays before that: who comes back with
+	// it is ended again.
 	Aborted bool
+	// Unproven means that the log does not reach back to the cursor given to
+	// Attach, so that nobody knows what groups the guest is in now, or whether it
+	// was ended. Nothing was taken, and nothing will be.
+	Unproven bool
+	// LogBytes is about how much of the logs was read for it, whether it was for
+	// the guest or not.
+	LogBytes int
 	// Left means that the guest is on another node now, which sends it
 	// everything from the cursor on: nothing was taken.
 	Left bool
