@@ -3,6 +3,8 @@ package redis
 import (
 	"cmp"
 
+	"time"
+
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/go-signalr/signalr/scaleout"
@@ -61,6 +63,7 @@ func (f *follower) entry(s *stream, m goredis.XMessage) (size int) {
 		f.malformed(s, err)
 		return 0
 	}
+	f.welcome(m)
 	envelopes := 0
 	size, err = s.open(m, end, func(u unpacked) {
 		envelopes++
@@ -70,10 +73,20 @@ func (f *follower) entry(s *stream, m goredis.XMessage) (size int) {
 	return size
 }
 
+// welcome notes a node that says that it has joined.
+func (f *follower) welcome(m goredis.XMessage) {
+	if mark, ok := m.Values[fieldMark].(string); ok {
+		if id, ok := parseID(mark); ok {
+			f.node.members.heard(id)
+		}
+	}
+}
+
 // passed notes that all of an entry was delivered. err is why not.
 func (f *follower) passed(s *stream, end scaleout.Position, envelopes, size int, err error) {
 	s.position = end
 	s.passed++
+	s.read.Store(&reading{end.Major, time.Now()})
 	// Who has published an entry's envelopes goes on at the same time, so that
 	// what they publish next comes together too.
 	s.awaiting.delivered(s.own)

@@ -364,6 +364,39 @@ func TestOldEntriesAreTrimmed(t *testing.T) {
 	require.Less(t, length, int64(count/2))
 }
 
+// TestIdleStreamsAreTrimmed: what is older than the retention goes, also when nothing comes
+// after it.
+func TestIdleStreamsAreTrimmed(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	a := join(t, server.client(), quick, redis.WithRetention(2*time.Second))
+	b := join(t, server.client(), quick, redis.WithRetention(2*time.Second))
+	meet(t, a, b)
+	for n := range 500 {
+		require.NoError(t, a.publish(t.Context(), fmt.Sprint("x ", n+1)))
+	}
+	b.complete(t, map[string]int{"x": 500})
+	await.Equal(t, 0, func() int64 {
+		n, err := server.client().XLen(t.Context(), "signalr:{hub/0}").Result()
+		require.NoError(t, err)
+		return n
+	}, "the number of entries")
+	require.NoError(t, a.publish(t.Context(), "x 501"))
+	b.complete(t, map[string]int{"x": 501})
+	require.Zero(t, a.bus.Stats().Gaps)
+	require.Zero(t, b.bus.Stats().Gaps)
+}
+
+// TestNodesAreKnownWhenTheyHaveJoined, and not only with the next heartbeat.
+func TestNodesAreKnownWhenTheyHaveJoined(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	seldom := []redis.Option{redis.WithHeartbeat(time.Hour), redis.WithNodeTimeout(2 * time.Hour)}
+	a := join(t, server.client(), seldom...)
+	b := join(t, server.client(), seldom...)
+	meet(t, a, b)
+}
+
 func TestPrefixesDoNotMeet(t *testing.T) {
 	t.Parallel()
 	server := startServer(t)

@@ -137,6 +137,7 @@ type vitals struct {
 	renewed bool // the hash of nodes was lost: this round has made it anew
 	epochs  []string
 	streams []bool // of all that the node follows: whether it is there
+	trimmed []int64
 }
 
 // exchange shows that this node lives and learns the same of the others.
@@ -144,6 +145,7 @@ func (m *members) exchange() error {
 	n := m.node
 	m.beat++
 	beat := m.beat
+	trims := n.idleTrims(time.Now())
 	found, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (vitals, error) {
 		pipe := n.bus.client.Pipeline()
 		pipe.HSet(ctx, n.keys.nodes(), formatID(n.id), beat)
@@ -156,6 +158,10 @@ func (m *members) exchange() error {
 				expiry = n.ownExpiry()
 			}
 			streams[i] = pipe.Expire(ctx, s.key, expiry)
+		}
+		trimmed := make([]*goredis.IntCmd, len(trims))
+		for i, t := range trims {
+			trimmed[i] = t.add(ctx, pipe)
 		}
 		nodes := pipe.HGetAll(ctx, n.keys.nodes())
 		epochs := make([]*goredis.StringCmd, len(n.followers))
@@ -172,10 +178,16 @@ func (m *members) exchange() error {
 		for _, s := range streams {
 			v.streams = append(v.streams, s.Val())
 		}
+		for _, t := range trimmed {
+			v.trimmed = append(v.trimmed, t.Val())
+		}
 		return v, nil
 	})
 	if err != nil {
 		return err
+	}
+	for i, t := range trims {
+		t.done(found.trimmed[i])
 	}
 	m.succeeded(found.nodes[streamsField])
 	for i, f := range n.followers {
@@ -323,7 +335,8 @@ func (e *streamsError) Error() string {
 	return fmt.Sprintf("redis: the farm has %s streams, this node %d", e.theirs, e.own)
 }
 
-// announce makes the node known and takes in who is there.
+// announce makes the node known, to those who are there at once, and takes in who they
+// are.
 func (m *members) announce() error {
 	n := m.node
 	heartbeats, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (map[string]string, error) {
@@ -338,5 +351,20 @@ func (m *members) announce() error {
 		return err
 	}
 	m.update(heartbeats, false, time.Now())
-	return nil
+	others := m.living()[1:]
+	if len(others) == 0 {
+		return nil
+	}
+	_, err = call(n.ctx, n, askTimeout, func(ctx context.Context) (any, error) {
+		pipe := n.bus.client.Pipeline()
+		for _, id := range others {
+			pipe.XAdd(ctx, &goredis.XAddArgs{Stream: n.keys.node(id), NoMkStream: true, Values: []any{fieldMark, formatID(n.id)}})
+		}
+		_, err := pipe.Exec(ctx)
+		if errors.Is(err, goredis.Nil) { // one has left meanwhile
+			err = nil
+		}
+		return nil, err
+	})
+	return err
 }

@@ -82,6 +82,7 @@ func (m *merge) queue(batch goredis.XStream) inOrder {
 			f.malformed(in.stream, err)
 			continue
 		}
+		f.welcome(message)
 		in.until = end.Major
 		last := turn{end: end, isEnd: true}
 		last.size, last.err = in.stream.open(message, end, func(u unpacked) {

@@ -22,7 +22,8 @@ const (
 	// fieldPart is fieldEnvelopes of an entry that is part of a batch: what the node
 	// has appended at the same time is in other streams too.
 	fieldPart = "p"
-	// fieldMark is in entries without envelopes.
+	// fieldMark is in entries without envelopes. It has the id of a node that has just
+	// joined, or nothing.
 	fieldMark = "m"
 )
 

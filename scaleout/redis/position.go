@@ -53,10 +53,13 @@ func inEntry(end scaleout.Position, index int) scaleout.Position {
 
 // before returns the id that is a time before p, or after it if d is negative, by the
 // clock of Redis, which has made p; no clock of ours matters.
-func before(p scaleout.Position, d time.Duration) string {
+func before(p scaleout.Position, d time.Duration) string { return beforeTime(p.Major, d) }
+
+// beforeTime is before for a time, in milliseconds.
+func beforeTime(at uint64, d time.Duration) string {
 	ms := d.Milliseconds()
 	if ms < 0 {
-		return strconv.FormatUint(p.Major+uint64(-ms), 10)
+		return strconv.FormatUint(at+uint64(-ms), 10)
 	}
-	return strconv.FormatUint(p.Major-min(p.Major, uint64(ms)), 10)
+	return strconv.FormatUint(at-min(at, uint64(ms)), 10)
 }

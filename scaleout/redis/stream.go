@@ -3,6 +3,7 @@ package redis
 import (
 	"errors"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-signalr/signalr/scaleout"
 )
@@ -27,7 +28,9 @@ type stream struct {
 	density    density
 	sizes      density      // of bytes, instead of envelopes
 	longest    atomic.Int64 // how many entries it may have; 0: none was seen yet
-	forgotten  uint64       // when forget was last at work
+	read       atomic.Pointer[reading]
+	trim       trimming
+	forgotten  uint64 // when forget was last at work
 
 	// Of the entry that is being delivered: the numbers of this node's envelopes in it,
 	// and which other node has published it.
@@ -39,6 +42,12 @@ type stream struct {
 	given, forged atomic.Uint64
 	// What would fill the log is logged now and then.
 	malformed, missing rarely
+}
+
+// reading is when the newest entry was read, by the clock of Redis and by this one's.
+type reading struct {
+	ms uint64
+	at time.Time
 }
 
 // place sets where the stream is followed from.
