@@ -81,6 +81,7 @@ func (s *testServer) addClassicHubs(routes prefixes, tokens *tokens) error {
 		{path: "/cookieauth", inFront: tokens.cookieAuth},
 		{path: "/prefixed/signalr", opts: []classic.Option{classic.WithPath("/prefixed/signalr")}, inFront: stripPrefix}, // not of the contract
 		{path: "/expiring/signalr", opts: []classic.Option{classic.WithTokenLifetime(8 * time.Second)}},                  // not of the contract
+		{path: "/unfit/signalr", inFront: hideAbilities},                                                                 // not of the contract
 	} {
 		endpoint, err := classic.New(all[0], append(route.opts, classic.WithHubs(all[1:]...), classic.WithLogger(s.log))...)
 		if err != nil {

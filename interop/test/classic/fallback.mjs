@@ -79,6 +79,22 @@ export const fallback = {
         equal(await mine(log, connection), ["joined"]);
       },
     },
+    ...[["webSockets", "serverSentEvents"], ["webSockets", "foreverFrame"]].map((tried) => ({
+      title: `long polling is left behind middleware that can neither flush nor hijack (${tried.join(", ")})`,
+      over: tried.includes("foreverFrame") ? ["foreverFrame"] : once,
+      async run(t) {
+        const connection = t.hubs("/unfit/signalr");
+        const log = listen(connection.hubs.StatusHub, "joined", "pong");
+        await t.start(connection, { transport: "auto" });
+        equal(connection.transport.name, "longPolling");
+        const connects = await t.responses("connect", 3);
+        equal(connects.map(({ url, status }) => [url.searchParams.get("transport"), status]),
+          [...tried.map((transport) => [transport, 501]), ["longPolling", 200]]);
+        await log.until((items) => items.some(([, who]) => who === connection.id));
+        await connection.hubs.StatusHub.server.ping();
+        await log.has(["pong"]);
+      },
+    })),
     {
       title: "no transport at all fails the start",
       async run(t) {
