@@ -57,6 +57,7 @@ func ExampleHub_Shutdown() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	server.SetKeepAlivesEnabled(false) // the next requests are to reach another process
 	fmt.Println(errors.Join(hub.Shutdown(ctx), server.Shutdown(ctx)))
 	fmt.Println(<-failed)
 	// Output:

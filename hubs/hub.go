@@ -190,7 +190,9 @@ func (h *Hub) Groups() Groups { return Groups{h} }
 // fails with an error that is [ErrShutdown].
 //
 // Call it before [http.Server.Shutdown], which knows nothing of WebSockets and
-// would wait for event streams and polls.
+// would wait for event streams and polls, and after [http.Server.SetKeepAlivesEnabled] with
+// false: behind a load balancer for TCP, such as a service of Kubernetes, clients would come
+// back to this process by the connections that they have.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	err := h.endpoint.Shutdown(ctx)
 	h.endHooks(transports.ErrShutdown)

@@ -167,6 +167,9 @@ func wantsStatefulReconnect(r *http.Request) bool {
 // fail refuses a request by the status alone.
 func (h *Handler) fail(w http.ResponseWriter, r *http.Request, status int, reason error) {
 	h.tell(r, status, reason)
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Connection", "close") // the next attempt is to reach another process
+	}
 	w.WriteHeader(status)
 }
 

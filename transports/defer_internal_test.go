@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -13,22 +14,24 @@ import (
 // was taken does not leave for another.
 func TestSeatsOfReaders(t *testing.T) {
 	t.Parallel()
-	var w watch
-	var seated []*reader
-	for range probes {
-		r := &reader{t: &webSocket{}, seat: seats - 2}
-		require.True(t, w.enter(r))
-		seated = append(seated, r)
-	}
-	late := &reader{t: &webSocket{}, seat: seats - 2}
-	require.False(t, w.enter(late))
-	require.True(t, w.leave(seated[1]))
-	require.True(t, w.enter(&reader{t: &webSocket{}, seat: seats - 2}))
-	require.False(t, w.leave(seated[1]), "somebody else has the seat")
-	for i := range w.seats {
-		w.seats[i].Store(nil)
-	}
-	w.shutDown()
+	synctest.Test(t, func(t *testing.T) { // where no reader works for too long
+		var w watch
+		var seated []*reader
+		for range probes {
+			r := &reader{t: &webSocket{}, seat: seats - 2}
+			require.True(t, w.enter(r))
+			seated = append(seated, r)
+		}
+		late := &reader{t: &webSocket{}, seat: seats - 2}
+		require.False(t, w.enter(late))
+		require.True(t, w.leave(seated[1]))
+		require.True(t, w.enter(&reader{t: &webSocket{}, seat: seats - 2}))
+		require.False(t, w.leave(seated[1]), "somebody else has the seat")
+		for i := range w.seats {
+			w.seats[i].Store(nil)
+		}
+		w.shutDown()
+	})
 }
 
 // A frame is whole when its last byte is there, wherever its bytes are.

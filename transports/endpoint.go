@@ -73,11 +73,13 @@ type Endpoint struct {
 	cors       *cors.Cors // nil: for pages of the same origin alone
 	warnings   warnings
 	start      time.Time // of clock
+	servers    sync.Map  // the *http.Server of requests, as keys
 
 	mu          sync.RWMutex
 	connections map[string]*Connection // by connection token
 	sweepEnd    chan struct{}          // ends the sweep; nil: none is running
 	stopped     bool                   // by Shutdown
+	counts      []func() int           // connections that the clients have elsewhere
 	live        sync.WaitGroup         // connections in the table, and the sweep
 }
 

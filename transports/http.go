@@ -32,6 +32,9 @@ func answer(w http.ResponseWriter, status int, body string) {
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "no-store") // a refusal that a proxy kept would outlast its reason
 	}
+	if status == http.StatusServiceUnavailable {
+		h.Set("Connection", "close") // the next attempt is to reach another process
+	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body)) // a client that went away needs no answer

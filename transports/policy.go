@@ -107,6 +107,7 @@ func (p Policy) logRefusal(level slog.Level, r *http.Request, status int, reason
 // not list. The body of the request has the time of [WithSendTimeout] to come: net/http
 // would wait for it without end before a response leaves.
 func (p Policy) Serve(w http.ResponseWriter, r *http.Request, next http.HandlerFunc) {
+	p.endpoint.noticeServer(r)
 	p.endpoint.boundBody(w, r)
 	if !p.checkHost(w, r) {
 		return

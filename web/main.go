@@ -162,6 +162,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 	case <-ctx.Done():
 	}
 	logger.Info("shutting down")
+	server.SetKeepAlivesEnabled(false) // the next requests are to reach another process
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	var errs []error

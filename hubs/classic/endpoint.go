@@ -124,6 +124,7 @@ func newEndpoint(bridges []bridge.Hub, o *options) (*Endpoint, error) {
 		e.logger = bridges[0].Logger()
 	}
 	e.policy = e.policy.LoggingTo(e.logger)
+	e.policy.Count(func() int { return int(e.Stats().Connections) })
 	for _, b := range bridges {
 		b.Watch(e.heard)
 	}

@@ -275,6 +275,9 @@ func (e *Endpoint) refuse(q *request, err error) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
+	if r.status == http.StatusServiceUnavailable {
+		w.Header().Set("Connection", "close") // the next attempt is to reach another process
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(r.text)))
 	w.WriteHeader(r.status)
 	_, _ = io.WriteString(w, r.text) // a client that went away needs no answer
