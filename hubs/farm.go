@@ -144,6 +144,12 @@ func (f *farm) Deliver(e *scaleout.Envelope) {
 	}
 }
 
+// Wants reports whether there is anybody here to get a message to a group or user.
+func (f *farm) Wants(kind scaleout.TopicKind, name []byte) bool {
+	<-f.joined
+	return f.hub.guests.Load() != nil || f.hub.registry.has(kind, name)
+}
+
 // deliver is Deliver but for guests.
 func (f *farm) deliver(e *scaleout.Envelope) {
 	switch e.Kind {

@@ -92,6 +92,16 @@ func (r *registry[C]) remove(c C) bool {
 	return true
 }
 
+// has reports whether a group or user has connections. It does not keep name.
+func (r *registry[C]) has(kind scaleout.TopicKind, name []byte) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if kind == scaleout.User {
+		return len(r.users[string(name)]) > 0
+	}
+	return len(r.groups[string(name)]) > 0
+}
+
 // changeGroup adds a connection to a group or removes it, as the kind says, and
 // returns the outcome to reply.
 func (r *registry[C]) changeGroup(kind scaleout.Kind, id, group string) (outcome uint8) {

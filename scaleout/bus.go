@@ -145,6 +145,16 @@ type Receiver interface {
 	Lost(l Loss)
 }
 
+// Selective is a [Receiver] that does not want everything. A bus need not parse, and not
+// deliver, a [Message] or [Abort] to a [Group] or [User] that it does not want, unless the
+// node keeps the log of the stream ([Node.Keep]).
+type Selective interface {
+	Receiver
+	// Wants reports whether an envelope to a topic concerns this node. It is called as
+	// Deliver is, just before it would be, and must not keep name.
+	Wants(kind TopicKind, name []byte) bool
+}
+
 // Loss is a gap in a stream.
 type Loss struct {
 	// Reason is "gap" if the log does not reach back to the last position

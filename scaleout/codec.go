@@ -177,6 +177,31 @@ func ParseEnvelopeInto(e *Envelope, b []byte) error {
 	return nil
 }
 
+// Header is the beginning of an encoded envelope.
+type Header struct {
+	Publisher NodeID
+	Sequence  uint64
+	Kind      Kind
+	TopicKind TopicKind
+	TopicName []byte // within what was parsed
+}
+
+// ParseHeader decodes only the beginning of what [ParseEnvelope] does, without allocations.
+func ParseHeader(b []byte) (Header, error) {
+	d := decoder{rest: b}
+	if items := d.array(1); d.err == nil && items < itemsLeast {
+		return Header{}, fmt.Errorf("scaleout: the envelope has %d items, needs %d", items, itemsLeast)
+	}
+	h := Header{
+		Publisher: NodeID(d.uint(math.MaxUint32)),
+		Sequence:  d.uint(math.MaxUint64),
+		Kind:      Kind(d.uint(math.MaxUint8)),
+		TopicKind: TopicKind(d.uint(math.MaxUint8)),
+		TopicName: d.text(),
+	}
+	return h, d.err
+}
+
 func appendUint(dst []byte, v uint64) []byte {
 	switch {
 	case v < 0x80:
@@ -296,15 +321,18 @@ func (d *decoder) uint(most uint64) uint64 {
 	return v
 }
 
-func (d *decoder) string() string {
+func (d *decoder) string() string { return string(d.text()) }
+
+// text returns the bytes of a text.
+func (d *decoder) text() []byte {
 	switch head := d.head(); {
 	case head&0xe0 == 0xa0:
-		return string(d.take(uint64(head & 0x1f)))
+		return d.take(uint64(head & 0x1f))
 	case head >= 0xd9 && head <= 0xdb:
-		return string(d.take(d.number(1 << (head - 0xd9))))
+		return d.take(d.number(1 << (head - 0xd9)))
 	default:
 		d.unexpected(head, "a text")
-		return ""
+		return nil
 	}
 }
 

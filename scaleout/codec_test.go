@@ -228,7 +228,15 @@ func FuzzParseEnvelope(f *testing.F) {
 	f.Add([]byte("\x98\x00\x00\x00\x00\xa0\xdc\x00\x01\xa0\xa0\x91\x92\xa0\xc5\x00\x00"))
 	f.Add(append([]byte{0xdc, 0, 16}, append(scaleout.AppendEnvelope(nil, full())[1:], 0xc0)...))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		header, headerErr := scaleout.ParseHeader(b)
 		e, err := scaleout.ParseEnvelope(b)
+		if err == nil {
+			require.NoError(t, headerErr)
+			require.Equal(t, e.Topic, scaleout.Topic{Kind: header.TopicKind, Name: string(header.TopicName)})
+			require.Equal(t, e.Kind, header.Kind)
+			require.Equal(t, e.Publisher, header.Publisher)
+			require.Equal(t, e.Sequence, header.Sequence)
+		}
 		if err != nil {
 			require.Nil(t, e)
 			return
@@ -259,6 +267,16 @@ func BenchmarkAppendEnvelope(b *testing.B) {
 		dst = scaleout.AppendEnvelope(dst[:0], e)
 	}
 	b.SetBytes(int64(len(dst)))
+}
+
+func BenchmarkParseHeader(b *testing.B) {
+	b.ReportAllocs()
+	wire := scaleout.AppendEnvelope(nil, benchmarkEnvelope())
+	for b.Loop() {
+		if _, err := scaleout.ParseHeader(wire); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 func BenchmarkParseEnvelope(b *testing.B) {

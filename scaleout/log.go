@@ -85,6 +85,13 @@ func (l *Log) Keep() {
 	l.keep = true
 }
 
+// Keeps reports whether the log keeps what is appended.
+func (l *Log) Keeps() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keep
+}
+
 // Last returns the position of the newest envelope, or what the log was started
 // with.
 func (l *Log) Last() Position {
@@ -128,6 +135,20 @@ func (l *Log) Append(e *Envelope) {
 	l.count++
 	l.bytes += size
 	l.trim()
+}
+
+// Skip notes that the newest envelope of the stream is not to be kept, so that the log has
+// nothing of before it.
+func (l *Log) Skip(position Position) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.count > 0 {
+		l.drop()
+	}
+	l.last, l.floor = position, position
+	if l.holeOpen {
+		l.holeEnd, l.holeOpen = position, false
+	}
 }
 
 // Reset empties the log because the next envelope does not continue its contents.

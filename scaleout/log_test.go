@@ -307,3 +307,18 @@ func TestLogAllocations(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, appendNext))
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { log.Read(at(log.Last().Minor-10), 10) }), 1.0)
 }
+
+// TestLogSkips: a log that begins after what was skipped has a gap before it.
+func TestLogSkips(t *testing.T) {
+	t.Parallel()
+	log := newKeptLog(scaleout.LogLimits{})
+	log.Append(numbered(11))
+	log.Skip(at(12))
+	require.Equal(t, at(12), log.Last())
+	_, ok := read(log, at(11))
+	require.False(t, ok)
+	log.Append(numbered(13))
+	numbers, ok := read(log, at(12))
+	require.True(t, ok)
+	require.Equal(t, []uint64{13}, numbers)
+}

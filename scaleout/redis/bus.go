@@ -62,6 +62,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,8 @@ import (
 // to close: its nodes are closed one by one.
 type Bus struct {
 	client  goredis.UniversalClient
-	cluster bool // streams are then in different places
+	reads   goredis.UniversalClient // of the followers
+	cluster bool                    // streams are then in different places
 	block   time.Duration
 	options options
 	stats   counters
@@ -104,6 +106,7 @@ func New(client goredis.UniversalClient, opts ...Option) (*Bus, error) {
 	}
 	return &Bus{
 		client:   client,
+		reads:    cmp.Or(options.readClient, client),
 		cluster:  cluster,
 		block:    longestBlock,
 		options:  options,
@@ -132,20 +135,24 @@ func (b *Bus) Join(hub string, receiver scaleout.Receiver) (scaleout.Node, error
 // the client's own limit for replies, and that there is such a limit, as a call
 // that never returns could never be waited for.
 func (b *Bus) checkReadTimeout() error {
-	var limit time.Duration
-	switch client := b.client.(type) {
-	case *goredis.Client:
-		limit = client.Options().ReadTimeout
-	case *goredis.ClusterClient:
-		limit = client.Options().ReadTimeout
-	default:
-		return nil
-	}
-	if limit <= 0 {
-		return errors.New("redis: the client must have a ReadTimeout")
+	block := longestBlock
+	for _, client := range []goredis.UniversalClient{b.client, b.reads} {
+		var limit time.Duration
+		switch client := client.(type) {
+		case *goredis.Client:
+			limit = client.Options().ReadTimeout
+		case *goredis.ClusterClient:
+			limit = client.Options().ReadTimeout
+		default:
+			continue
+		}
+		if limit <= 0 {
+			return errors.New("redis: the client must have a ReadTimeout")
+		}
+		block = min(block, limit/3) // Redis may take a tenth of a second more
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.block = min(longestBlock, limit/3) // Redis may take a tenth of a second more
+	b.block = block
 	return nil
 }

@@ -65,12 +65,25 @@ func (f *follower) entry(s *stream, m goredis.XMessage) (size int) {
 	}
 	f.welcome(m)
 	envelopes := 0
-	size, err = s.open(m, end, func(u unpacked) {
+	size, err = s.open(m, end, f.wants(s), func(u unpacked) {
 		envelopes++
 		f.envelope(s, u)
 	})
 	f.passed(s, end, envelopes, size, err)
 	return size
+}
+
+// wants returns what tells which envelopes of a stream need not be parsed; nil: none.
+func (f *follower) wants(s *stream) func(scaleout.Header) bool {
+	receiver, ok := f.node.receiver.(scaleout.Selective)
+	if !ok || s.index < 0 || s.log.Keeps() {
+		return nil
+	}
+	return func(h scaleout.Header) bool {
+		concernsAll := h.Kind != scaleout.Message && h.Kind != scaleout.Abort ||
+			h.TopicKind != scaleout.Group && h.TopicKind != scaleout.User
+		return concernsAll || receiver.Wants(h.TopicKind, h.TopicName)
+	}
 }
 
 // welcome notes a node that says that it has joined.
@@ -127,6 +140,11 @@ func (f *follower) envelope(s *stream, u unpacked) {
 		f.suspect.Store(true) // they may have been trimmed
 		n.bus.stats.jumps.Add(1)
 		f.lost(s, scaleout.Loss{Reason: "sequence", Own: s.index < 0, Publisher: e.Publisher, Count: missing})
+	}
+	if u.skipped {
+		s.log.Skip(e.Position)
+		n.bus.stats.skipped.Add(1)
+		return
 	}
 	if s.index >= 0 {
 		s.log.Append(e)

@@ -132,7 +132,7 @@ func (f *follower) read(after []scaleout.Position, wait bool) ([]goredis.XStream
 	return call(f.node.ctx, f.node, f.node.block+grace, func(ctx context.Context) ([]goredis.XStream, error) {
 		cmd := read{goredis.NewXStreamSliceCmd(ctx, args...)}
 		cmd.SetFirstKeyPos(int8(firstKey))
-		err := f.node.bus.client.Process(ctx, cmd)
+		err := f.node.bus.reads.Process(ctx, cmd)
 		if errors.Is(err, goredis.Nil) {
 			return nil, nil
 		}

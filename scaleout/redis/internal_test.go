@@ -66,7 +66,7 @@ func TestPublishersAreForgotten(t *testing.T) {
 }
 
 // newTestNode returns a node that has not joined, which needs no Redis.
-func newTestNode(t *testing.T, opts ...Option) *node {
+func newTestNode(t testing.TB, opts ...Option) *node {
 	client := goredis.NewClient(&goredis.Options{})
 	t.Cleanup(func() { _ = client.Close() })
 	bus, err := New(client, opts...)
@@ -116,7 +116,7 @@ func TestNumbers(t *testing.T) {
 	l.number(second)
 	require.Equal(t, []uint64{2, 0, 4, 1, 5, 0}, numbers(second))
 	i := 0
-	require.NoError(t, unpack(pack(second, n.id), func(u unpacked) {
+	require.NoError(t, unpack(pack(second, n.id), nil, func(u unpacked) {
 		require.Equal(t, n.id, u.Publisher)
 		require.Equal(t, second[i].sequence, u.Sequence)
 		require.Equal(t, second[i].gap, u.gap)

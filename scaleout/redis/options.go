@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/go-signalr/signalr/scaleout"
 )
 
@@ -87,6 +89,7 @@ type options struct {
 	streams        int
 	retention      time.Duration
 	maxLength      int64
+	readClient     goredis.UniversalClient // nil: the client of the bus
 	joinTimeout    time.Duration
 	publishTimeout time.Duration
 	publishBuffer  int64
@@ -161,6 +164,21 @@ func WithPrefix(prefix string) Option {
 // cost more.
 func WithStreams(n int) Option {
 	return func(o *options) error { return positive("the number of streams", n, &o.streams) }
+}
+
+// WithReadClient sets a client by which nodes read the streams, such as one of replicas: it
+// takes the traffic to many nodes off the server that is written to. What a node publishes
+// returns to it by that way too, so that publishing waits for the replica. Everything else
+// goes by the client of [New], which, like this one, must have a ReadTimeout. In a Cluster,
+// give New a client that reads from replicas instead.
+func WithReadClient(client goredis.UniversalClient) Option {
+	return func(o *options) error {
+		if client == nil {
+			return errors.New("redis: the client for reading must not be nil")
+		}
+		o.readClient = client
+		return nil
+	}
 }
 
 // WithRetention sets how long what was published is kept; [DefaultRetention] if

@@ -18,6 +18,8 @@ var wrongOptions = []struct {
 }{
 	{nil, "an option must not be nil"},
 	{redis.WithStreams(0), "the number of streams must be positive, not 0"},
+	{redis.WithReadClient(nil), "the client for reading must not be nil"},
+	{redis.WithJoinTimeout(0), "the join timeout must be positive, not 0s"},
 	{redis.WithRetention(-time.Second), "the retention must be positive, not -1s"},
 	{redis.WithMaxLength(0), "the maximum length must be positive, not 0"},
 	{redis.WithPublishTimeout(0), "the publish timeout must be positive, not 0s"},

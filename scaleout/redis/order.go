@@ -85,7 +85,7 @@ func (m *merge) queue(batch goredis.XStream) inOrder {
 		f.welcome(message)
 		in.until = end.Major
 		last := turn{end: end, isEnd: true}
-		last.size, last.err = in.stream.open(message, end, func(u unpacked) {
+		last.size, last.err = in.stream.open(message, end, nil, func(u unpacked) {
 			last.envelopes++
 			t := turn{unpacked: u, end: end}
 			t.repeated = u.Sequence <= max(newest[u.Publisher], in.stream.last(u.Publisher)) || u.order <= in.last[u.Publisher]

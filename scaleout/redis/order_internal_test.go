@@ -125,3 +125,49 @@ func TestDeliverInOrder(t *testing.T) {
 		}
 	}
 }
+
+// uninterested is a receiver that wants nothing, or everything.
+type uninterested struct {
+	collector
+	wants bool
+}
+
+func (u *uninterested) Deliver(*scaleout.Envelope)                {}
+func (u *uninterested) Wants(_ scaleout.TopicKind, _ []byte) bool { return u.wants }
+
+// BenchmarkDeliver delivers messages to groups, in entries of 64, and what it takes if none
+// of them concerns the node.
+func BenchmarkDeliver(b *testing.B) {
+	const size, count = 64, 256
+	var batch []*entry
+	messages := make([]goredis.XMessage, count)
+	for i := range messages {
+		batch = batch[:0]
+		for j := range size {
+			batch = append(batch, &entry{
+				envelope: &scaleout.Envelope{
+					Kind: scaleout.Message, Topic: scaleout.Topic{Kind: scaleout.Group, Name: fmt.Sprint("room ", j)}, Target: "messageReceived",
+					Bodies: []scaleout.Body{{Protocol: "json", Data: make([]byte, 120)}, {Protocol: "messagepack", Data: make([]byte, 90)}},
+				},
+				sequence: uint64(i*size + j + 1), order: uint64(i*size + j + 1), size: 300,
+			})
+		}
+		messages[i] = goredis.XMessage{ID: fmt.Sprint(i+1, "-0"), Values: map[string]any{fieldEnvelopes: string(pack(batch, 7))}}
+	}
+	for _, wants := range []bool{true, false} {
+		b.Run(fmt.Sprint("wanted=", wants), func(b *testing.B) {
+			b.ReportAllocs()
+			n := newTestNode(b)
+			n.receiver = &uninterested{wants: wants}
+			f := n.followers[0]
+			for i := 0; b.Loop(); i++ {
+				if i%count == 0 {
+					n.streams[0] = newStream(n.streams[0].key, 0)
+					n.streams[0].place(log{}, n.bus.options.log)
+				}
+				f.entry(n.streams[0], messages[i%count])
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/message")
+		})
+	}
+}

@@ -59,14 +59,17 @@ func pack(entries []*entry, publisher scaleout.NodeID) []byte {
 // unpacked is an envelope of an entry.
 type unpacked struct {
 	*scaleout.Envelope
-	gap   uint64 // how many numbers before its own were given up
-	order uint64 // its place among all that its publisher has appended to any stream
+	gap     uint64 // how many numbers before its own were given up
+	order   uint64 // its place among all that its publisher has appended to any stream
+	skipped bool   // only its numbers are there
 }
 
 // unpack calls do for each envelope of a field's content until one is malformed. The
-// envelopes share its memory, and that of each other.
-func unpack(packed []byte, do func(unpacked)) error {
-	envelopes := make([]scaleout.Envelope, countPacked(packed))
+// envelopes share its memory, and that of each other. If wants is not nil, those that it
+// does not want are skipped: they are valid during do alone.
+func unpack(packed []byte, wants func(scaleout.Header) bool, do func(unpacked)) error {
+	var envelopes []scaleout.Envelope
+	var skipped scaleout.Envelope
 	order := uint64(0)
 	for len(packed) > 0 {
 		gap, step, length, rest := cut(packed)
@@ -74,12 +77,23 @@ func unpack(packed []byte, do func(unpacked)) error {
 			return errCutOff
 		}
 		order += step
+		if wants != nil {
+			if h, err := scaleout.ParseHeader(rest[:length:length]); err == nil && !wants(h) {
+				skipped.Publisher, skipped.Sequence = h.Publisher, h.Sequence
+				do(unpacked{&skipped, gap, order, true})
+				packed = rest[length:]
+				continue
+			}
+		}
+		if envelopes == nil {
+			envelopes = make([]scaleout.Envelope, countPacked(packed))
+		}
 		e := &envelopes[0]
 		envelopes = envelopes[1:]
 		if err := scaleout.ParseEnvelopeInto(e, rest[:length:length]); err != nil {
 			return err
 		}
-		do(unpacked{e, gap, order})
+		do(unpacked{e, gap, order, false})
 		packed = rest[length:]
 	}
 	return nil
@@ -119,7 +133,7 @@ func cut(packed []byte) (gap, step uint64, length int, rest []byte) {
 
 // open calls do for each envelope of a message of the stream, which ends at a
 // position. It returns the length of the message's content.
-func (s *stream) open(m goredis.XMessage, end scaleout.Position, do func(unpacked)) (size int, err error) {
+func (s *stream) open(m goredis.XMessage, end scaleout.Position, wants func(scaleout.Header) bool, do func(unpacked)) (size int, err error) {
 	if _, ok := m.Values[fieldMark]; ok {
 		return 0, nil
 	}
@@ -131,7 +145,7 @@ func (s *stream) open(m goredis.XMessage, end scaleout.Position, do func(unpacke
 		return 0, errors.New("redis: the entry has no envelopes")
 	}
 	index := 0
-	err = unpack([]byte(packed), func(u unpacked) {
+	err = unpack([]byte(packed), wants, func(u unpacked) {
 		u.Stream, u.Position = s.index, inEntry(end, index)
 		index++
 		do(u)

@@ -21,7 +21,7 @@ func TestUnpackIsCutAnywhere(t *testing.T) {
 	whole := packed()
 	for i := range whole {
 		count := 0
-		err := unpack(whole[:i], func(unpacked) { count++ })
+		err := unpack(whole[:i], nil, func(unpacked) { count++ })
 		require.Equal(t, count, countPacked(whole[:i]))
 		if err == nil { // between two
 			require.Equal(t, packed()[:i], whole[:i])
@@ -39,7 +39,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		count := 0
-		err := unpack(b, func(u unpacked) {
+		err := unpack(b, nil, func(u unpacked) {
 			require.NotNil(t, u.Envelope)
 			count++
 		})

@@ -205,7 +205,7 @@ func (r *reader) look(before []goredis.XMessage) {
 			continue
 		}
 		envelopes := 0
-		_, _ = r.stream.open(m, end, func(e unpacked) {
+		_, _ = r.stream.open(m, end, nil, func(e unpacked) {
 			envelopes++
 			if e.Position.Compare(r.after) <= 0 && plausible(r.seen[e.Publisher], e.Sequence) {
 				r.seen[e.Publisher] = max(r.seen[e.Publisher], e.Sequence)
@@ -224,7 +224,7 @@ func (r *reader) take(entries []goredis.XMessage) {
 		if err != nil {
 			continue
 		}
-		size, _ := r.stream.open(m, end, func(e unpacked) {
+		size, _ := r.stream.open(m, end, nil, func(e unpacked) {
 			envelopes++
 			if e.Position.Compare(r.after) <= 0 || e.Position.Compare(r.end) > 0 || e.Sequence <= r.seen[e.Publisher] ||
 				!plausible(r.seen[e.Publisher], e.Sequence) {

@@ -9,6 +9,9 @@ type Stats struct {
 	Published uint64
 	// Delivered are envelopes given to receivers.
 	Delivered uint64
+	// Skipped are envelopes that concerned none of a receiver's connections
+	// ([scaleout.Selective]).
+	Skipped uint64
 	// Duplicates are envelopes that were not delivered because they were
 	// before, after an append had to be repeated.
 	Duplicates uint64
@@ -30,8 +33,8 @@ type Stats struct {
 
 // counters are what Stats is made of.
 type counters struct {
-	published, delivered, duplicates, malformed atomic.Uint64
-	lost, gaps, epochs, jumps, interruptions    atomic.Uint64
+	published, delivered, skipped, duplicates, malformed atomic.Uint64
+	lost, gaps, epochs, jumps, interruptions             atomic.Uint64
 }
 
 // Stats returns the counters of this moment.
@@ -39,6 +42,7 @@ func (b *Bus) Stats() Stats {
 	s := Stats{
 		Published:     b.stats.published.Load(),
 		Delivered:     b.stats.delivered.Load(),
+		Skipped:       b.stats.skipped.Load(),
 		Duplicates:    b.stats.duplicates.Load(),
 		Malformed:     b.stats.malformed.Load(),
 		Lost:          b.stats.lost.Load(),
