@@ -66,8 +66,8 @@ func (e *entry) expire(now time.Time, timeout time.Duration, l *lane) {
 	case e.appended.Load() && !e.late:
 		e.late = true
 		e.deadline = now.Add(timeout)
-	default:
-		e.settle(unreachable(l.cause()))
+	case !e.settled():
+		e.settle(l.gaveUp())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -50,6 +51,70 @@ func TestHealthOfARedisThatRefusesToWrite(t *testing.T) {
 			require.Equal(t, []scaleout.Health{scaleout.Down, scaleout.Connected}, health.get())
 			await.Until(t, func() bool { return n.publish(t.Context(), "after") == nil }, "publishing succeeds again")
 		})
+	}
+}
+
+// TestHealthOfAFullRedis: one that is full of messages still takes something small now
+// and then, which is no news for who has something large to send.
+func TestHealthOfAFullRedis(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ size, asked int }{
+		{8 << 10, 8 << 10},
+		{256 << 10, 64 << 10},
+	} {
+		t.Run(fmt.Sprint(test.size), func(t *testing.T) {
+			t.Parallel()
+			server := startServer(t, "--maxmemory", "12mb", "--maxmemory-policy", "noeviction")
+			var health states
+			var marks largestMark
+			client := server.client()
+			client.AddHook(&marks)
+			n := join(t, client, redis.WithHeartbeat(20*time.Millisecond), health.option(), redis.WithPublishTimeout(time.Second))
+			publish := func() error {
+				e := message("a topic", "big")
+				e.Bodies[0].Data = make([]byte, test.size)
+				return n.Publish(t.Context(), e)
+			}
+			refused := 0
+			for i := 0; i < 3000 && refused < 3; i++ {
+				err := publish()
+				if err == nil {
+					continue
+				}
+				require.ErrorIs(t, err, scaleout.ErrDown)
+				require.ErrorContains(t, err, "OOM")
+				require.Contains(t, health.get(), scaleout.Down)
+				refused++
+			}
+			require.Equal(t, 3, refused, "messages were refused")
+			await.Until(t, func() bool { return marks.size.Load() >= int64(test.asked) },
+				"Redis is asked whether it has memory for %d bytes", test.asked)
+
+			require.NoError(t, server.client().ConfigSet(t.Context(), "maxmemory", "0").Err())
+			await.Equal(t, scaleout.Connected, n.health, "the health of node %d", n.ID())
+			await.Until(t, func() bool { return publish() == nil }, "publishing succeeds again")
+		})
+	}
+}
+
+// largestMark is a hook of a client that notes how large the largest entry was that has
+// no envelopes.
+type largestMark struct{ size atomic.Int64 }
+
+func (*largestMark) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (*largestMark) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}
+
+func (m *largestMark) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		args := cmd.Args()
+		mark, ok := args[len(args)-1].(string)
+		if ok && cmd.Name() == "xadd" && args[len(args)-2] == "m" {
+			m.size.Store(max(m.size.Load(), int64(len(mark))))
+		}
+		return next(ctx, cmd)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ type lane struct {
 	key     string                // a stream that it appends to
 	numbers map[string]*numbering // by key; used by run alone
 	order   uint64                // of the entry numbered last; likewise
+	judging sync.Mutex            // held to change trouble and the health that follows from it
 	trouble atomic.Pointer[trouble]
 	probing atomic.Bool
 
@@ -49,25 +51,21 @@ func newLane(n *node, key string) *lane {
 	return &lane{node: n, key: key, numbers: make(map[string]*numbering)}
 }
 
-// trouble is why nothing can be appended, and since when.
+// trouble is why nothing can be appended, since when, and how many bytes could not be
+// appended last.
 type trouble struct {
 	since time.Time
 	cause error
+	size  int
 }
 
-// cause returns why nothing can be appended, or nil.
-func (l *lane) cause() error {
-	if t := l.trouble.Load(); t != nil {
-		return t.cause
-	}
-	return nil
-}
-
-// failed notes that an attempt to append has failed. That is bad health only when it
-// has been so for as long as who publishes waits.
-func (l *lane) failed(err error) {
+// failed notes that an attempt to append so many bytes has failed. That is bad health
+// when it has been so for as long as who publishes waits.
+func (l *lane) failed(err error, size int) {
+	l.judging.Lock()
+	defer l.judging.Unlock()
 	now := time.Now()
-	t := trouble{now, err}
+	t := trouble{now, err, size}
 	if was := l.trouble.Load(); was != nil {
 		t.since = was.since
 	}
@@ -77,39 +75,69 @@ func (l *lane) failed(err error) {
 	}
 }
 
+// gaveUp notes that who publishes has waited in vain, which is bad health if nothing can
+// be appended. It returns the error for them.
+func (l *lane) gaveUp() error {
+	l.judging.Lock()
+	defer l.judging.Unlock()
+	t := l.trouble.Load()
+	if t == nil {
+		return scaleout.ErrDown
+	}
+	l.node.health.set(l, scaleout.Down, t.cause)
+	return unreachable(t.cause)
+}
+
 // succeeded notes that something could be appended.
-func (l *lane) succeeded() {
-	if l.trouble.Load() != nil {
-		l.trouble.Store(nil)
+func (l *lane) succeeded() { l.recovered(l.trouble.Load()) }
+
+// recovered notes that a trouble is over, if it is still that one.
+func (l *lane) recovered(from *trouble) {
+	if from == nil {
+		return
+	}
+	l.judging.Lock()
+	defer l.judging.Unlock()
+	if l.trouble.CompareAndSwap(from, nil) {
 		l.node.health.set(l, scaleout.Connected, nil)
 	}
 }
 
 // probe finds out, without waiting, whether a lane that was in trouble can append again,
-// as there may be nothing to append for a long time.
+// as there may be nothing to append for a long time. If there is, that tells.
 func (l *lane) probe() {
-	if l.trouble.Load() == nil || l.probing.Swap(true) {
+	t := l.trouble.Load()
+	if t == nil || l.isRunning() || l.probing.Swap(true) {
 		return
 	}
 	l.node.spawn(func() {
 		defer l.probing.Store(false)
-		l.appendMark()
+		l.appendMark(t)
 	})
 }
 
-// appendMark appends an entry without envelopes. A stream that is not there is no
-// trouble.
-func (l *lane) appendMark() {
+// appendMark appends an entry without envelopes, but of the size that could not be
+// appended: a Redis without memory for that has some for a small one now and then. A
+// stream that is not there is no trouble.
+func (l *lane) appendMark(t *trouble) {
+	padding := strings.Repeat("-", min(t.size, markBytes))
 	_, err := call(l.node.ctx, l.node, askTimeout, func(ctx context.Context) (string, error) {
-		mark := once{goredis.NewStringCmd(ctx, "xadd", l.key, "nomkstream", "*", fieldMark, "")}
+		mark := once{goredis.NewStringCmd(ctx, "xadd", l.key, "nomkstream", "*", fieldMark, padding)}
 		_ = l.node.bus.client.Process(ctx, mark)
 		return mark.Result()
 	})
 	if err == nil || errors.Is(err, goredis.Nil) {
-		l.succeeded()
+		l.recovered(t)
 	} else {
-		l.failed(err)
+		l.failed(err, t.size)
 	}
+}
+
+// isRunning says whether there is something to append.
+func (l *lane) isRunning() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.running
 }
 
 // add adds an entry, unless too much waits already.
@@ -205,7 +233,11 @@ func (l *lane) append(batch []*entry) {
 			l.succeeded()
 			return
 		}
-		l.failed(err)
+		size := 0
+		for _, e := range left {
+			size += e.size
+		}
+		l.failed(err, size)
 		if errors.Is(err, errOverdue) {
 			limit *= 2
 		}

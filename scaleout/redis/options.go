@@ -51,6 +51,8 @@ const (
 	// batchEntries and batchBytes bound what is appended at once.
 	batchEntries = 512
 	batchBytes   = 1 << 20
+	// markBytes bounds the entries that find out whether Redis has memory again.
+	markBytes = 64 << 10
 	// readEntries and readBytes bound what one read gets of a stream. The
 	// bytes are an aim: entries are asked for by count, which follows.
 	readEntries = 1024
