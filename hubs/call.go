@@ -65,7 +65,7 @@ func (c *call) session() *session {
 }
 
 // inline reports whether the call counts to the parallel invocations of its
-// client (reference 6.6).
+// client.
 func (c *call) inline() bool { return !c.method.streams && len(c.uploads()) == 0 }
 
 // fail ends a call with streams from the client with an error, whatever its method
@@ -214,7 +214,7 @@ func (h *Hub) contain(connectionID, method string, err *error) {
 	}
 }
 
-// refusal returns the answer to a call that has failed (reference 6.3).
+// refusal returns the answer to a call that has failed.
 func (c *call) refusal(streamed bool, err error) *refusal {
 	switch {
 	case errors.Is(err, errUnauthorized):

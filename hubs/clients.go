@@ -8,7 +8,7 @@ import (
 	"github.com/go-signalr/signalr/scaleout"
 )
 
-// Clients selects clients of a hub (reference 6.9). It is safe for concurrent
+// Clients selects clients of a hub. It is safe for concurrent
 // use.
 type Clients struct{ hub *Hub }
 

@@ -11,11 +11,12 @@ import (
 
 // Context is what a hub method knows of the call and of the connection it came
 // by. It is a context.Context that is done when the client cancels the call,
-// when the method has returned, or when the connection ends; its values are
-// those of the connection's request. That of OnDisconnected is done when
-// OnDisconnected has returned, or when the context of [Hub.Shutdown] is done before.
-// [context.Cause] tells why the connection has ended, as OnDisconnected is told. It is safe for concurrent use. After the
-// method has returned only its accessors are of use.
+// when the method has returned and the stream that it returned, if any, has ended, or
+// when the connection ends; its values are those of the connection's request. That of
+// OnDisconnected is done when OnDisconnected has returned, or when the context of
+// [Hub.Shutdown] is done before. [context.Cause] tells why the connection has ended, as
+// OnDisconnected is told. Once its call is over only its accessors are of use. It is safe for
+// concurrent use.
 type Context struct {
 	hub  *Hub
 	conn connection

@@ -125,7 +125,7 @@ func (e *namedError) Error() string { return e.text }
 func (e *namedError) Unwrap() error { return e.kind }
 
 // detail returns what a client may see of an error after the general text:
-// " {type}: {text}", or nothing (reference 6.3).
+// " {type}: {text}", or nothing.
 func detail(err error, detailed bool) string {
 	if hubError := (*Error)(nil); errors.As(err, &hubError) && hubError != nil {
 		return " " + hubException + ": " + hubError.text

@@ -7,7 +7,7 @@ import (
 	"github.com/go-signalr/signalr/scaleout"
 )
 
-// Groups adds connections to groups and removes them (reference 6.9). A group
+// Groups adds connections to groups and removes them. A group
 // exists while it has members; membership ends with the connection. Names are
 // compared exactly. Groups is safe for concurrent use.
 type Groups struct{ hub *Hub }

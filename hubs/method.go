@@ -36,7 +36,7 @@ type invoker interface {
 // resultStream is the result of a streaming method.
 type resultStream = iter.Seq2[any, error]
 
-// methodTable finds methods by name, without regard to case (reference 6.2).
+// methodTable finds methods by name, without regard to case.
 type methodTable struct {
 	exact map[string]*method // by the names as they were registered
 	lower map[string]*method

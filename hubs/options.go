@@ -13,8 +13,7 @@ import (
 	"github.com/go-signalr/signalr/transports"
 )
 
-// Defaults of the options, those of the reference server where it has them
-// (reference 10).
+// Defaults of the options, those of the reference server where it has them.
 const (
 	DefaultHandshakeTimeout            = 15 * time.Second
 	DefaultKeepAliveInterval           = 15 * time.Second
@@ -206,7 +205,7 @@ func WithNodeReplyTimeout(d time.Duration) Option {
 }
 
 // WithMaximumReceiveMessageSize limits a message from a client, in bytes with
-// its framing (reference 6.8). A longer one ends the connection; OnDisconnected
+// its framing. A longer one ends the connection; OnDisconnected
 // then has a [*protocol.SizeError]. 0 means no limit: a client can then make the
 // server hold as much memory as it likes. The default is
 // [DefaultMaximumReceiveMessageSize].
@@ -272,7 +271,7 @@ func WithBus(bus scaleout.Bus) Option {
 // WithStatefulReconnect lets clients that ask for it keep their connection, with
 // its groups, calls and streams, when its WebSocket is lost and they come back
 // within the disconnect timeout ([transports.WithDisconnectTimeout]). Neither
-// side loses or repeats a message (reference 7). A write that takes longer than the
+// side loses or repeats a message. A write that takes longer than the
 // send timeout ([transports.WithSendTimeout]) ends the connection for good, as it
 // does without.
 func WithStatefulReconnect() Option { return WithEndpoint(transports.WithStatefulReconnect()) }

@@ -9,8 +9,7 @@ import (
 )
 
 // connect accepts the handshake, registers the session and runs OnConnected, as
-// the first work of the connection: what the client sends meanwhile waits
-// (reference 6.1).
+// the first work of the connection: what the client sends meanwhile waits.
 func (s *session) connect(resumable bool) {
 	s.mu.Lock()
 	if s.phase != phaseHandshake {
@@ -100,7 +99,7 @@ func (s *session) invocation(inv *protocol.Invocation, size int) {
 }
 
 // refuseCall answers a call that does not run. Like every call, it waits until
-// OnConnected has returned (reference 6.1).
+// OnConnected has returned.
 func (s *session) refuseCall(c *call) {
 	s.mu.Lock()
 	waits := s.phase == phaseConnecting
@@ -307,7 +306,7 @@ func (s *session) startWaiting() *call {
 }
 
 // giveSlot lets the calls behind c run while c waits for a client; c does not get
-// the slot back (reference 6.6). A client that never answers must not have any number
+// the slot back. A client that never answers must not have any number
 // of calls by that: it is an error when there are too many.
 func (s *session) giveSlot(c *call) error {
 	s.mu.Lock()

@@ -115,7 +115,7 @@ func (s *session) receive(frame []byte) error {
 		s.conn.Ending(nil) // whatever the client says about it
 		s.end(&protocol.Close{}, cause)
 	case *protocol.Ack:
-		if s.relay != nil { // else it means nothing (reference 7.3)
+		if s.relay != nil { // else it means nothing
 			return s.relay.ack(m.SequenceID)
 		}
 	case *protocol.Sequence:
@@ -123,7 +123,7 @@ func (s *session) receive(frame []byte) error {
 			return s.relay.sequence(m.SequenceID)
 		}
 	}
-	return nil // messages of unknown types are for newer servers (reference 4.2)
+	return nil // messages of unknown types are for newer servers
 }
 
 // inputWhileAsked is how many times as much as otherwise may wait of what a client
@@ -169,7 +169,7 @@ func (s *session) completion(m *protocol.Completion) {
 	s.hub.results.complete(s, m)
 }
 
-// The texts of refused handshakes (reference 3).
+// The texts of refused handshakes.
 const (
 	textHandshakeCanceled = "Handshake was canceled."
 	textHandshakeError    = "An unexpected error occurred during connection handshake."
@@ -201,7 +201,7 @@ func (s *session) handshake(frame []byte) {
 	}
 	s.userID = s.conn.Identity()
 	s.conn.SetBinary(chosen.Format() == protocol.Binary)
-	s.connect(s.conn.StatefulReconnect() && request.Version >= 2) // reference 7.1
+	s.connect(s.conn.StatefulReconnect() && request.Version >= 2)
 }
 
 // refuseHandshake ends a session that has not begun.

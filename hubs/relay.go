@@ -12,9 +12,9 @@ import (
 )
 
 // maxSilence is the number of ticks, about a second apart, for which the buffer may
-// stay over its limit while the client acknowledges nothing, although it could
-// (reference 7.5). Ticks are counted rather than time measured: a server that did
-// not run has read no acknowledgements either.
+// stay over its limit while the client acknowledges nothing, although it could. Ticks
+// are counted rather than time measured: a server that did not run has read no
+// acknowledgements either.
 const maxSilence = 5
 
 // maxOverrun is how many bytes more than its limit the buffer holds for senders
@@ -28,10 +28,10 @@ const maxDoubtful = 10_000
 // and what a replay begins with.
 const maxUncounted = 512 << 10
 
-// relay makes a session outlive its transports: stateful reconnect (reference
-// 7). It numbers the messages in both directions, keeps those sent until the
-// client has acknowledged them, sends them again on a new transport, and drops
-// those received twice. It is safe for concurrent use.
+// relay makes a session outlive its transports: stateful reconnect. It numbers the
+// messages in both directions, keeps those sent until the client has acknowledged them,
+// sends them again on a new transport, and drops those received twice. It is safe for
+// concurrent use.
 //
 // It holds its first messages back until the client has sent something: the
 // official JavaScript client counts nothing that it reads together with the
@@ -308,7 +308,7 @@ func (r *relay) wake() {
 	}
 }
 
-// counted reports whether a message from the client has a number (reference 7.2).
+// counted reports whether a message from the client has a number.
 func counted(m protocol.Message) bool {
 	switch m.(type) {
 	case *protocol.Invocation, *protocol.StreamItem, *protocol.Completion, *protocol.CancelInvocation:

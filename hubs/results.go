@@ -14,7 +14,7 @@ import (
 	"github.com/go-signalr/signalr/scaleout"
 )
 
-// Errors of [Invoke] (reference 6.10).
+// Errors of [Invoke].
 var (
 	errNotSingle = errors.New("hubs: Invoke needs a target with one connection: Client or Caller")
 	// ErrInOnConnected is returned by Invoke inside OnConnected: the client
@@ -133,7 +133,7 @@ type clientAnswer struct {
 	encoding *encoding // of result
 }
 
-// decode turns an answer into what Invoke returns (reference 6.10).
+// decode turns an answer into what Invoke returns.
 func (a *clientAnswer) decode(connectionID string, result any) error {
 	switch {
 	case a.outcome == outcomeUnknown:

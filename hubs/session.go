@@ -98,7 +98,7 @@ func newSession(h *Hub, conn *transports.Connection) *session {
 	return s
 }
 
-// Tick checks the timeouts (reference 3 and 6.7).
+// Tick checks the timeouts.
 func (s *session) Tick(now time.Time) {
 	t := s.age(now)
 	if !s.shaken.Load() {
@@ -202,7 +202,7 @@ func (s *session) fail(err error) {
 	s.end(&protocol.Close{Error: text, AllowReconnect: true}, err)
 }
 
-// end ends the session once (reference 6.1): the client is told with closing,
+// end ends the session once: the client is told with closing,
 // unless that is nil, calls are cancelled, and OnDisconnected runs after they
 // have returned. It does not wait.
 func (s *session) end(closing *protocol.Close, cause error) {

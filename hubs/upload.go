@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// upload is one stream from the client to a running hub method (reference 6.5).
+// upload is one stream from the client to a running hub method.
 // The client's items wait in it until the method takes them.
 type upload struct {
 	call     *call

@@ -9,7 +9,7 @@ import (
 const idSize = 16 // bytes, of which a node's number takes 4
 
 // NewID returns an unguessable identifier: 16 random bytes as 22 characters of
-// unpadded base64url (reference 1.3).
+// unpadded base64url.
 func NewID() string {
 	var b [idSize]byte
 	_, _ = rand.Read(b[:]) // never fails: crypto/rand ends the process instead

@@ -1,6 +1,6 @@
 // Package negotiate owns the first request of a SignalR client: which protocol
 // version, connection id, connection token and transports it may use, or which
-// other server it should go to (reference 1).
+// other server it should go to.
 package negotiate
 
 import (
@@ -14,10 +14,10 @@ import (
 )
 
 // MaxVersion is the newest negotiate version this package answers. Higher
-// versions asked for are clamped to it (reference 1.2).
+// versions asked for are clamped to it.
 const MaxVersion = 1
 
-// Transport is one entry of the transports a server offers (reference 1.3).
+// Transport is one entry of the transports a server offers.
 type Transport struct {
 	// Name is "WebSockets", "ServerSentEvents" or "LongPolling".
 	Name string `json:"transport"`
@@ -25,8 +25,7 @@ type Transport struct {
 	TransferFormats []string `json:"transferFormats"`
 }
 
-// Redirect sends a client to another server, where it negotiates again
-// (reference 1.4).
+// Redirect sends a client to another server, where it negotiates again.
 type Redirect struct {
 	// URL is the address of the hub to go to.
 	URL string
@@ -84,10 +83,9 @@ type refusal struct {
 	AccessToken string `json:"accessToken,omitempty"`
 }
 
-// ServeHTTP answers one negotiate request. Any method but POST gets 405
-// (reference 1.5); a version that cannot be served gets 200 with an error text
-// and no connection (reference 1.2).
-// No answer may be cached.
+// ServeHTTP answers one negotiate request. Any method but POST gets 405; a version that
+// cannot be served gets 200 with an error text and no connection. No answer may be
+// cached.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store") // ids and tokens are for this client alone
 	if r.Method != http.MethodPost {

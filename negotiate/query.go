@@ -7,8 +7,7 @@ import (
 )
 
 // QueryValue returns the first value of a query key and whether the request has
-// it. Keys are compared without regard to case, as the reference server does
-// (reference 1).
+// it. Keys are compared without regard to case, as the reference server does.
 func QueryValue(r *http.Request, key string) (string, bool) {
 	for raw := r.URL.RawQuery; raw != ""; {
 		var pair string

@@ -16,7 +16,7 @@ const (
 	MaxVersion = 2
 )
 
-// HandshakeRequest is the first message of a client (reference 3).
+// HandshakeRequest is the first message of a client.
 type HandshakeRequest struct {
 	// Protocol is the name of the protocol for all later messages.
 	Protocol string

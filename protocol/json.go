@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// NewJSON returns the "json" protocol (reference 4): one UTF-8 JSON object per
+// NewJSON returns the "json" protocol: one UTF-8 JSON object per
 // message, ended by RecordSeparator.
 //
 // Values are encoded and decoded by the rules of encoding/json, tags and

@@ -7,8 +7,7 @@ import (
 	"slices"
 )
 
-// Type is the number that stands for a kind of message on the wire
-// (reference 4.1).
+// Type is the number that stands for a kind of message on the wire.
 type Type int
 
 // The types of message.
@@ -68,7 +67,7 @@ type Completion struct {
 	// InvocationID is the id of the call, or of the uploaded stream.
 	InvocationID string
 	// Result is the encoded result. Nil means that there is none, which is not
-	// the same as a result that is null (reference 4.2).
+	// the same as a result that is null.
 	Result []byte
 	// Error is the text of the failure, empty on success. It excludes Result.
 	Error string
@@ -92,10 +91,10 @@ type Close struct {
 	AllowReconnect bool
 }
 
-// Ack confirms all counted messages up to SequenceID (reference 7.3).
+// Ack confirms all counted messages up to SequenceID.
 type Ack struct{ SequenceID int64 }
 
-// Sequence gives the number of the next counted message (reference 7.3).
+// Sequence gives the number of the next counted message.
 type Sequence struct{ SequenceID int64 }
 
 // Unknown is a message of a type that this package does not know. Receivers skip

@@ -6,11 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// NewMessagePack returns the "messagepack" protocol (reference 5): one MessagePack
+// NewMessagePack returns the "messagepack" protocol: one MessagePack
 // array per message, preceded by its length.
 //
 // Go values have the encodings that the reference server's defaults give to their
-// like (reference 5.3), under these rules:
+// like, under these rules:
 //
 //   - A struct is a map. A member is named by its msgpack tag, or else its json
 //     tag, or else its Go name, and is matched exactly, unless
@@ -117,7 +117,7 @@ func (*msgpackProtocol) Split(data []byte, limit int) (frame, rest []byte, err e
 	}
 }
 
-// detail2GB is the text for a length that takes more than 31 bits (reference 5.1).
+// detail2GB is the text for a length that takes more than 31 bits.
 const detail2GB = "Messages over 2GB in size are not supported."
 
 func (p *msgpackProtocol) Parse(frame []byte) (Message, error) {
@@ -136,7 +136,7 @@ func (p *msgpackProtocol) Parse(frame []byte) (Message, error) {
 	return m, nil
 }
 
-// The kinds of completion (reference 5.2).
+// The kinds of completion.
 const (
 	resultError = 1
 	resultVoid  = 2

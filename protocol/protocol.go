@@ -124,7 +124,7 @@ type Protocol interface {
 }
 
 // Error reports bytes from the peer that are not a message: a protocol error,
-// after which the connection must be closed (reference 4.3).
+// after which the connection must be closed.
 type Error struct {
 	// Detail is the text of the reference server's InvalidDataException.
 	Detail string
@@ -133,7 +133,7 @@ type Error struct {
 // Error returns the detail.
 func (e *Error) Error() string { return e.Detail }
 
-// SizeError reports a message larger than the receiver allows (reference 6.8).
+// SizeError reports a message larger than the receiver allows.
 type SizeError struct {
 	// Limit is the size in bytes that the message exceeded.
 	Limit int
@@ -144,7 +144,7 @@ func (e *SizeError) Error() string {
 	return "The maximum message size of " + strconv.Itoa(e.Limit) + " bytes was exceeded."
 }
 
-// The texts of protocol errors (reference 4.3).
+// The texts of protocol errors.
 const (
 	detailReading = "Error reading JSON."
 	detailEnd     = "Unexpected end when reading JSON."

@@ -126,7 +126,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.Policy().Serve(w, r, e.dispatch)
 }
 
-// dispatch hands a request on by its path and method (reference 2.1).
+// dispatch hands a request on by its path and method.
 func (e *Endpoint) dispatch(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimSuffix(r.URL.Path, "/")
 	isNegotiation := strings.EqualFold(path[strings.LastIndexByte(path, '/')+1:], "negotiate")
@@ -290,7 +290,7 @@ func (e *Endpoint) disconnectTimeout() (limit time.Duration, cause error) {
 	return e.opts.disconnectTimeout, ErrInactive
 }
 
-// sweep runs the timeouts of all connections (reference 2.2).
+// sweep runs the timeouts of all connections.
 func (e *Endpoint) sweep(end <-chan struct{}) {
 	defer e.live.Done()
 	ticker := time.NewTicker(e.opts.sweepInterval)

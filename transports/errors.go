@@ -54,7 +54,7 @@ var (
 )
 
 // reason names the end of a connection for logs and statistics. The first three
-// are the reference server's (reference 11).
+// are the reference server's.
 func reason(cause error) string {
 	switch {
 	case cause == nil:

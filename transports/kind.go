@@ -5,7 +5,7 @@ import "github.com/go-signalr/signalr/negotiate"
 // Kind is one of the ways in which a client's bytes travel.
 type Kind uint8
 
-// The transports, in the order in which a server offers them (reference 1.3).
+// The transports, in the order in which a server offers them.
 // The zero Kind is a connection that was negotiated and never used.
 const (
 	WebSockets Kind = iota + 1

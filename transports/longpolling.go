@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// servePoll answers one poll of the long-polling transport (reference 2.7).
+// servePoll answers one poll of the long-polling transport.
 func (e *Endpoint) servePoll(w http.ResponseWriter, r *http.Request) {
 	noCache(w)
 	c := e.lookup(w, r)

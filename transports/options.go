@@ -10,8 +10,7 @@ import (
 	"github.com/go-signalr/signalr/negotiate"
 )
 
-// Defaults of the options, those of the reference server where it has them
-// (reference 10).
+// Defaults of the options, those of the reference server where it has them.
 const (
 	DefaultSendTimeout       = 10 * time.Second
 	DefaultCloseTimeout      = 5 * time.Second
@@ -21,7 +20,7 @@ const (
 	DefaultOutboxLimit       = 1 << 20
 )
 
-// sweepInterval is the granularity of every timeout (reference 2.2).
+// sweepInterval is the granularity of every timeout.
 const sweepInterval = time.Second
 
 // Option configures an [Endpoint]. One that has no effect, since the transport that it is
@@ -227,7 +226,7 @@ func WithMinimumProtocolVersion(n int) Option {
 
 // WithRedirect lets the application send negotiating clients to other servers:
 // it is called for each negotiate request, and nil means that the client stays
-// here (reference 1.4).
+// here.
 func WithRedirect(redirect func(*http.Request) (*negotiate.Redirect, error)) Option {
 	return func(o *options) error {
 		if redirect == nil {

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// pongInterval is how often a raw WebSocket is kept alive (reference 2.4).
+// pongInterval is how often a raw WebSocket is kept alive.
 const pongInterval = 2 * time.Minute
 
 // ConnectionHandler returns a [Handler] for raw connections, which carry bytes
-// and no hub messages (reference 12). serve runs once for each connection, in a
+// and no hub messages. serve runs once for each connection, in a
 // goroutine of its own; when it returns, what it has written is delivered and
 // the connection ends, as failed if it returned an error or panicked.
 func ConnectionHandler(serve func(*RawConn) error) Handler { return rawHandler(serve) }

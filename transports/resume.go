@@ -6,8 +6,8 @@ import (
 )
 
 // Resumer is a [Receiver] whose connections may change their WebSocket: stateful
-// reconnect (reference 7). While a connection has none, what is sent is dropped
-// without error; the receiver keeps what it wants to send again.
+// reconnect. While a connection has none, what is sent is dropped without error; the
+// receiver keeps what it wants to send again.
 type Resumer interface {
 	Receiver
 	// Detached is called when the transport is lost, after the last Receive
@@ -100,7 +100,7 @@ func (c *Connection) detach(t *webSocket, cause error) bool {
 }
 
 // rebind makes t the connection's WebSocket in place of the one it has, which is
-// broken if it still lives, or has lost (reference 7.4). Of several that wait for the
+// broken if it still lives, or has lost. Of several that wait for the
 // one before, only the newest still has a client: it ends the wait of the others.
 func (c *Connection) rebind(t *webSocket, r *http.Request) bound {
 	expires := expiry(c.endpoint.opts.expires(r))

@@ -13,10 +13,10 @@ import (
 // long run: the send timeout is how far it may fall behind.
 const slowestPost = 4 << 10
 
-// serveSend takes bytes from a client whose transport has no way up (reference
-// 2.6). The response is sent when the application has taken them, which holds the
-// client back. If the connection ends in between, the response is 200 as soon as any
-// of them were taken: the client must not take them for lost.
+// serveSend takes bytes from a client whose transport has no way up. The response is
+// sent when the application has taken them, which holds the client back. If the
+// connection ends in between, the response is 200 as soon as any of them were taken:
+// the client must not take them for lost.
 func (e *Endpoint) serveSend(w http.ResponseWriter, r *http.Request) {
 	c := e.lookup(w, r)
 	if c == nil {

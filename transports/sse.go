@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// acceptsEvents reports whether a GET asks for Server-Sent Events (reference
-// 2.1).
+// acceptsEvents reports whether a GET asks for Server-Sent Events.
 func acceptsEvents(r *http.Request) bool {
 	for _, accept := range r.Header.Values("Accept") {
 		for media := range strings.SplitSeq(accept, ",") {
@@ -24,7 +23,7 @@ func acceptsEvents(r *http.Request) bool {
 }
 
 // serveEvents turns a request into the Server-Sent Events transport of a
-// connection, and is its writer (reference 2.5).
+// connection, and is its writer.
 func (e *Endpoint) serveEvents(w http.ResponseWriter, r *http.Request) {
 	c := e.lookup(w, r)
 	if c == nil {

@@ -55,9 +55,8 @@ func (ws *webSockets) init(refuse func(http.ResponseWriter, *http.Request, int, 
 	}
 }
 
-// isWebSocketUpgrade reports whether a GET asks for a WebSocket (reference
-// 2.1); a broken request for one is taken for a poll, as by the reference
-// server.
+// isWebSocketUpgrade reports whether a GET asks for a WebSocket; a broken request for
+// one is taken for a poll, as by the reference server.
 func isWebSocketUpgrade(r *http.Request) bool { return checkUpgrade(r) == nil }
 
 // checkUpgrade returns why a request is no upgrade to a WebSocket.
@@ -520,7 +519,7 @@ func joint(messages [][]byte) int {
 	return n
 }
 
-// sayGoodbye sends the closing frame (reference 2.4) and gives the client some
+// sayGoodbye sends the closing frame and gives the client some
 // time to send its own.
 func (t *webSocket) sayGoodbye() {
 	code := websocket.CloseNormalClosure

@@ -10,7 +10,7 @@ const (
 
 // Person is somebody who is connected. The id names one connection for as long
 // as it lives. It is not the connection id, which clients that skip the
-// negotiation could use to act as somebody else (reference 1.3).
+// negotiation could use to act as somebody else.
 type Person struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`

@@ -172,8 +172,7 @@ func (e *Endpoint) find(name string) *served {
 	return nil
 }
 
-// ServeHTTP serves one request of a client. Only the end of its path counts
-// (classic reference 1).
+// ServeHTTP serves one request of a client. Only the end of its path counts.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.policy.Serve(w, r, e.dispatch)
 }
@@ -327,7 +326,7 @@ var (
 	errMethod = errors.New("classic: messages come by POST")
 )
 
-// Texts of refusals (classic reference 1).
+// Texts of refusals.
 const (
 	textTransport    = "Protocol error: Unknown transport."
 	textNoToken      = "Protocol error: Missing connection token."

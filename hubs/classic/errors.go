@@ -7,7 +7,7 @@ import (
 )
 
 // WithData returns an error with data for classic clients, which find it as the
-// data of theirs (classic reference 7.2). Other clients get the text alone. The
+// data of theirs. Other clients get the text alone. The
 // error is one of encoding the data, if they cannot be; it must be or wrap a
 // [hubs.Error] to reach clients at all.
 func WithData(err error, data any) error {

@@ -8,8 +8,7 @@ import (
 // Mount returns a handler that hands requests for path and what is below it to
 // endpoint, and all others to next. It goes in front of a router such as
 // [http.ServeMux]: those send clients whose URL ends in a slash, which then ask
-// for "/signalr//connect", elsewhere, and that breaks their POSTs and WebSockets
-// (classic reference 18).
+// for "/signalr//connect", elsewhere, and that breaks their POSTs and WebSockets.
 //
 //	server.Handler = classic.Mount("/signalr", endpoint, mux)
 //

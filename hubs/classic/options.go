@@ -14,8 +14,7 @@ import (
 	"github.com/go-signalr/signalr/transports"
 )
 
-// Defaults of the options, those of the original server where it has them
-// (classic reference 16).
+// Defaults of the options, those of the original server where it has them.
 const (
 	DefaultDisconnectTimeout = 30 * time.Second
 	DefaultConnectionTimeout = 110 * time.Second
@@ -197,7 +196,7 @@ func WithKey(key []byte) Option {
 
 // WithTokenLifetime refuses connection tokens that were given out longer ago:
 // clients must then start anew. A stream that is open stays open. The default is
-// that tokens do not expire (classic reference 3).
+// that tokens do not expire.
 func WithTokenLifetime(d time.Duration) Option {
 	return func(o *options) error { return positive("the lifetime of tokens", d, &o.tokenLifetime) }
 }

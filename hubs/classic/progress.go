@@ -10,7 +10,7 @@ import (
 var ErrCompleted = errors.New("classic: the call is complete")
 
 // Progress tells the caller of a hub method how far it is, by the context of the
-// method (classic reference 7.4). Errors: [ErrNotClassic] if the caller is not a
+// method. Errors: [ErrNotClassic] if the caller is not a
 // classic client, [ErrCompleted] if the method has returned, that of encoding the
 // value, and those of the hub's bus.
 func Progress(ctx context.Context, value any) error {

@@ -31,7 +31,7 @@ type RawHandler struct {
 	Disconnected func(c *RawConn, cause error)
 }
 
-// NewConnections returns an endpoint of raw connections (classic reference 1).
+// NewConnections returns an endpoint of raw connections.
 // They live on this process alone: what is sent to a client that was lost and
 // comes back waits for it here. Every option with a wrong value is reported in the
 // error.

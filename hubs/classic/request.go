@@ -195,7 +195,7 @@ func (q *request) readForm(limit int, timeout time.Duration) error {
 	return nil
 }
 
-// Operations (classic reference 1).
+// Operations.
 const (
 	opNegotiate = "negotiate"
 	opPing      = "ping"

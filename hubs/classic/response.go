@@ -5,7 +5,7 @@ import (
 	"strconv"
 )
 
-// Most messages in one response (classic reference 5). The client has to take a
+// Most messages in one response. The client has to take a
 // response as a whole, so that it is limited in bytes too.
 const (
 	maxStreamMessages = 10

@@ -29,7 +29,7 @@ type call struct {
 
 // CallerState is what the client's page keeps in the state of its hub proxy: it
 // comes with each call, and what a method changes goes back with the result and
-// with what the method sends to its caller (classic reference 7.5). The server
+// with what the method sends to its caller. The server
 // keeps nothing of it. It is safe for concurrent use, also as a nil pointer.
 type CallerState struct {
 	mu       sync.Mutex

@@ -103,8 +103,7 @@ func (s *Server) Dial(opts ...Option) (*Client, error) {
 	return c, nil
 }
 
-// negotiated is the part of a negotiate answer that matters here (reference
-// 1.2).
+// negotiated is the part of a negotiate answer that matters here.
 type negotiated struct {
 	Error           string
 	URL             string
@@ -186,7 +185,7 @@ func addQuery(query, key, value string) string {
 	return strings.TrimPrefix(query+"&"+key+"="+url.QueryEscape(value), "&")
 }
 
-// handshake chooses the protocol (reference 3). It returns what the server has
+// handshake chooses the protocol. It returns what the server has
 // sent after its answer.
 func (c *Client) handshake() ([]byte, error) {
 	deadline := time.Now().Add(c.server.Patience)

@@ -49,7 +49,7 @@ func (c *Client) answer(call *protocol.Invocation) {
 	answer := &protocol.Completion{InvocationID: call.InvocationID}
 	var err error
 	if h == nil {
-		answer.Error = "Client didn't provide a result." // reference 6.10
+		answer.Error = "Client didn't provide a result."
 	} else if answer.Result, err = h.call(c.ctx, c.protocol, call.Arguments); err != nil {
 		answer.Error = err.Error()
 	}

@@ -189,8 +189,8 @@ const connectionIDSize = 36
 // connections are shorter.
 func IsConnectionID(id string) bool { return len(id) == connectionIDSize }
 
-// AppendInvocation appends a call of a client method to b (classic reference
-// 7.3). arguments is an array; state, which may be nil, an object.
+// AppendInvocation appends a call of a client method to b. arguments is an array;
+// state, which may be nil, an object.
 func AppendInvocation(b []byte, hub, method string, arguments, state []byte) []byte {
 	b = append(b, `{"H":`...)
 	b = appendString(b, hub)
