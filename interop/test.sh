@@ -257,6 +257,11 @@ job "staticcheck" go run "$staticcheck" ./...
 job "waits in tests" check_tests
 job "types of the chat's page" npm --prefix web run check
 job "go test -race" go_tests
+if have valkey-server; then
+  job "go test of the Redis bus, on Valkey" env REDIS_SERVER=valkey-server go test ./scaleout/redis
+else
+  echo "not run: the tests of the Redis bus on Valkey, as there is no valkey-server"
+fi
 for part in $(parts); do
   job "interop: $part" node interop/test/run.mjs "$part"
 done

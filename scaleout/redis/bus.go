@@ -8,7 +8,8 @@
 //
 // The client may be of a single server, of a Sentinel group or of a Cluster
 // (any go-redis UniversalClient), with TLS, an ACL user and a database of the
-// user's choice. Redis must be 6.2 or later. The client remains the user's, who
+// user's choice. Redis must be 6.2 or later; the tests run on Redis 7.0 and, where it is
+// installed, on Valkey. The client remains the user's, who
 // closes it after the hubs.
 //
 // # What is kept and what is lost

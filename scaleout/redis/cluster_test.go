@@ -22,8 +22,9 @@ import (
 // startCluster starts three servers that are a Redis Cluster.
 func startCluster(t testing.TB) (servers []*server, addrs []string) {
 	t.Helper()
-	if _, err := exec.LookPath("redis-cli"); err != nil {
-		t.Skip("redis-cli is not installed")
+	tool := strings.TrimSuffix(program, "server") + "cli"
+	if _, err := exec.LookPath(tool); err != nil {
+		t.Skip(tool, "is not installed")
 	}
 	for range 3 {
 		s := startServer(t, append([]string{
@@ -32,7 +33,7 @@ func startCluster(t testing.TB) (servers []*server, addrs []string) {
 		servers, addrs = append(servers, s), append(addrs, s.addr())
 	}
 	create := slices.Concat([]string{"--cluster", "create"}, addrs, []string{"--cluster-yes"})
-	out, err := exec.CommandContext(within(t), "redis-cli", create...).CombinedOutput()
+	out, err := exec.CommandContext(within(t), tool, create...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	for _, s := range servers {
 		client := s.client()
@@ -105,7 +106,7 @@ sentinel monitor group 127.0.0.1 %d 2
 sentinel down-after-milliseconds group 1000
 sentinel failover-timeout group 5000
 `, s.port, s.dir, master.port))
-		s.launch("redis-server", config, "--sentinel")
+		s.launch(program, config, "--sentinel")
 		t.Cleanup(s.kill)
 		g.sentinels = append(g.sentinels, s.addr())
 	}

@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -68,12 +69,15 @@ type server struct {
 	output  *bytes.Buffer
 }
 
+// program is the server that the tests start: redis-server, or what the environment says.
+var program = cmp.Or(os.Getenv("REDIS_SERVER"), "redis-server")
+
 // startServer starts a redis-server in a new directory, on a free port of the
 // loopback interface; it is killed at the end of the test.
 func startServer(t testing.TB, args ...string) *server {
 	t.Helper()
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		t.Skip("redis-server is not installed")
+	if _, err := exec.LookPath(program); err != nil {
+		t.Skip(program, "is not installed")
 	}
 	s := &server{t: t, port: freePort(t), dir: t.TempDir(), args: args}
 	s.start()
@@ -127,7 +131,7 @@ func (s *server) start() {
 	args := append([]string{
 		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--daemonize", "no",
 	}, s.args...)
-	s.launch("redis-server", args...)
+	s.launch(program, args...)
 }
 
 func (s *server) launch(name string, args ...string) {
