@@ -33,8 +33,8 @@
 // Lost is what Redis itself loses after it has confirmed it: what it had not
 // yet written when it crashed (with appendfsync everysec a second), or not yet
 // replicated when another took over. Every envelope carries its publisher's
-// number, so that the nodes notice, count and tell it
-// ([scaleout.Receiver]), also how many; they do not get it back.
+// number, and heartbeats say how far these go, so that the nodes notice, count and
+// report it ([scaleout.Receiver]), also how many; they do not get it back.
 //
 // Redis is trusted: who can write to it can send anything, as any node, to any
 // client, and end connections. Protect it as you protect the program itself: with a

@@ -137,9 +137,7 @@ func (f *follower) envelope(s *stream, u unpacked) {
 		n.members.heard(e.Publisher) // before the receiver may reply to it
 	}
 	if missing > 0 {
-		f.suspect.Store(true) // they may have been trimmed
-		n.bus.stats.jumps.Add(1)
-		f.lost(s, scaleout.Loss{Reason: "sequence", Own: s.index < 0, Publisher: e.Publisher, Count: missing})
+		f.missing(s, e.Publisher, missing)
 	}
 	if u.skipped {
 		s.log.Skip(e.Position)
@@ -151,6 +149,13 @@ func (f *follower) envelope(s *stream, u unpacked) {
 	}
 	n.bus.stats.delivered.Add(1)
 	n.receiver.Deliver(e)
+}
+
+// missing notes that envelopes of a publisher are missing.
+func (f *follower) missing(s *stream, publisher scaleout.NodeID, count uint64) {
+	f.suspect.Store(true) // they may have been trimmed
+	f.node.bus.stats.jumps.Add(1)
+	f.lost(s, scaleout.Loss{Reason: "sequence", Own: s.index < 0, Publisher: publisher, Count: count})
 }
 
 func (f *follower) malformed(s *stream, err error) {

@@ -29,6 +29,8 @@ type follower struct {
 	overdue  int // of these, in a row
 	pause    backoff
 	epoch    atomic.Pointer[string]
+	// promised is set by the heartbeats.
+	promised atomic.Pointer[promised]
 	// suspect is set by others who have seen that the data is not what it was.
 	suspect atomic.Bool
 }
@@ -51,6 +53,7 @@ func (f *follower) run() {
 				continue
 			}
 		}
+		promised := f.promised.Swap(nil)
 		batches, err := f.readAll(!interrupted)
 		if err != nil {
 			interrupted = true
@@ -69,6 +72,9 @@ func (f *follower) run() {
 		began := time.Now()
 		full := f.deliver(batches)
 		f.behind = full || time.Since(began) >= checkEvery
+		if promised != nil && !full {
+			f.keep(*promised)
+		}
 	}
 }
 

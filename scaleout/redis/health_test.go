@@ -209,6 +209,55 @@ func TestLostKeys(t *testing.T) {
 	}
 }
 
+// TestLossesOfANodeThatSaysNothingMore: what was lost of its messages is noticed, with the
+// right count, although nothing of it comes after them.
+func TestLossesOfANodeThatSaysNothingMore(t *testing.T) {
+	t.Parallel()
+	const shared, lost = "signalr:{hub/0}", 20
+	for _, again := range []bool{false, true} {
+		t.Run(fmt.Sprint("the stream is made again: ", again), func(t *testing.T) {
+			t.Parallel()
+			server := startServer(t)
+			client := server.client()
+			a := join(t, server.client(), quick)
+			slow := newRecorder()
+			held := make(chan struct{})
+			slow.received = func() {
+				select {
+				case <-held:
+				default:
+					close(held)
+					<-slow.gate
+				}
+			}
+			b := joinWith(t, slow, server.client(), quick)
+			meet(t, a, b)
+			require.NoError(t, a.publish(t.Context(), "x 1"))
+			await.Done(t, held, "the receiver to be held")
+			for n := range lost {
+				require.NoError(t, a.publish(t.Context(), fmt.Sprint("x ", n+2)))
+			}
+			_, err := client.TxPipelined(t.Context(), func(p goredis.Pipeliner) error {
+				p.Unlink(t.Context(), shared)
+				if again {
+					p.XAdd(t.Context(), &goredis.XAddArgs{Stream: shared, Values: []any{"m", ""}})
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			slow.release()
+			await.Equal(t, lost, func() uint64 { return b.bus.Stats().Lost }, "the number of lost messages")
+			require.NoError(t, a.publish(t.Context(), fmt.Sprint("x ", lost+2)))
+			await.Until(t, func() bool { return b.has(fmt.Sprint("x ", lost+2)) }, "what is published after it is delivered")
+			require.EqualValues(t, lost, b.bus.Stats().Lost)
+			for _, l := range b.losses() {
+				require.True(t, l.Publisher == a.ID() || l.Count == 0, "%+v", l)
+			}
+			require.Zero(t, a.bus.Stats().Lost)
+		})
+	}
+}
+
 // TestNodesStayWithoutTheirHash: nodes whose heartbeats are lost again and again, as
 // where Redis evicts keys, live.
 func TestNodesStayWithoutTheirHash(t *testing.T) {

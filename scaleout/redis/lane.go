@@ -380,6 +380,8 @@ func (l *lane) appended(of *numbering, id string) {
 		e.appended.Store(true)
 		if e.stream == nil {
 			e.settle(nil)
+		} else {
+			e.stream.confirmed.Store(e.sequence)
 		}
 	}
 }

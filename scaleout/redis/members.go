@@ -144,7 +144,7 @@ type vitals struct {
 func (m *members) exchange() error {
 	n := m.node
 	m.beat++
-	beat := m.beat
+	beat := n.heartbeat(m.beat)
 	trims := n.idleTrims(time.Now())
 	found, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (vitals, error) {
 		pipe := n.bus.client.Pipeline()
@@ -190,8 +190,10 @@ func (m *members) exchange() error {
 		t.done(found.trimmed[i])
 	}
 	m.succeeded(found.nodes[streamsField])
+	promised := n.parseHeartbeats(found.nodes)
 	for i, f := range n.followers {
 		f.compareEpoch(found.epochs[i])
+		f.promised.Store(&promised)
 	}
 	for i, there := range found.streams {
 		if !there {
@@ -341,7 +343,7 @@ func (m *members) announce() error {
 	n := m.node
 	heartbeats, err := call(n.ctx, n, askTimeout, func(ctx context.Context) (map[string]string, error) {
 		pipe := n.bus.client.Pipeline()
-		pipe.HSet(ctx, n.keys.nodes(), formatID(n.id), m.beat)
+		pipe.HSet(ctx, n.keys.nodes(), formatID(n.id), n.heartbeat(m.beat))
 		pipe.Expire(ctx, n.keys.nodes(), keyExpiry)
 		nodes := pipe.HGetAll(ctx, n.keys.nodes())
 		_, err := pipe.Exec(ctx)

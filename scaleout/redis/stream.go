@@ -40,6 +40,7 @@ type stream struct {
 	// Of this node as a publisher: the last number that its lane has given, and one
 	// that it has not, but others take for its last.
 	given, forged atomic.Uint64
+	confirmed     atomic.Uint64 // the last number that Redis has confirmed
 	// What would fill the log is logged now and then.
 	malformed, missing rarely
 }
