@@ -30,6 +30,11 @@
 // other, is delivered in that order by each node, whatever streams it goes by. In a Cluster
 // that holds for each stream alone.
 //
+// Redis needs memory for all that is published within the retention: 10,000 messages of
+// 1 KB a second for a minute are 600 MB. The other bound is a number of envelopes, whatever
+// their size. If the memory is not enough (maxmemory), publishing fails until something is
+// old enough to go, and the health is [scaleout.Down] meanwhile.
+//
 // Lost is what Redis itself loses after it has confirmed it: what it had not
 // yet written when it crashed (with appendfsync everysec a second), or not yet
 // replicated when another took over. Every envelope carries its publisher's
