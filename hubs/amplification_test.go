@@ -92,8 +92,12 @@ func attacks(b testing.TB, p protocol.Protocol) []attack {
 	if opcode == 2 {
 		unfinished = append([]byte{0xf0, 0xff, 0x01}, unfinished...) // of a message of 32,752 bytes
 	}
+	// What takes most memory when it is decoded, as the arguments of one message.
+	empties := slices.Repeat([]any{map[string]any{}}, 10_000)
 	return []attack{
 		{name: "invocation", frames: calls(many, "Echo", false, ""), times: 64},
+		{name: "empty objects waiting", frames: calls(4, "Take", false, empties), times: 6},
+		{name: "empty objects of streams", frames: calls(many/8, "TakeAndWait", true, empties), times: 1},
 		{name: "blocking call", frames: calls(many, "Block", false), times: 64},
 		{name: "stream left open", frames: calls(10*many, "Wait", true), times: 6},
 		{name: "stream unread", frames: calls(10*many, "Endless", true), times: 6, unread: true},
@@ -164,6 +168,10 @@ func amplified(b testing.TB, opts ...hubs.Option) *benchServer {
 		hubs.WithProtocols(protocol.NewJSON(), protocol.NewMessagePack()),
 		hubs.Handle1("Echo", func(_ *hubs.Context, s string) (string, error) { return s, nil }),
 		hubs.HandleVoid0("Block", wait),
+		hubs.HandleVoid1("Take", func(c *hubs.Context, _ any) error { return wait(c) }),
+		hubs.HandleStream1("TakeAndWait", func(c *hubs.Context, _ any) (iter.Seq2[int, error], error) {
+			return func(func(int, error) bool) { _ = wait(c) }, nil
+		}),
 		hubs.HandleVoid1("Channel", func(c *hubs.Context, _ <-chan string) error { return wait(c) }),
 		hubs.HandleVoid1("Seq", func(_ *hubs.Context, items iter.Seq2[string, error]) error {
 			for _, err := range items {

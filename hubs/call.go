@@ -28,7 +28,8 @@ type call struct {
 // number decides how often memory is collected.
 type uncommon struct {
 	uploads []*upload
-	bound   []any    // see binder
+	raw     [][]byte // arguments that are not decoded yet, see postpone
+	bound   []any    // see binder; under Context.mu
 	refused *refusal // the call does not run, only this is known of it
 	failure error    // under Context.mu: replaces the result of a method with uploads
 }
@@ -104,6 +105,13 @@ var errNoReturn = errors.New("hubs: the application's code has ended its gorouti
 // run runs a call and sends its answer, whatever the application's code does.
 // last reports whether nothing else is about to be sent by this goroutine.
 func (s *session) run(c *call, last func() bool) {
+	if refused := s.bindPostponed(c); refused != nil {
+		c.finish()
+		s.release(c)
+		s.logRefusal(c.method.name, refused)
+		s.refuse(c.id, refused, s.answer)
+		return
+	}
 	for _, u := range c.uploads() {
 		if u.pump != nil {
 			s.running.Go(u.pump)
@@ -146,6 +154,7 @@ func (s *session) conclude(c *call, result any, streamed bool, err error, last f
 func (s *session) invoke(c *call) (result any, streamed bool, err error) {
 	defer s.hub.contain(s.conn.ID(), c.method.name, &err)
 	if result, err = c.call(); err == nil && c.method.streams {
+		c.forgetArguments()
 		streamed = true
 		err = s.sendStream(c, result.(resultStream))
 	}
@@ -182,9 +191,17 @@ func (s *session) answerFromReader(frame []byte) {
 // call calls the method, within the filters.
 func (c *call) call() (any, error) {
 	if config := c.hub.config; len(config.filters) > 0 {
-		return config.call(&c.Context, c.invoke)
+		return config.call(&c.Context, c.invokeOnce)
 	}
-	return c.invoke(&c.Context)
+	return c.invokeOnce(&c.Context)
+}
+
+// invokeOnce calls the method itself, and lets go of its arguments, which a stream that is
+// open may not need any more.
+func (c *call) invokeOnce(ctx *Context) (any, error) {
+	i := c.invoker
+	c.invoker = nil
+	return i.invoke(ctx)
 }
 
 // protect runs code of the application and turns a panic into an error.
@@ -233,11 +250,24 @@ func (c *call) arguments() []any {
 	if c.uncommon == nil {
 		return nil
 	}
-	values := make([]any, len(c.uncommon.bound))
-	for i, pointer := range c.uncommon.bound {
+	c.mu.Lock()
+	bound := c.uncommon.bound
+	c.mu.Unlock()
+	values := make([]any, len(bound))
+	for i, pointer := range bound {
 		values[i] = reflect.ValueOf(pointer).Elem().Interface()
 	}
 	return values
+}
+
+// forgetArguments lets go of the arguments when the filters have returned.
+func (c *call) forgetArguments() {
+	if c.uncommon == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.uncommon.bound = nil
 }
 
 // refuse answers an invocation with an error.

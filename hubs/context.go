@@ -58,8 +58,9 @@ func (c *Context) Method() string {
 	return c.call.method.name
 }
 
-// Arguments returns the arguments of the call, as decoded for the method; those
-// that are streams are left out.
+// Arguments returns the arguments of the call, as decoded for the method, to filters;
+// those that are streams are left out. When the filters of a streaming method have
+// returned, there are none.
 func (c *Context) Arguments() []any {
 	if c.call == nil {
 		return nil

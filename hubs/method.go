@@ -153,10 +153,10 @@ func (b *binder) upload() *upload {
 	return u
 }
 
-// bindInvocation finds the method of an invocation and decodes its arguments.
-// The error is one for the client. The order of the checks is the reference
-// server's (6.3).
-func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
+// bindInvocation finds the method of an invocation, a message of a size in bytes, and
+// decodes its arguments unless they have to wait. The error is one for the client. The
+// order of the checks is the reference server's (6.3).
+func (s *session) bindInvocation(inv *protocol.Invocation, size int) (*call, *refusal) {
 	m := s.hub.methods.find(inv.Target)
 	if m == nil {
 		return nil, &refusal{"Failed to invoke '" + inv.Target + "' due to an error on the server.", errNoSuch}
@@ -170,19 +170,69 @@ func (s *session) bindInvocation(inv *protocol.Invocation) (*call, *refusal) {
 		u := c.makeUncommon()
 		u.uploads = append(u.uploads, newUpload(c, id))
 	}
+	refused := c.checkKind(inv)
+	if refused == nil && size > smallArguments && s.mustWait(c) {
+		c.postpone(inv.Arguments)
+		return c, nil
+	}
 	if err := c.bindArguments(inv.Arguments, s.encoding); err != nil {
 		return nil, refuseBinding(m, err)
 	}
-	switch {
-	case inv.Stream && !m.streams:
-		return nil, &refusal{"The client attempted to invoke the non-streaming '" + m.name + "' method with a streaming invocation.", nil}
-	case !inv.Stream && m.streams:
-		return nil, &refusal{"The client attempted to invoke the streaming '" + m.name + "' method with a non-streaming invocation.", nil}
-	case len(inv.StreamIDs) != m.uploads:
-		return nil, &refusal{m.failedText(),
-			Errorf("Client sent %d stream(s), Hub method expects %d.", len(inv.StreamIDs), m.uploads)}
+	if refused != nil {
+		return nil, refused
 	}
 	return c, nil
+}
+
+// checkKind refuses an invocation that is not of the method's kind.
+func (c *call) checkKind(inv *protocol.Invocation) *refusal {
+	m := c.method
+	switch {
+	case inv.Stream && !m.streams:
+		return &refusal{"The client attempted to invoke the non-streaming '" + m.name + "' method with a streaming invocation.", nil}
+	case !inv.Stream && m.streams:
+		return &refusal{"The client attempted to invoke the streaming '" + m.name + "' method with a non-streaming invocation.", nil}
+	case len(inv.StreamIDs) != m.uploads:
+		return &refusal{m.failedText(),
+			Errorf("Client sent %d stream(s), Hub method expects %d.", len(inv.StreamIDs), m.uploads)}
+	}
+	return nil
+}
+
+// smallArguments is how long a message is, in bytes, whose arguments are decoded when it
+// comes, whether its call has to wait or not: that is cheaper, and they cannot take much
+// more memory than the call does itself.
+const smallArguments = 128
+
+// postpone keeps the arguments as they have come until the call begins, so that they take
+// no more memory than they count while it waits. Decoded they may take a hundred times as
+// much.
+func (c *call) postpone(arguments [][]byte) {
+	size := 0
+	for _, a := range arguments {
+		size += len(a)
+	}
+	buffer := make([]byte, 0, size)
+	raw := make([][]byte, len(arguments))
+	for i, a := range arguments {
+		start := len(buffer)
+		buffer = append(buffer, a...)
+		raw[i] = buffer[start:len(buffer):len(buffer)]
+	}
+	c.makeUncommon().raw = raw
+}
+
+// bindPostponed decodes the arguments of a call that has waited, if they are not yet.
+func (s *session) bindPostponed(c *call) *refusal {
+	if c.uncommon == nil || c.uncommon.raw == nil {
+		return nil
+	}
+	raw := c.uncommon.raw
+	c.uncommon.raw = nil
+	if err := c.bindArguments(raw, s.encoding); err != nil {
+		return refuseBinding(c.method, err)
+	}
+	return nil
 }
 
 // failedText is what a client is told of a call that fails, whatever the reason.

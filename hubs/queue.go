@@ -86,16 +86,31 @@ const callOverhead = 256
 
 // invocation takes a call from the client.
 func (s *session) invocation(inv *protocol.Invocation, size int) {
-	c, refused := s.bindInvocation(inv)
+	c, refused := s.bindInvocation(inv, size)
 	if refused == nil {
 		c.cost = size
 		c.cost += callOverhead
 		refused = s.accept(c)
 	}
 	if refused != nil {
-		s.hub.logger.Debug("invocation refused", "connection", s.conn.ID(), "method", inv.Target, "error", refused.reason())
+		s.logRefusal(inv.Target, refused)
 		s.refuseCall(&call{id: inv.InvocationID, cost: size, uncommon: &uncommon{refused: refused}})
 	}
+}
+
+func (s *session) logRefusal(method string, refused *refusal) {
+	s.hub.logger.Debug("invocation refused", "connection", s.conn.ID(), "method", method, "error", refused.reason())
+}
+
+// mustWait reports whether a call could not run if it came now. Calls with streams from
+// the client do not wait for others, and their streams are made with their arguments.
+func (s *session) mustWait(c *call) bool {
+	if c.method.uploads > 0 {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase == phaseConnecting || c.inline() && s.slots == 0
 }
 
 // refuseCall answers a call that does not run. Like every call, it waits until
