@@ -46,6 +46,15 @@
 // private network or TLS, and with a user of its own (see below). What is malformed is
 // dropped, counted ([Stats.Malformed]) and logged now and then.
 //
+// # Memory of Redis
+//
+// A stream keeps what is published within the retention, once: at 2,000 messages of 500
+// bytes a second and the default of a minute, in both hub protocols, that is 120 MB.
+// [WithMaxBytes] and [WithMaxLength] bound it, at the price of a shorter retention.
+// maxmemory should be twice that, and maxmemory-policy noeviction: a Redis that is full
+// refuses, which publishers and the health of the nodes tell, while one that evicts loses
+// messages.
+//
 // # In Redis
 //
 // With the prefix p (percent-encoded) and the hub h (likewise) the keys are

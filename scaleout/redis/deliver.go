@@ -107,7 +107,8 @@ func (f *follower) passed(s *stream, end scaleout.Position, envelopes, size int,
 	s.sizes.add(1, size)
 	s.average.Store(s.sizes.mean())
 	s.density.add(1, envelopes)
-	s.longest.Store(s.density.entriesOf(f.node.bus.options.maxLength))
+	o := &f.node.bus.options
+	s.longest.Store(min(s.density.entriesOf(o.maxLength), max(o.maxBytes/max(s.sizes.mean(), 1), 1)))
 	if err != nil {
 		f.malformed(s, err)
 	}

@@ -144,8 +144,14 @@ type numbering struct {
 	newest    scaleout.Position // the last that Redis has told
 	full      time.Time         // since when Redis has no memory for more; zero: it has
 	untrimmed int               // envelopes since the stream was trimmed
+	bytes     int64             // of these
 	trimmed   time.Time
 	density   density
+}
+
+// isTrimmable reports whether it is time to trim the stream.
+func (n *numbering) isTrimmable(maxBytes int64) bool {
+	return n.untrimmed >= trimEvery || n.bytes >= maxBytes/8 || time.Since(n.trimmed) >= time.Second
 }
 
 // density is how many envelopes the entries of a stream have, of late.

@@ -364,6 +364,23 @@ func TestOldEntriesAreTrimmed(t *testing.T) {
 	require.Less(t, length, int64(count/2))
 }
 
+func TestStreamsAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	const limit, size, count = 2 << 20, 10 << 10, 2000
+	a := join(t, server.client(), redis.WithMaxBytes(limit))
+	for n := range count {
+		e := message("a topic", fmt.Sprint("x ", n+1))
+		e.Bodies[0].Data = make([]byte, size)
+		require.NoError(t, a.Publish(t.Context(), e))
+	}
+	a.complete(t, map[string]int{"x": count})
+	length, err := server.client().XLen(t.Context(), "signalr:{hub/0}").Result()
+	require.NoError(t, err)
+	require.LessOrEqual(t, length*size, int64(2*limit), "trimming is not exact")
+	require.Greater(t, length*size, int64(limit/2))
+}
+
 // TestIdleStreamsAreTrimmed: what is older than the retention goes, also when nothing comes
 // after it.
 func TestIdleStreamsAreTrimmed(t *testing.T) {

@@ -370,6 +370,9 @@ func (l *lane) divide(batch []*entry) (keys []string) {
 func (l *lane) appended(of *numbering, id string) {
 	of.full = time.Time{}
 	of.untrimmed += len(of.batch)
+	for _, e := range of.batch {
+		of.bytes += int64(e.size)
+	}
 	of.density.add(1, len(of.batch))
 	if at, err := parsePosition(id); err == nil {
 		of.newest = at
@@ -417,8 +420,8 @@ func (l *lane) exchange(keys []string) func(context.Context) ([]once, error) {
 			field = fieldPart
 		}
 		args = append(args, append(a, "*", field, pack(of.batch, l.node.id)))
-		if of.newest.Major > 0 && (of.untrimmed >= trimEvery || time.Since(of.trimmed) >= time.Second) {
-			of.untrimmed, of.trimmed = 0, time.Now()
+		if of.newest.Major > 0 && of.isTrimmable(options.maxBytes) {
+			of.untrimmed, of.bytes, of.trimmed = 0, 0, time.Now()
 			most := of.density.entriesOf(options.maxLength)
 			if stream != nil {
 				most = cmp.Or(stream.longest.Load(), most)

@@ -18,6 +18,7 @@ const (
 	DefaultClusterStreams = 4
 	DefaultRetention      = time.Minute
 	DefaultMaxLength      = 1_000_000
+	DefaultMaxBytes       = 1 << 30
 	DefaultJoinTimeout    = 5 * time.Second
 	DefaultPublishTimeout = 5 * time.Second
 	DefaultPublishBuffer  = 16 << 20
@@ -91,6 +92,7 @@ type options struct {
 	streams        int
 	retention      time.Duration
 	maxLength      int64
+	maxBytes       int64
 	readClient     goredis.UniversalClient // nil: the client of the bus
 	joinTimeout    time.Duration
 	publishTimeout time.Duration
@@ -112,6 +114,7 @@ func defaultOptions(cluster bool) options {
 		streams:        streams,
 		retention:      DefaultRetention,
 		maxLength:      DefaultMaxLength,
+		maxBytes:       DefaultMaxBytes,
 		joinTimeout:    DefaultJoinTimeout,
 		publishTimeout: DefaultPublishTimeout,
 		publishBuffer:  DefaultPublishBuffer,
@@ -202,6 +205,13 @@ func WithMaxLength(envelopes int64) Option {
 // attempt may take some seconds more.
 func WithJoinTimeout(timeout time.Duration) Option {
 	return func(o *options) error { return positive("the join timeout", timeout, &o.joinTimeout) }
+}
+
+// WithMaxBytes sets how many bytes of envelopes each stream keeps at most, however young
+// they are, as [WithMaxLength] does by their number; [DefaultMaxBytes] if it is not given.
+// Redis needs hardly more memory than that.
+func WithMaxBytes(bytes int64) Option {
+	return func(o *options) error { return positive("the maximum of bytes", bytes, &o.maxBytes) }
 }
 
 // WithPublishTimeout sets how long publishing waits while Redis is away before

@@ -21,6 +21,7 @@ var wrongOptions = []struct {
 	{redis.WithReadClient(nil), "the client for reading must not be nil"},
 	{redis.WithJoinTimeout(0), "the join timeout must be positive, not 0s"},
 	{redis.WithRetention(-time.Second), "the retention must be positive, not -1s"},
+	{redis.WithMaxBytes(0), "the maximum of bytes must be positive, not 0"},
 	{redis.WithMaxLength(0), "the maximum length must be positive, not 0"},
 	{redis.WithPublishTimeout(0), "the publish timeout must be positive, not 0s"},
 	{redis.WithPublishBuffer(-1), "the publish buffer must be positive, not -1"},
