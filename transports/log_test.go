@@ -218,6 +218,24 @@ func TestRefusedOriginsAreWarnedOf(t *testing.T) {
 	require.Contains(t, ask("https://new.example"), "level=DEBUG", "the number of warnings is bounded")
 }
 
+// TestWarningsAreShort: net/http takes a method and a path of a megabyte.
+func TestWarningsAreShort(t *testing.T) {
+	t.Parallel()
+	logger, lines := newDebugLog()
+	e := endpoint(t, newApp(t), transports.WithLogger(logger))
+	for i, r := range []*http.Request{
+		httptest.NewRequest(http.MethodGet, "/chat/"+strings.Repeat("path", 10000), nil),
+		httptest.NewRequest(strings.Repeat("METHOD", 10000), "/chat", nil),
+	} {
+		r.Header.Set("Origin", fmt.Sprintf("https://%d.example", i))
+		e.ServeHTTP(httptest.NewRecorder(), r)
+		logged := refusals(lines)
+		require.Len(t, logged, 1)
+		require.Contains(t, logged[0], "level=WARN")
+		require.Less(t, len(logged[0]), 1000)
+	}
+}
+
 // TestUnfitMiddleware: behind middleware that hides what the http.ResponseWriter can
 // do, the client is refused before its connection is bound, and the log says why, once.
 func TestUnfitMiddleware(t *testing.T) {

@@ -99,7 +99,7 @@ func originKey(header string) string {
 // The query is left out: it may hold a token.
 func (p Policy) logRefusal(level slog.Level, r *http.Request, status int, reason error, more ...any) {
 	p.logger.Log(context.Background(), level, "request refused", append([]any{
-		"method", r.Method, "path", r.URL.Path, "status", status, "error", reason}, more...)...)
+		"method", shortened(r.Method), "path", shortened(r.URL.Path), "status", status, "error", reason}, more...)...)
 }
 
 // Serve runs next, with the headers that let pages of the origins allowed use the answer,
