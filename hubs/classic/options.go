@@ -184,6 +184,10 @@ func WithPath(path string) Option {
 // are made. Processes of a farm have the same, so that a client can come to any
 // of them; it also lets clients stay over a restart, if the bus has a log that outlasts
 // it. The default is a random one for each endpoint: clients of others are then refused.
+//
+// Give endpoints that are not of one farm keys of their own. With the same one, and hubs
+// of the same names on other buses, one believes the tokens of the other: clients are in
+// the groups there that they were in here, and OnConnected does not run.
 func WithKey(key []byte) Option {
 	return func(o *options) error {
 		if len(key) < minKeySize {
