@@ -98,6 +98,28 @@ func TestTimeoutsGoByTheMonotonicClock(t *testing.T) {
 	}
 }
 
+// What a ping was late by must not bring the next one to its client too early.
+func TestLatePingIsNotFollowedTooSoon(t *testing.T) {
+	t.Parallel()
+	s := loneSession(t, true)
+	tick := func(at time.Time) {
+		s.received.Store(true) // the client pings too
+		s.Tick(at)
+	}
+	first := s.opened.Add(DefaultKeepAliveInterval + time.Second)
+	tick(first)
+	sent := s.lastPing.Load()
+	require.NotZero(t, sent, "no ping was sent")
+	for _, late := range []time.Duration{0, time.Microsecond, 50 * time.Millisecond} {
+		tick(first.Add(DefaultKeepAliveInterval + late))
+		require.Equal(t, sent, s.lastPing.Load(), "a ping was sent %v after the interval", late)
+	}
+	tick(first.Add(DefaultKeepAliveInterval + time.Second))
+	require.NotEqual(t, sent, s.lastPing.Load(), "no ping was sent by the next tick")
+	s.end(nil, nil)
+	await.Group(t, &s.ended, "the end of the session")
+}
+
 // What a client with stateful reconnect has sent last counts from its return.
 func TestReturnCountsByTheMonotonicClock(t *testing.T) {
 	t.Parallel()

@@ -178,8 +178,8 @@ func WithHandshakeTimeout(d time.Duration) Option {
 }
 
 // WithKeepAliveInterval sets how often clients are pinged: on the first tick, of which
-// there is one a second, after the interval; those that poll are not. The default is
-// [DefaultKeepAliveInterval].
+// there is one a second, that is well after the interval; those that poll are not. The
+// default is [DefaultKeepAliveInterval].
 func WithKeepAliveInterval(d time.Duration) Option {
 	return func(c *config) error { return positive("the keep-alive interval", d, &c.keepAlive) }
 }

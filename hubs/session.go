@@ -122,7 +122,9 @@ func (s *session) Tick(now time.Time) {
 	}
 	// Never before the interval is over: a client that pings only when it receives
 	// something, and not before its own interval is over, would skip every other time.
-	if t-s.lastPing.Load() > int64(s.hub.config.keepAlive) {
+	// Hence the margin: ticks come once a second, and each a little late.
+	const margin = 500 * time.Millisecond
+	if t-s.lastPing.Load() > int64(s.hub.config.keepAlive+margin) {
 		s.lastPing.Store(t)
 		s.sendUncounted(s.encoding.ping)
 	}
