@@ -89,12 +89,16 @@ func testSendToNobody(t *testing.T, f *farm) {
 	a := f.join("hub")
 	noNode := func(id scaleout.NodeID) {
 		t.Helper()
-		start := time.Now()
-		if err := a.Send(soon(t), id, message(scaleout.Topic{}, "x")); !errors.Is(err, scaleout.ErrNoNode) {
-			t.Errorf("Send to %d: %v, want ErrNoNode", id, err)
+		quickest := time.Hour
+		for range 5 { // a busy machine may hold each up
+			start := time.Now()
+			if err := a.Send(soon(t), id, message(scaleout.Topic{}, "x")); !errors.Is(err, scaleout.ErrNoNode) {
+				t.Errorf("Send to %d: %v, want ErrNoNode", id, err)
+			}
+			quickest = min(quickest, time.Since(start))
 		}
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("Send to %d took %v to find out that there is none", id, took)
+		if quickest > time.Second {
+			t.Errorf("Send to %d took %v to find out that there is none", id, quickest)
 		}
 	}
 	noNode(0)

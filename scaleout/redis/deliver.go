@@ -40,6 +40,9 @@ func (f *follower) deliver(batches []goredis.XStream) (full bool) {
 	case bytes > readBytes:
 		f.count = max(f.count/2, 1)
 	case full && bytes < readBytes/4:
+		if f.steps++; f.most > 0 && f.steps >= retryLength {
+			f.most, f.steps = min(2*f.most, readEntries), 0
+		}
 		f.count = min(f.count*2, cmp.Or(f.most, readEntries))
 	}
 	if !full {

@@ -23,6 +23,8 @@ type follower struct {
 	// The rest is used by run alone, but for what is atomic.
 	count    int64 // of entries that a read asks for of each stream
 	most     int64 // what count may become before the follower has caught up; 0: any
+	steps    int   // reads that were as long as most since it was set
+	unread   int   // reads that have failed since one last succeeded
 	behind   bool  // there may be more than was read last
 	checked  time.Time
 	failures int // since a read last succeeded
@@ -57,10 +59,12 @@ func (f *follower) run() {
 		batches, err := f.readAll(!interrupted)
 		if err != nil {
 			interrupted = true
-			// The reply may be more than a limit of Redis, or than the network carries
-			// in time.
-			f.count = max(f.count/4, 1)
-			f.most = f.count
+			if f.unread++; f.unread > 1 && !notCarriedOut(err) {
+				// The reply may be more than a limit of Redis, or than the network
+				// carries in time.
+				f.count = max(f.count/4, 1)
+				f.most, f.steps = f.count, 0
+			}
 			f.failed(err)
 			continue
 		}
@@ -150,7 +154,7 @@ func (f *follower) read(after []scaleout.Position, wait bool) ([]goredis.XStream
 // show: reads alone may be refused, or their replies be too long.
 func (f *follower) succeeded() {
 	if f.failures > 0 {
-		f.failures, f.overdue = 0, 0
+		f.failures, f.overdue, f.unread = 0, 0, 0
 		f.pause.reset()
 	}
 	f.node.health.set(f, scaleout.Connected, nil)

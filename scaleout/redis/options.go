@@ -58,6 +58,9 @@ const (
 	// bytes are an aim: entries are asked for by count, which follows.
 	readEntries = 1024
 	readBytes   = 4 << 20
+	// retryLength is after how many reads that were as long as one may be since a
+	// longer one has failed, the longer one is tried again.
+	retryLength = 64
 	// fewestEntries is how many entries a reader asks for at least, as it gets one of
 	// them again with the next.
 	fewestEntries = 4
