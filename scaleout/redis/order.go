@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"cmp"
+	"math"
 	"slices"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -37,7 +39,7 @@ type inOrder struct {
 // turn is an envelope, or the end of an entry.
 type turn struct {
 	unpacked
-	repeated bool // it was there before, or is forged, so that its place says nothing
+	repeated bool // it was there before, is forged, or late, so that its place says nothing
 
 	end       scaleout.Position // of the entry
 	isEnd     bool
@@ -57,17 +59,28 @@ func (f *follower) deliverInOrder(batches []goredis.XStream) (bytes int, stuck b
 	for _, places := range m.left {
 		slices.Sort(places)
 	}
+	stuck = m.run(&bytes)
+	if stuck && m.excuseLate() {
+		stuck = m.run(&bytes)
+	}
+	return bytes, stuck
+}
+
+// run delivers as far as it can, and reports whether nothing new could be: what was
+// delivered before of an entry that was not passed comes again with each read.
+func (m *merge) run(bytes *int) (stuck bool) {
 	stuck = true
-	for advanced := true; advanced && f.node.ctx.Err() == nil; {
+	for advanced := true; advanced && m.follower.node.ctx.Err() == nil; {
 		advanced = false
 		for i := range m.streams {
 			for m.isNext(i) {
-				bytes += m.deliver(i)
-				advanced, stuck = true, false
+				stuck = stuck && m.streams[i].queue[0].repeated
+				*bytes += m.deliver(i)
+				advanced = true
 			}
 		}
 	}
-	return bytes, stuck
+	return stuck
 }
 
 // queue opens the entries of a stream.
@@ -99,6 +112,33 @@ func (m *merge) queue(batch goredis.XStream) inOrder {
 		in.queue = append(in.queue, last)
 	}
 	return in
+}
+
+// excuseLate lets nothing wait any more for the envelopes that Redis has got behind later
+// ones of their publishers: their appends were given up, and carried out late. It reports
+// whether there are any.
+func (m *merge) excuseLate() (found bool) {
+	turns := make(map[scaleout.NodeID][]*turn)
+	for _, in := range m.streams {
+		for i := range in.queue {
+			if t := &in.queue[i]; !t.isEnd && !t.repeated {
+				turns[t.Publisher] = append(turns[t.Publisher], t)
+			}
+		}
+	}
+	for publisher, of := range turns {
+		slices.SortFunc(of, func(a, b *turn) int { return cmp.Compare(a.order, b.order) })
+		earliest := uint64(math.MaxUint64)
+		for _, t := range slices.Backward(of) {
+			if t.end.Major <= earliest {
+				earliest = t.end.Major
+				continue
+			}
+			t.repeated, found = true, true
+			m.left[publisher] = slices.DeleteFunc(m.left[publisher], func(place uint64) bool { return place == t.order })
+		}
+	}
+	return found
 }
 
 // isNext reports whether nothing must be delivered before the first of a queue.

@@ -34,6 +34,37 @@ type logs struct {
 	messages  map[int][]goredis.XMessage
 }
 
+func newLogs(n *node, receiver scaleout.Receiver) *logs {
+	n.receiver = receiver
+	for _, s := range n.streams {
+		s.place(log{}, n.bus.options.log)
+	}
+	return &logs{n: n, sequences: make(map[string]uint64), orders: make(map[scaleout.NodeID]uint64), messages: make(map[int][]goredis.XMessage)}
+}
+
+// deliver has a follower read and deliver to the end of the streams.
+func (l *logs) deliver(t *testing.T, f *follower, seed uint64) {
+	for rounds := 0; ; rounds++ {
+		require.Less(t, rounds, 1000, "seed %d: reading does not come to an end", seed)
+		var batches []goredis.XStream
+		for i, s := range l.n.streams {
+			var messages []goredis.XMessage
+			for _, m := range l.messages[i] {
+				if at, _ := parsePosition(m.ID); at.Compare(s.position) > 0 && int64(len(messages)) < f.count {
+					messages = append(messages, m)
+				}
+			}
+			if len(messages) > 0 {
+				batches = append(batches, goredis.XStream{Stream: s.key, Messages: messages})
+			}
+		}
+		if len(batches) == 0 {
+			return
+		}
+		f.deliver(batches)
+	}
+}
+
 // append appends a batch and returns what repeats it.
 func (l *logs) append(p publication) (repeat func()) {
 	entries := make(map[int][]*entry)
@@ -66,11 +97,7 @@ func TestDeliverInOrder(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		n := newTestNode(t, WithStreams(2))
 		var got collector
-		n.receiver = &got
-		for _, s := range n.streams {
-			s.place(log{}, n.bus.options.log)
-		}
-		l := &logs{n: n, sequences: make(map[string]uint64), orders: make(map[scaleout.NodeID]uint64), messages: make(map[int][]goredis.XMessage)}
+		l := newLogs(n, &got)
 		var late []func()
 		for range 1 + random.IntN(12) {
 			l.ms += random.IntN(3)
@@ -92,25 +119,7 @@ func TestDeliverInOrder(t *testing.T) {
 		}
 		f := n.followers[0]
 		f.count = int64(1 + random.IntN(6))
-		for rounds := 0; ; rounds++ {
-			require.Less(t, rounds, 1000, "seed %d: reading does not come to an end", seed)
-			var batches []goredis.XStream
-			for i, s := range n.streams {
-				var messages []goredis.XMessage
-				for _, m := range l.messages[i] {
-					if at, _ := parsePosition(m.ID); at.Compare(s.position) > 0 && int64(len(messages)) < f.count {
-						messages = append(messages, m)
-					}
-				}
-				if len(messages) > 0 {
-					batches = append(batches, goredis.XStream{Stream: s.key, Messages: messages})
-				}
-			}
-			if len(batches) == 0 {
-				break
-			}
-			f.deliver(batches)
-		}
+		l.deliver(t, f, seed)
 		next := make(map[string]int)
 		for _, target := range got.targets {
 			var publisher string
@@ -168,6 +177,36 @@ func BenchmarkDeliver(b *testing.B) {
 				f.entry(n.streams[0], messages[i%count])
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/message")
+		})
+	}
+}
+
+// TestDeliverWhatIsLate: an envelope whose append was given up, and carried out later than
+// others behind it, neither holds these up nor spoils their order.
+func TestDeliverWhatIsLate(t *testing.T) {
+	t.Parallel()
+	for name, clock := range map[string]int{"by the clock": 1, "at the same time": 0} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newTestNode(t, WithStreams(2))
+			var got collector
+			l := newLogs(n, &got)
+			l.ms = 1
+			l.append(publication{1, []int{1, 0, 1}})
+			late := l.messages[0][0]
+			l.messages[0] = nil
+			for _, stream := range []int{1, 0} {
+				l.ms += clock
+				l.append(publication{2, []int{stream}})
+			}
+			late.ID = fmt.Sprint(l.ms+clock, "-", len(l.messages[0]))
+			l.messages[0] = append(l.messages[0], late)
+
+			l.deliver(t, n.followers[0], 0)
+			require.ElementsMatch(t, []string{"1:1", "1:2", "1:3", "2:1", "2:2"}, got.targets)
+			if clock > 0 {
+				require.Equal(t, []string{"1:1", "1:3", "2:1", "2:2", "1:2"}, got.targets)
+			}
 		})
 	}
 }
