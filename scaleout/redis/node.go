@@ -265,10 +265,22 @@ func (n *node) Start(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelo
 	return func() error {
 		err := n.outcome(entry)
 		if errors.Is(err, errNoStream) {
-			return n.Send(ctx, to, e) // which waits for the stream, if it will be back
+			err = n.whyNoStream(to) // to wait for the stream would let what was begun later overtake it
 		}
 		return err
 	}, nil
+}
+
+// whyNoStream returns what it means that a node has no stream: either it has left and
+// this one has not heard of it yet, or Redis has lost its data and the node has not
+// noticed yet, which it will.
+func (n *node) whyNoStream(of scaleout.NodeID) error {
+	there, gone, err := n.members.ask(of)
+	known, left := n.members.state(of)
+	if err == nil && gone || left || !known && !there {
+		return scaleout.ErrNoNode
+	}
+	return unreachable(cmp.Or(err, errNoStream))
 }
 
 // send begins to append an envelope to the stream of a node.
@@ -294,18 +306,9 @@ func (n *node) Send(ctx context.Context, to scaleout.NodeID, e *scaleout.Envelop
 		if !errors.Is(err, errNoStream) {
 			return err
 		}
-		// The stream is not there: either the node has left and this one has
-		// not heard of it yet, or Redis has lost its data and the node has not
-		// noticed yet, which it will.
-		there, gone, err := n.members.ask(to)
-		if err == nil && gone {
-			return scaleout.ErrNoNode
-		}
-		if known, left := n.members.state(to); left || !known && !there {
-			return scaleout.ErrNoNode
-		}
-		if time.Now().After(deadline) {
-			return unreachable(cmp.Or(err, errNoStream))
+		err = n.whyNoStream(to)
+		if errors.Is(err, scaleout.ErrNoNode) || time.Now().After(deadline) {
+			return err
 		}
 		if !pause.wait(ctx) {
 			return ctx.Err()

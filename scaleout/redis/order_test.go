@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-signalr/signalr/interop/await"
+	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/scaleout/redis"
 )
 
@@ -56,4 +58,34 @@ func TestOrderAcrossTargets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOrderWithoutAStream: what could not be appended while a node had no stream does not
+// come behind what was begun later, but fails.
+func TestOrderWithoutAStream(t *testing.T) {
+	t.Parallel()
+	server := startServer(t)
+	proxy := startProxy(t, server.addr())
+	a := join(t, server.client())
+	b := join(t, newClient(t, proxy.addr()))
+	meet(t, a, b)
+	begin := func(target string) func() error {
+		wait, err := a.Start(t.Context(), b.ID(), message("a topic", target))
+		require.NoError(t, err)
+		return wait
+	}
+	stream := fmt.Sprintf("signalr:{hub/node/%d}", b.ID())
+
+	proxy.mute(true, true, true) // so that b does not make its stream anew
+	require.NoError(t, server.client().Del(t.Context(), stream).Err())
+	first := begin("first")
+	require.NoError(t, a.publish(t.Context(), "between"), "which takes its turn behind the first")
+	require.NoError(t, server.client().Do(t.Context(), "xadd", stream, "*", "m", "").Err())
+	second := begin("second")
+	require.ErrorIs(t, first(), scaleout.ErrDown)
+	require.NoError(t, second())
+
+	proxy.heal()
+	await.Until(t, func() bool { return b.has("second") }, "the second is delivered")
+	require.False(t, b.has("first"))
 }
