@@ -9,6 +9,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/go-signalr/signalr/hubs"
+	"github.com/go-signalr/signalr/scaleout"
 	"github.com/go-signalr/signalr/scaleout/redis"
 )
 
@@ -21,6 +22,7 @@ type FarmHub struct{}
 func (s *testServer) addFarm(redisAddress, redisPrefix string) (*hubs.Hub, error) {
 	flow := []hubs.Option{hubs.WithStatefulReconnect()}
 	farm := []hubs.Option{hubs.WithUserID(farmUser)}
+	var chaos scaleout.Bus
 	if redisAddress != "" {
 		client := goredis.NewClient(&goredis.Options{Addr: redisAddress})
 		bus, err := redis.New(client, redis.WithPrefix(redisPrefix), redis.WithLogger(s.log))
@@ -28,6 +30,10 @@ func (s *testServer) addFarm(redisAddress, redisPrefix string) (*hubs.Hub, error
 			return nil, err
 		}
 		flow, farm = append(flow, hubs.WithBus(bus)), append(farm, hubs.WithBus(bus))
+		chaos = bus
+	}
+	if err := s.addChaos(chaos); err != nil {
+		return nil, err
 	}
 	if _, err := s.addHub("/flowhub", &FlowHub{}, flow...); err != nil {
 		return nil, err

@@ -47,8 +47,9 @@ const reporters = ["spec", join(folder, "support", "summary.mjs")].flatMap((repo
   `--test-reporter=${reporter}`,
   "--test-reporter-destination=stdout",
 ]);
-// The last resort against a part that hangs: the longest one takes three minutes on two busy cores. CUTS may ask for hours.
-const limit = 15 * 60_000 + 20_000 * Number(process.env.CUTS ?? 0);
+// The last resort against a part that hangs: the longest one takes three minutes on two busy cores. CUTS and MINUTES may
+// ask for hours.
+const limit = 15 * 60_000 + 20_000 * Number(process.env.CUTS ?? 0) + 120_000 * Number(process.env.MINUTES ?? 0);
 const env = {
   ...process.env,
   [limitVariable]: String(limit),

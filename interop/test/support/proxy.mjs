@@ -1,8 +1,8 @@
 // A TCP proxy that breaks WebSockets: after random numbers of bytes, in random ways, which a seed decides.
 
-import { createHash } from "node:crypto";
 import { connect, createServer } from "node:net";
 import { journal } from "./journal.mjs";
+import { newSeed, random } from "./random.mjs";
 
 // How often a WebSocket is broken early: after few bytes, often before all has come that is sent again at its beginning.
 // It must not always be so: nothing new would ever arrive. The others live for a while, however much that carries.
@@ -42,12 +42,6 @@ const ways = {
   },
 };
 
-/** Numbers in [0, 1), always the same ones for the same seed. */
-function random(seed) {
-  let count = 0;
-  return () => createHash("sha256").update(`${seed} ${count++}`).digest().readUInt32BE() / 2 ** 32;
-}
-
 /**
  * Starts a proxy in front of an http:// URL that breaks `cuts` WebSockets, and then no more: most of them after at most so
  * many `bytes` in one direction, the others so many bytes after some time. Everything else passes, and so does the HTTP
@@ -56,7 +50,7 @@ function random(seed) {
  * Resolves with { url, seed, finished, counts, log, stop }: finished is a promise for the last break, counts says how
  * often each way was used.
  */
-export async function startProxy(target, { cuts, bytes, seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32)) }) {
+export async function startProxy(target, { cuts, bytes, seed = newSeed() }) {
   const { hostname, port } = new URL(target);
   const next = random(seed);
   const below = (limit) => Math.floor(next() * limit);

@@ -1,6 +1,7 @@
 // Starts, stops and restarts a redis-server of the tests' own.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
@@ -18,7 +19,7 @@ export async function freePort() {
 
 /**
  * Starts a redis-server that writes everything to disk at once or, not durable, never. Resolves with { address, kill,
- * restart, pause, resume, stop } when it answers.
+ * restart, pause, resume, command, stop } when it answers: command carries out a command of words.
  */
 export async function startRedis({ durable = true } = {}) {
   const port = await freePort();
@@ -50,12 +51,29 @@ export async function startRedis({ durable = true } = {}) {
     restart: launch,
     pause: () => child.kill("SIGSTOP"),
     resume: () => child.kill("SIGCONT"),
+    command: (...words) => within(exchange(port, words), `the reply to ${words.join(" ")}`),
     async stop() {
       child.kill("SIGCONT");
       child.kill("SIGTERM");
       await within(ended, "redis-server to end");
     },
   };
+}
+
+/** Sends a command of words. Resolves with the beginning of the reply, as it is on the wire. */
+async function exchange(port, words) {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    socket.write(`*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join("")}`);
+    const [data] = await once(socket, "data");
+    const reply = data.toString().trim();
+    if (reply.startsWith("-")) {
+      throw new Error(`Redis refuses ${words.join(" ")}: ${reply}`);
+    }
+    return reply;
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** Resolves when the server answers PONG, which is some time after it has started. */

@@ -50,21 +50,21 @@ export function killAtExit(child) {
 let built;
 
 /**
- * Starts the test server with further flags. Resolves with { httpUrl, httpsUrl, logOf, stop, kill } when it is ready: logOf
- * returns the newest lines of its log that contain a text.
+ * Starts the test server with further flags. Resolves with { httpUrl, httpsUrl, logOf, stop, kill, pause, resume } when it is
+ * ready: logOf returns the newest lines of its log that contain a text, `most` of them.
  */
 export async function startServer(...flags) {
   built ??= process.env[builtServer] ?? build("./interop/server", temporaryFolder());
-  const { line, log, stop, kill } = await start(await built, flags);
+  const { line, log, ...controls } = await start(await built, flags);
   const [httpsUrl, httpUrl] = line.replace(/^SERVER_URL=/, "").split(";");
-  const logOf = (text) => log().split("\n").filter((line) => line.includes(text)).slice(-50).join("\n");
-  return { httpsUrl, httpUrl, logOf, stop, kill };
+  const logOf = (text, most = 50) => log().split("\n").filter((line) => line.includes(text)).slice(-most).join("\n");
+  return { httpsUrl, httpUrl, logOf, ...controls };
 }
 
 /**
  * Starts a program. Resolves with its first line on standard output and a function stop, which asks it to end and
- * rejects unless it does so by itself with exit code 0, and a function kill. Its standard error is shown when SERVER_LOG
- * is set, and in the message when it fails.
+ * rejects unless it does so by itself with exit code 0, and functions kill, pause and resume; that of kill resolves when
+ * it has ended. Its standard error is shown when SERVER_LOG is set, and in the message when it fails.
  */
 export async function start(program, args = []) {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -90,7 +90,12 @@ export async function start(program, args = []) {
   return {
     line,
     log: () => log,
-    kill: () => child.kill("SIGKILL"),
+    kill() {
+      child.kill("SIGKILL");
+      return within(ended, "the server to be killed");
+    },
+    pause: () => child.kill("SIGSTOP"),
+    resume: () => child.kill("SIGCONT"),
     async stop() {
       child.kill("SIGTERM");
       const code = await within(ended, "the server to end", { seen });

@@ -40,7 +40,8 @@ export default async function* summary(events) {
       }
       const [seed] = /SEED=\d+/.exec(data.details.error?.cause?.message ?? data.details.error?.message ?? "") ?? [];
       if (type === "test:fail" && seed) {
-        const environment = process.env.CUTS ? [`CUTS=${process.env.CUTS}`, seed] : [seed];
+        const given = ["CUTS", "MINUTES"].filter((name) => process.env[name]).map((name) => `${name}=${process.env[name]}`);
+        const environment = [...given, seed];
         const pattern = `--test-name-pattern=^${data.name}$`;
         commands.add([...environment, "node", "interop/test/run.mjs", part, pattern].map(quote).join(" "));
       }
